@@ -1,0 +1,82 @@
+/** Cancels a timer. Cancelling twice, or after it fired, does nothing. */
+export type Cancel = () => void
+
+/**
+ * The only source of time in `src`: tests turn it by hand.
+ *
+ * `now` is wall-clock time in milliseconds since the epoch; `after` runs `action` once, `delayMs` from now. A pending timer keeps
+ * the process alive: whoever sets one cancels it when it closes.
+ */
+export interface Clock {
+  now(): number
+  after(delayMs: number, action: () => void): Cancel
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, action) {
+    const timer = setTimeout(action, Math.max(0, delayMs))
+    return () => clearTimeout(timer)
+  },
+}
+
+interface Alarm {
+  readonly at: number
+  readonly sequence: number
+  readonly action: () => void
+}
+
+/** A clock that moves only when told to. Alarms fire in order of their time, then of their creation. */
+export class ManualClock implements Clock {
+  #now: number
+  #sequence = 0
+  #alarms: Alarm[] = []
+
+  constructor(startMs = 0) {
+    this.#now = startMs
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  after(delayMs: number, action: () => void): Cancel {
+    const alarm: Alarm = { at: this.#now + Math.max(0, delayMs), sequence: this.#sequence++, action }
+    this.#alarms.push(alarm)
+    return () => {
+      this.#alarms = this.#alarms.filter((other) => other !== alarm)
+    }
+  }
+
+  /** Moves time forward by `durationMs` and fires what falls due on the way, each at its own time. */
+  advance(durationMs: number): void {
+    const target = this.#now + durationMs
+    for (let next = this.#nextDue(target); next; next = this.#nextDue(target)) {
+      const due = next
+      this.#now = Math.max(this.#now, due.at)
+      this.#alarms = this.#alarms.filter((other) => other !== due)
+      due.action()
+    }
+    this.#now = target
+  }
+
+  #nextDue(target: number): Alarm | undefined {
+    return this.#alarms.filter((alarm) => alarm.at <= target).sort((a, b) => a.at - b.at || a.sequence - b.sequence)[0]
+  }
+}
+
+/** Resolves after `delayMs` on that clock; rejects with the signal's reason when it aborts first. */
+export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = () => {
+      cancel()
+      reject(signal?.reason)
+    }
+    const cancel = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}

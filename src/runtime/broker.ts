@@ -1,0 +1,178 @@
+import type { StreamError } from '../errors.ts'
+import type { Headers } from '../record.ts'
+
+/**
+ * The port to a partitioned, replayable log: Kafka, or the embedded one. The runtime knows nothing else about either.
+ * test/contracts/broker.features.ts holds every implementation to the sentences below.
+ */
+export interface Broker extends AsyncDisposable {
+  /** Shown in logs and errors: `kafka 127.0.0.1:9092`, `embedded .millrace/log`. */
+  readonly name: string
+  /** Throws BROKER_UNREACHABLE. */
+  open(): Promise<void>
+  close(): Promise<void>
+  /** What exists of the named topics; absent ones are not in the map. */
+  topics(names: readonly string[]): Promise<Map<string, TopicDescription>>
+  /** Creates what does not exist, and waits until every partition can be written. Throws TOPIC_MISMATCH when one exists with another partition count. */
+  createTopics(specs: readonly TopicSpec[]): Promise<void>
+  /** Offsets of the first record and of the next record to be visible (the last stable offset) of each partition. */
+  offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffsets[]>
+  /** What the group has committed; partitions without a commit have `offset` undefined. */
+  committed(group: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>
+  /** Joins a consumer group; resolves once the first assignment was delivered to the listener. */
+  join(options: GroupOptions, listener: GroupListener): Promise<GroupMember>
+  /** A producer that writes each record once (idempotent). With `transactionalId` older producers of the same id are fenced. */
+  producer(options?: ProducerOptions): Promise<Producer>
+  /**
+   * Reads one partition without a group: committed records from `from` up to the last stable offset found at the first fetch, then
+   * ends. Throws OFFSET_OUT_OF_RANGE when `from` is below the first record that is left, unless the log is compacted there.
+   */
+  read(partition: TopicPartition, from: number, signal?: AbortSignal): AsyncIterable<ReadBatch>
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface TopicSpec {
+  readonly topic: string
+  readonly partitions: number
+  /** Default: the broker's. */
+  readonly replicationFactor?: number
+  /** `compact`: only the last value of each key has to be kept. Default `delete`. */
+  readonly cleanup?: 'compact' | 'delete' | 'compact,delete'
+  /** Further settings in the broker's own names, for example `retention.ms`. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface TopicDescription {
+  readonly topic: string
+  readonly partitions: number
+}
+
+export interface PartitionOffsets extends TopicPartition {
+  readonly earliest: number
+  readonly latest: number
+}
+
+export interface CommittedOffset extends TopicPartition {
+  readonly offset: number | undefined
+  /** Free text up to 4,096 characters, committed together with the offset. */
+  readonly metadata: string
+}
+
+/** A record in the log: bytes. */
+export interface LogRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: Headers
+}
+
+/** Consecutive records. `next` is the position after them: it may lie further than the last record + 1 (compaction, markers). */
+export interface ReadBatch {
+  readonly records: readonly LogRecord[]
+  readonly next: number
+}
+
+export interface GroupOptions {
+  readonly group: string
+  readonly topics: readonly string[]
+  /** Decides who owns what; runs on the group's leader. */
+  readonly assignor: Assignor
+  /** A member that is silent for so long loses its partitions. Milliseconds, default 45,000. */
+  readonly sessionTimeoutMs?: number
+  /** How long `revoked` may take. Milliseconds, default 60,000. */
+  readonly rebalanceTimeoutMs?: number
+}
+
+export interface Assignor {
+  /** Members can only share a group when they use the same name. */
+  readonly name: string
+  /** What this member tells the leader about itself, before every join. */
+  memberData(): Uint8Array
+  assign(
+    members: readonly AssignorMember[],
+    topics: readonly TopicDescription[],
+  ): Map<string, readonly TopicPartition[]>
+}
+
+export interface AssignorMember {
+  readonly memberId: string
+  readonly data: Uint8Array
+}
+
+/**
+ * Callbacks of a member, one after the other, never overlapping (records excepted: they come only between `assigned` and `revoked`).
+ */
+export interface GroupListener {
+  /** The complete new assignment. Nothing is delivered until it resolves; each partition starts where the listener says. */
+  assigned(partitions: readonly TopicPartition[]): Promise<readonly StartPosition[]>
+  /** All partitions are about to be given up; commits are still accepted until it resolves. Partitions may come back with `assigned`. */
+  revoked(deadline: RevocationDeadline): Promise<void>
+  /** The member was removed from the group: nothing may be committed any more. */
+  lost(): Promise<void>
+  /** Records in offset order. Bound your queues by pausing. */
+  records(partition: TopicPartition, batch: ReadBatch): void
+  /** The member is dead and will not come back. */
+  failed(error: StreamError): void
+}
+
+export interface RevocationDeadline {
+  /** Clock time (milliseconds) at which the group goes on without us. */
+  readonly at: number
+}
+
+export interface StartPosition extends TopicPartition {
+  readonly offset: number
+}
+
+export interface GroupMember {
+  pause(partitions: readonly TopicPartition[]): void
+  resume(partitions: readonly TopicPartition[]): void
+  /** Throws MEMBER_FENCED when the group has moved on without us, COMMIT_FAILED when it may be tried again. */
+  commit(offsets: readonly CommitOffset[]): Promise<void>
+  /** Calls `revoked`, then leaves at once, so that others need not wait for the session timeout. */
+  leave(): Promise<void>
+}
+
+export interface CommitOffset extends TopicPartition {
+  /** Next offset to read. */
+  readonly offset: number
+  readonly metadata?: string
+}
+
+export interface ProducerOptions {
+  readonly transactionalId?: string
+  readonly transactionTimeoutMs?: number
+}
+
+export interface ProducerRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly headers: Headers
+}
+
+export interface Producer {
+  /**
+   * Resolves with the offset of each record, in order, once all are durable. Throws RECORD_REJECTED for a record that the broker will
+   * never take (`details.index` names it), PRODUCE_FAILED otherwise.
+   */
+  send(records: readonly ProducerRecord[]): Promise<readonly number[]>
+  /** Only with a transactional id. Throws MEMBER_FENCED when a newer producer of this id exists. One transaction at a time. */
+  begin(): Promise<Transaction>
+  close(): Promise<void>
+}
+
+/** After any failed step throw the producer away and read what was committed. */
+export interface Transaction {
+  send(records: readonly ProducerRecord[]): Promise<readonly number[]>
+  sendOffsets(group: string, offsets: readonly CommitOffset[]): Promise<void>
+  commit(): Promise<void>
+  abort(): Promise<void>
+}

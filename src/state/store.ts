@@ -1,0 +1,83 @@
+import type { Serde } from '../serde.ts'
+
+/** A store of one task. Its name is unique in the topology; the changelog topic and the metric label derive from it. */
+export interface StateStore {
+  readonly name: string
+}
+
+/** Bounds of an iteration: `from` and `to` are inclusive, as in Kafka Streams. */
+export interface KeyRange<K> {
+  readonly from?: K
+  readonly to?: K
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+export interface ReadOnlyKeyValueStore<K, V> extends StateStore {
+  /** Treat the value as immutable: it may be shared with a cache. */
+  get(key: K): V | undefined
+  /** Entries in the order of the serialized keys. Sees the store as it is when the iteration starts. */
+  range(range?: KeyRange<K>): AsyncIterable<readonly [K, V]>
+  /** Entries whose serialized key starts with the serialized prefix. */
+  prefix(prefix: K): AsyncIterable<readonly [K, V]>
+}
+
+/**
+ * A keyed store that sees its own writes at once. What is written becomes durable with the generation of the record that wrote it,
+ * never earlier.
+ */
+export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
+  put(key: K, value: V): void
+  delete(key: K): void
+}
+
+export interface KeyValueStoreSpec<K, V> {
+  readonly kind: 'key-value'
+  readonly name: string
+  readonly key: Serde<K>
+  readonly value: Serde<V>
+  /** `memory` keeps nothing on disk and is restored from the changelog. Default `level`. */
+  readonly storage?: 'level' | 'memory'
+  /** Default true. Without a changelog the store is lost with its disk. */
+  readonly changelog?: boolean
+}
+
+export type StoreSpec = KeyValueStoreSpec<unknown, unknown>
+
+/** Bounds over bytes, compared as unsigned bytes. */
+export interface ByteRange {
+  readonly gte?: Uint8Array
+  readonly gt?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+/** One change of a batch; value null deletes. */
+export interface ByteChange {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+}
+
+export type ByteEntry = readonly [key: Uint8Array, value: Uint8Array]
+
+/**
+ * An ordered map of bytes to bytes: the port under every store and under the embedded log. Errors: STATE_IO, STATE_CORRUPT,
+ * STATE_LOCKED; using a closed store is ILLEGAL_STATE.
+ */
+export interface ByteStore extends AsyncDisposable {
+  get(key: Uint8Array): Uint8Array | undefined
+  /** Entries in key order, from a snapshot taken at the call. */
+  range(range?: ByteRange): AsyncIterable<ByteEntry>
+  /** All changes or none, in order, also across a crash of the process. */
+  write(changes: readonly ByteChange[], options?: WriteOptions): Promise<void>
+  /** Deletes all keys of the range. */
+  clear(range?: ByteRange): Promise<void>
+  close(): Promise<void>
+}
+
+export interface WriteOptions {
+  /** Wait until the operating system has it on disk: survives a power cut, not only a crash of the process. Default false. */
+  readonly sync?: boolean
+}

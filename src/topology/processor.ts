@@ -1,0 +1,153 @@
+import type { Cancel } from '../clock.ts'
+import type { DocumentKey, Hit, IndexOp, PointPayload, PointRef } from '../model.ts'
+import type { RecordMetadata, StreamRecord } from '../record.ts'
+import type { StateStore, StoreSpec } from '../state/store.ts'
+
+/** A task is one partition of one sub-topology: `<subtopology>_<partition>`. */
+export type TaskId = `${number}_${number}`
+
+/** Called on the grid of its interval; the argument is the current time on that scale (milliseconds), not the grid's. */
+export type Punctuator = (timeMs: number) => void
+
+/**
+ * One step of a topology, one instance per task.
+ *
+ * Before the gate `process` is synchronous. A node that declares `order: 'key'` (and every node after it) stands beyond the gate: it
+ * may return a promise, and the runtime lets at most one record of a key be there at a time.
+ */
+export interface Processor<KIn, VIn, KOut, VOut> {
+  init?(context: ProcessorContext<KOut, VOut>): void
+  process(record: StreamRecord<KIn, VIn>, context: ProcessorContext<KOut, VOut>): void | Promise<void>
+  /**
+   * A record that this processor saw has ended as a dead letter: take back what state claims about it. Writes go to the record's own
+   * generation.
+   */
+  deadLettered?(record: StreamRecord<KIn, VIn>, context: ProcessorContext<KOut, VOut>): void
+  close?(): void | Promise<void>
+}
+
+export interface ProcessorContext<K, V> {
+  /** Hands a record to all children, or to the child node named `to`. */
+  forward(record: StreamRecord<K, V>, to?: string): void
+  /** A store that the node is connected to. Throws STORE_UNKNOWN otherwise. */
+  store<S extends StateStore>(name: string): S
+  schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
+  /** Asks for a cut of the open generation soon, whatever the commit interval says. */
+  requestCommit(): void
+  readonly task: TaskId
+  /** Where the current record came from; undefined inside a punctuator. */
+  readonly source: RecordMetadata | undefined
+  /** The largest timestamp that this task has seen, the current record included; -1 before the first. */
+  readonly streamTime: number
+  /** The current record may have been processed before, by this instance or another one: compare with the target, not with memory. */
+  readonly recovering: boolean
+  /** True when what this node emits ends in an index: a record that is dropped here would leave its points behind. */
+  readonly maintainsIndex: boolean
+  /** Identifies everything around this node that decides what vectors look like (chunker, model ...). */
+  readonly pipeline: string
+  /** Aborts when the task closes or its record ran out of time. */
+  readonly signal: AbortSignal
+}
+
+/** Something that is opened once per process before tasks start, and closed after the last one has. */
+export interface Resource {
+  open(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What an operator returns: how to build a node. A plain value; making one does no I/O. */
+export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
+  readonly name: string
+  /** For `describe`: the operator that made it, `filter`, `chunk` ... */
+  readonly operator: string
+  /** One new processor per task. */
+  readonly create: () => Processor<KIn, VIn, KOut, VOut>
+  readonly stores?: readonly StoreSpec[]
+  /** `key`: the node stands at the gate. Default `partition`: synchronous, in offset order. */
+  readonly order?: 'partition' | 'key'
+  /** The node may emit another key than it got. */
+  readonly changesKey?: boolean
+  readonly resources?: readonly Resource[]
+  /** Indexes that the node looks at; opened like sinks. */
+  readonly observes?: readonly VectorIndex[]
+  /** What about this node decides the vectors; asked once the resources are open. */
+  readonly facts?: () => PipelineFacts
+}
+
+/** What one node contributes to the identity of a pipeline. */
+export interface PipelineFacts {
+  /** Changes whenever the same document would get other chunks or other vectors. */
+  readonly fingerprint: string
+  /** Size of the vectors, from the node that makes them. */
+  readonly dimensions?: number
+}
+
+/** What a sink is told when it opens: the facts of all nodes of its topology, joined. */
+export interface Pipeline {
+  readonly id: string
+  readonly dimensions: number | undefined
+}
+
+/** The end of a pipeline outside Kafka. */
+export interface Sink<K, V> {
+  /** Names the target in `describe`, logs and errors: `qdrant:documents`. Never holds credentials. */
+  readonly name: string
+  /** Connects, verifies the target and creates what is missing. */
+  open(pipeline: Pipeline): Promise<void>
+  writer(task: TaskId): SinkWriter<K, V>
+  close(): Promise<void>
+}
+
+/** One writer per task. */
+export interface SinkWriter<K, V> {
+  /**
+   * Resolves when the record is durable in the target. Rejects with a `skip` error when this record is poison, with `fatal` when
+   * nothing can be written; retries everything else until the signal aborts.
+   */
+  write(record: StreamRecord<K, V>, signal: AbortSignal): Promise<void>
+  /** Send what is waiting now: a generation was cut. */
+  flush(): void
+  close(): Promise<void>
+}
+
+export interface ScanOptions {
+  /** Only points of this source partition. */
+  readonly partition?: number
+  readonly signal?: AbortSignal
+}
+
+export interface StoredPoint extends PointRef {
+  readonly payload: PointPayload
+}
+
+export interface SearchOptions {
+  /** Number of hits; default 10. */
+  readonly limit?: number
+  /** `hybrid` joins vector and full-text search by reciprocal rank fusion where the index can; default `hybrid`. */
+  readonly mode?: 'hybrid' | 'vector' | 'text'
+}
+
+export interface SearchQuery {
+  readonly text: string
+  /** Needed by `hybrid` and `vector`. */
+  readonly vector?: Float32Array
+}
+
+/** A target that holds the points of documents, and can be looked at. */
+export interface VectorIndex extends Sink<DocumentKey, readonly IndexOp[]> {
+  /** What the index really holds for these documents: a read that sees every acknowledged write. Absent documents are not in the map. */
+  observe(keys: readonly DocumentKey[], signal?: AbortSignal): Promise<Map<DocumentKey, readonly PointRef[]>>
+  /** Every point, in no particular order. */
+  scan(options?: ScanOptions): AsyncIterable<StoredPoint>
+  search(query: SearchQuery, options?: SearchOptions): Promise<readonly Hit[]>
+  /** Counts since `open`. */
+  readonly stats: IndexStats
+}
+
+export interface IndexStats {
+  /** Requests (or transactions) that changed the index. */
+  readonly writeRequests: number
+  readonly pointsWritten: number
+  readonly payloadsWritten: number
+  readonly pointsDeleted: number
+}

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config'
+
+/** Suites by what they need: unit, property and contracts need nothing; fault kills child processes; integration wants a Kafka. */
+const project = (name: string, include: string[], options: Record<string, unknown> = {}) => ({
+  test: { name, include, environment: 'node', testTimeout: 20_000, hookTimeout: 60_000, ...options },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', [
+        'test/*.test.ts',
+        'test/{state,topology,runtime,operators,embed,connectors,cli,support}/**/*.test.ts',
+      ]),
+      project('contracts', ['test/contracts/**/*.test.ts']),
+      project('property', ['test/property/**/*.test.ts'], { testTimeout: 120_000 }),
+      project('fault', ['test/fault/**/*.test.ts'], { testTimeout: 180_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], {
+        testTimeout: 240_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+        globalSetup: ['test/support/kafka-global-setup.ts'],
+      }),
+    ],
+  },
+})
