@@ -1,0 +1,42 @@
+import type { ByteRange } from './store.ts'
+
+/**
+ * Keys as text: one character a byte (Latin-1), so that `<` on strings is the unsigned order of the bytes. Maps find strings by
+ * value, and an engine hashes and compares them far faster than it could byte arrays.
+ */
+export function keyText(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
+
+/** The smallest key that is greater than every key with this prefix; undefined when there is none (empty, or all bytes 255). */
+export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
+  const last = prefix.findLastIndex((byte) => byte < 255)
+  if (last < 0) return undefined
+  const after = prefix.slice(0, last + 1)
+  after[last] = (after[last] ?? 0) + 1
+  return after
+}
+
+/** Whether the first of two key texts comes before the second one in an iteration. */
+export function keyOrder(reverse: boolean): (first: string, second: string) => boolean {
+  return reverse ? (first, second) => first > second : (first, second) => first < second
+}
+
+/** Bounds over key texts. At most one lower and one upper bound. */
+export interface TextRange {
+  readonly gte?: string
+  readonly gt?: string
+  readonly lt?: string
+  readonly lte?: string
+  readonly reverse?: boolean
+}
+
+export function textRange({ gte, gt, lt, lte, reverse }: ByteRange): TextRange {
+  return {
+    ...(gte && { gte: keyText(gte) }),
+    ...(gt && { gt: keyText(gt) }),
+    ...(lt && { lt: keyText(lt) }),
+    ...(lte && { lte: keyText(lte) }),
+    ...(reverse && { reverse }),
+  }
+}

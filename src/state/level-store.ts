@@ -1,0 +1,129 @@
+import { ClassicLevel, type Iterator } from 'classic-level'
+import { reasonOf, StreamError } from '../errors.ts'
+import type { ByteChange, ByteEntry, ByteRange, ByteStore, WriteOptions } from './store.ts'
+
+export interface LevelStoreOptions {
+  /** Memory for uncompressed blocks that were read. Bytes, default 8 MiB. */
+  readonly cacheBytes?: number
+  /** Size of the write buffer; up to two are held. Bytes, default 4 MiB. */
+  readonly writeBufferBytes?: number
+}
+
+type Level = ClassicLevel<Uint8Array, Uint8Array>
+
+/** Iterators start with small reads, because most ranges are short, and double up to this many entries. */
+const firstReadEntries = 16
+const maxReadEntries = 1024
+const maxReadBytes = 128 * 1024
+
+/**
+ * Opens, or creates, a ByteStore in a directory of its own: LevelDB through classic-level. One process at a time; the lock goes with
+ * the process, however it ends.
+ *
+ * Throws STATE_LOCKED when another store holds the directory, STATE_CORRUPT when its files cannot be read as a whole, STATE_IO for
+ * anything else that the disk refuses.
+ *
+ * @example
+ * await using store = await openLevelStore('.millrace/log')
+ */
+export async function openLevelStore(directory: string, options: LevelStoreOptions = {}): Promise<ByteStore> {
+  const level: Level = new ClassicLevel(directory, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    ...(options.cacheBytes !== undefined && { cacheSize: options.cacheBytes }),
+    ...(options.writeBufferBytes !== undefined && { writeBufferSize: options.writeBufferBytes }),
+  })
+  try {
+    await level.open()
+  } catch (error) {
+    throw storeError(directory, error)
+  }
+  return new LevelStore(level)
+}
+
+class LevelStore implements ByteStore {
+  readonly #level: Level
+
+  constructor(level: Level) {
+    this.#level = level
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.#level.getSync(key)
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  range(range: ByteRange = {}): AsyncIterable<ByteEntry> {
+    try {
+      // LevelDB takes the snapshot when the iterator is made; it is held until the iterator is closed, at the latest by close().
+      return this.#entries(this.#level.iterator({ ...range, highWaterMarkBytes: maxReadBytes }))
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  async write(changes: readonly ByteChange[], options: WriteOptions = {}): Promise<void> {
+    const operations = changes.map(({ key, value }) =>
+      value === null ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
+    )
+    await this.#attempt(() => this.#level.batch(operations, { sync: options.sync ?? false }))
+  }
+
+  async clear(range: ByteRange = {}): Promise<void> {
+    await this.#attempt(() => this.#level.clear(range))
+  }
+
+  /** Ends iterations that are still going on, waits for the operations that have begun, and releases the lock. */
+  async close(): Promise<void> {
+    await this.#attempt(() => this.#level.close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async *#entries(iterator: Iterator<Level, Uint8Array, Uint8Array>): AsyncGenerator<ByteEntry> {
+    try {
+      for (let size = firstReadEntries; ; size = Math.min(size * 2, maxReadEntries)) {
+        const entries = await this.#attempt(() => iterator.nextv(size))
+        if (entries.length === 0) return
+        yield* entries
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async #attempt<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation()
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  #failure(error: unknown): StreamError {
+    return storeError(this.#level.location, error)
+  }
+}
+
+function storeError(directory: string, error: unknown): StreamError {
+  // Opening wraps what LevelDB said into a general error.
+  const origin = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const code = origin instanceof Error && 'code' in origin ? origin.code : undefined
+  const reason = reasonOf(origin)
+  if (code === 'LEVEL_LOCKED') {
+    return new StreamError('STATE_LOCKED', `the store in ${directory} is in use`, { cause: origin })
+  }
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
+    return new StreamError('ILLEGAL_STATE', `the store in ${directory} was used after it was closed`, { cause: origin })
+  }
+  // A file that LevelDB expects and does not find is gone for good, like a damaged one: only a new store helps.
+  if (code === 'LEVEL_CORRUPTION' || /^Corruption|^IO error: .*No such file/.test(reason)) {
+    return new StreamError('STATE_CORRUPT', `the store in ${directory} is damaged: ${reason}`, { cause: origin })
+  }
+  return new StreamError('STATE_IO', `the store in ${directory} cannot be used: ${reason}`, { cause: origin })
+}
