@@ -12,7 +12,8 @@ export function keyText(key: Uint8Array): string {
 export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
   const last = prefix.findLastIndex((byte) => byte < 255)
   if (last < 0) return undefined
-  const after = prefix.slice(0, last + 1)
+  // A copy: slice() of a Buffer would be a view of the caller's bytes.
+  const after = new Uint8Array(prefix.subarray(0, last + 1))
   after[last] = (after[last] ?? 0) + 1
   return after
 }

@@ -183,7 +183,7 @@ interface TextRange {
 type TextChange = readonly [key: string, value: string | null]
 
 const key = fc.string({ unit: fc.constantFrom('a', 'b', '\x00', '\xff'), maxLength: 3 })
-const change: fc.Arbitrary<TextChange> = fc.tuple(key, fc.option(fc.string({ maxLength: 2 })))
+const change = fc.tuple(key, fc.option(fc.string({ maxLength: 2 })))
 const textRange: fc.Arbitrary<TextRange> = fc.record({
   bounds: fc
     .tuple(

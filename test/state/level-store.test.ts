@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { openLevelStore } from '../../src/state/level-store.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const key = Buffer.from('key')
+
+describe('a store on LevelDB', () => {
+  test('holds after a reopen what was written before', async () => {
+    await using folder = await temporaryDirectory()
+    const first = await openLevelStore(folder.path)
+    await first.write([{ key, value: Buffer.from('kept') }], { sync: true })
+    await first.close()
+
+    await using second = await openLevelStore(folder.path)
+
+    expect(Buffer.from(second.get(key) ?? []).toString()).toBe('kept')
+  })
+
+  test('refuses a directory that this process has open, by name', async () => {
+    await using folder = await temporaryDirectory()
+    await using _first = await openLevelStore(folder.path)
+
+    const second = openLevelStore(folder.path)
+
+    await expect(second).rejects.toMatchObject({
+      code: 'STATE_LOCKED',
+      fact: expect.stringContaining(folder.path),
+    })
+  })
+
+  test('refuses a directory that another process has open, until that one is killed', async () => {
+    await using folder = await temporaryDirectory()
+    const holder = spawn(process.execPath, [join(import.meta.dirname, '../support/lock-holder.ts'), folder.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(holder.stdout, 'data')
+
+    const during = await openLevelStore(folder.path).catch((error: unknown) => error)
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+    const after = await openLevelStore(folder.path)
+    await after.close()
+
+    expect(during).toMatchObject({ code: 'STATE_LOCKED' })
+  })
+
+  test('reports damaged and vanished files as STATE_CORRUPT', async () => {
+    await using folder = await temporaryDirectory()
+    await (await openLevelStore(folder.path)).close()
+    const manifest = (await readdir(folder.path)).find((name) => name.startsWith('MANIFEST')) ?? ''
+
+    await writeFile(join(folder.path, manifest), 'not a manifest')
+    const damaged = openLevelStore(folder.path)
+    await expect(damaged).rejects.toMatchObject({ code: 'STATE_CORRUPT' })
+    await rm(join(folder.path, manifest))
+    const vanished = openLevelStore(folder.path)
+
+    await expect(vanished).rejects.toMatchObject({ code: 'STATE_CORRUPT' })
+  })
+
+  test('reports a place that cannot hold a directory as STATE_IO', async () => {
+    await using folder = await temporaryDirectory()
+    const file = join(folder.path, 'file')
+    await writeFile(file, '')
+
+    const store = openLevelStore(join(file, 'store'))
+
+    await expect(store).rejects.toMatchObject({ code: 'STATE_IO' })
+  })
+
+  test('closes while an iteration is half way; the iteration then ends with ILLEGAL_STATE', async () => {
+    await using folder = await temporaryDirectory()
+    const store = await openLevelStore(folder.path)
+    await store.write(Array.from({ length: 1000 }, (_, index) => ({ key: Buffer.from(String(index)), value: key })))
+    const entries = store.range()
+    const read = async () => {
+      for await (const _ of entries) await store.close()
+    }
+
+    const reading = read()
+
+    await expect(reading).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+  })
+})
