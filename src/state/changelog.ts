@@ -1,0 +1,35 @@
+import { StreamError } from '../errors.ts'
+import type { Header, Headers } from '../record.ts'
+import type { ByteChange } from './store.ts'
+
+/** The last change of a key of a store in one generation; value null is a deletion. */
+export interface StoreChange extends ByteChange {
+  readonly store: string
+}
+
+/** The key, value and headers of a record of a changelog topic. */
+export interface ChangelogRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: Headers
+}
+
+/** Carries the source offsets of the generation that wrote the record, in the runtime's own encoding. */
+export const sourceOffsetsHeader = 'millrace.source'
+
+/** The changelog topic of a store, named as Kafka Streams names it. */
+export function changelogTopic(application: string, store: string): string {
+  return `${application}-${store}-changelog`
+}
+
+/** Key and value are plain, as Kafka Streams writes them: any consumer can read the topic with the store's serdes. */
+export function changelogRecord(change: StoreChange, sourceOffsets: Uint8Array): ChangelogRecord {
+  const header: Header = { key: sourceOffsetsHeader, value: sourceOffsets }
+  return { key: change.key, value: change.value, headers: [header] }
+}
+
+/** What a record of a changelog changes. `where` names the record for CHANGELOG_CORRUPT, thrown when it has no key. */
+export function changeOf(record: Pick<ChangelogRecord, 'key' | 'value'>, where: string): ByteChange {
+  if (record.key === null) throw new StreamError('CHANGELOG_CORRUPT', `${where} has no key`)
+  return { key: record.key, value: record.value }
+}

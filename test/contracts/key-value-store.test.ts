@@ -1,0 +1,43 @@
+import { onTestFinished } from 'vitest'
+import { openLevelStore } from '../../src/state/level-store.ts'
+import { memoryStore } from '../../src/state/memory-store.ts'
+import type { ByteStore, KeyValueStore, KeyValueStoreSpec, StoreSpec } from '../../src/state/store.ts'
+import { TaskState } from '../../src/state/task-state.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { keyValueStoreFeatures, type OpenStore } from './key-value-store.features.ts'
+
+/** Opens the store under test between two neighbours whose entries must never show. */
+function openWith(storage: 'level' | 'memory', openDisk: () => Promise<ByteStore>): OpenStore {
+  return async <K, V>(spec: Omit<KeyValueStoreSpec<K, V>, 'kind' | 'storage'>) => {
+    const named = (name: string) => ({ ...spec, name, kind: 'key-value', storage }) as StoreSpec
+    const stores = [named(spec.name.slice(0, -1)), named(spec.name), named(`${spec.name}-more`)]
+    const state = await TaskState.open({ stores, openDisk })
+    for (const { name } of stores) {
+      if (name !== spec.name) await state.restore(name, [{ key: Buffer.from('b'), value: Buffer.from('not ours') }], 1)
+    }
+    return {
+      at: (generation) => state.view(spec.name, () => generation) as KeyValueStore<K, V>,
+      persist: (generation) => state.persist(generation, { positions: new Map(), sourceOffsets: new Uint8Array(0) }),
+      [Symbol.asyncDispose]: () => state.close(),
+    }
+  }
+}
+
+keyValueStoreFeatures(
+  'memory',
+  openWith('memory', async () => Promise.reject(new Error('a store in memory needs no disk'))),
+)
+
+keyValueStoreFeatures(
+  'level',
+  openWith('level', async () => {
+    const folder = await temporaryDirectory()
+    onTestFinished(() => folder[Symbol.asyncDispose]())
+    return openLevelStore(folder.path)
+  }),
+)
+
+keyValueStoreFeatures(
+  'level with all entries in memory',
+  openWith('level', async () => memoryStore()),
+)
