@@ -1,0 +1,116 @@
+import type { Broker as KafkaBroker, Cluster as KafkaCluster, RetryOptions } from 'kafkajs'
+import type { Header } from '../../record.ts'
+
+/**
+ * The members of KafkaJS 2.2.4 behind its public interface that Millrace uses, as its source has them. compat.ts checks that they are
+ * there before anything else runs.
+ */
+
+/** A record as a fetch decodes it. `headerList` is ours: KafkaJS's own `headers` is a map, which forgets order. */
+export interface FetchedRecord {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly isControlRecord: boolean
+  readonly batchContext: RecordBatchContext
+  readonly headerList: readonly Header[]
+}
+
+export interface RecordBatchContext {
+  readonly firstOffset: string
+  readonly lastOffsetDelta: number
+  readonly producerId: string
+  readonly inTransaction: boolean
+}
+
+export interface AbortedTransaction {
+  readonly producerId: string
+  readonly firstOffset: string
+}
+
+export interface FetchedPartition {
+  readonly partition: number
+  readonly lastStableOffset: string
+  readonly abortedTransactions: readonly AbortedTransaction[]
+  readonly messages: readonly FetchedRecord[]
+}
+
+export interface FetchResponse {
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[]
+}
+
+/** Bytes to read from; KafkaJS makes one for each record. */
+export interface Decoder {
+  readVarIntArray<T>(read: (decoder: Decoder) => T): T[]
+}
+
+export interface DecodedBatch extends RecordBatchContext {
+  readonly records: FetchedRecord[]
+}
+
+export interface RecordToEncode {
+  readonly offsetDelta?: number
+  readonly timestampDelta?: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  /** A list is encoded by Millrace, anything else by KafkaJS. */
+  readonly headers?: readonly Header[] | object
+}
+
+/** What a record batch needs of an encoded record. */
+export interface EncodedRecord {
+  readonly buf: Buffer
+  readonly buffer: Buffer
+}
+
+export interface RequestQueue {
+  readonly pending: readonly unknown[]
+  scheduleCheckPendingRequests(): void
+}
+
+export interface BrokerPool {
+  createSeedBroker(): Promise<void>
+}
+
+export interface Cluster extends KafkaCluster {
+  readonly targetTopics: Set<string>
+  readonly brokerPool: BrokerPool
+  /** Read by the transaction manager, but never set by KafkaJS, which then falls back to its slow defaults. */
+  retry?: RetryOptions
+}
+
+export interface OffsetManager {
+  coordinator: KafkaBroker
+  commitOffsets(offsets: {
+    readonly topics: readonly {
+      readonly topic: string
+      readonly partitions: readonly { partition: number; offset: string; metadata: string }[]
+    }[]
+  }): Promise<void>
+}
+
+export interface ConsumerGroup {
+  readonly groupId: string
+  readonly cluster: Cluster
+  readonly assigners: readonly object[]
+  /** Null before the first join, and again after the group has removed this member. */
+  readonly memberId: string | null
+  readonly generationId: number | null
+  readonly offsetManager: OffsetManager | null
+  coordinator: KafkaBroker | null
+  heartbeat(options: { readonly interval: number }): Promise<void>
+  leave(): Promise<void>
+  joinAndSync(): Promise<void>
+  recoverFromOffsetOutOfRange(error: Error): Promise<void>
+  getNodeIds(): readonly string[]
+}
+
+export type CreateCluster = (options: {
+  readonly isolationLevel?: number
+  readonly metadataMaxAge?: number
+  readonly allowAutoTopicCreation?: boolean
+}) => Cluster
+
+/** `isolation.level` read_committed. */
+export const readCommitted = 1
