@@ -74,6 +74,7 @@ export const errorTable = {
   // index
   INDEX_UNREACHABLE: runtime('retry', 'Check the URL, the network and the credentials of the index.'),
   INDEX_DENIED: configuration('Give an API key with write access.'),
+  INDEX_MISSING: configuration('Run `millrace index` first, or name the index that it wrote.'),
   INDEX_MISMATCH: configuration('Use another collection, or delete this one and index again.'),
   INDEX_REJECTED: runtime('skip', 'Look at the named document.'),
   INDEX_FULL: runtime('retry', 'Free or add disk on the index server.'),

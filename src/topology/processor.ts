@@ -2,6 +2,7 @@ import type { Cancel } from '../clock.ts'
 import type { DocumentKey, Hit, IndexOp, PointPayload, PointRef } from '../model.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
 import type { StateStore, StoreSpec } from '../state/store.ts'
+import type { Repartition } from './source.ts'
 
 /** A task is one partition of one sub-topology: `<subtopology>_<partition>`. */
 export type TaskId = `${number}_${number}`
@@ -19,10 +20,10 @@ export interface Processor<KIn, VIn, KOut, VOut> {
   init?(context: ProcessorContext<KOut, VOut>): void
   process(record: StreamRecord<KIn, VIn>, context: ProcessorContext<KOut, VOut>): void | Promise<void>
   /**
-   * A record that this processor saw has ended as a dead letter: take back what state claims about it. Writes go to the record's own
-   * generation.
+   * What this processor did for a record does not hold: it was given up, or is about to be tried again. Correct what state claims
+   * about it. Writes go to the record's own generation; nothing may be forwarded.
    */
-  deadLettered?(record: StreamRecord<KIn, VIn>, context: ProcessorContext<KOut, VOut>): void
+  takeBack?(record: StreamRecord<KIn, VIn>, context: ProcessorContext<KOut, VOut>): void
   close?(): void | Promise<void>
 }
 
@@ -55,6 +56,11 @@ export interface Resource {
   close(): Promise<void>
 }
 
+/** Names the node that a stream comes out of. */
+export interface StreamHandle {
+  readonly name: string
+}
+
 /** What an operator returns: how to build a node. A plain value; making one does no I/O. */
 export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly name: string
@@ -62,9 +68,21 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly operator: string
   /** One new processor per task. */
   readonly create: () => Processor<KIn, VIn, KOut, VOut>
-  readonly stores?: readonly StoreSpec[]
+  /** Stores of its own (a spec), or of another node (a name). */
+  readonly stores?: readonly (StoreSpec | string)[]
+  /** Further streams that end in this node: the other sides of a merge or a join. */
+  readonly inputs?: readonly StreamHandle[]
+  /** What the node emits travels through an internal topic, so that equal keys meet in one task. */
+  readonly repartition?: Repartition<unknown, unknown>
   /** `key`: the node stands at the gate. Default `partition`: synchronous, in offset order. */
   readonly order?: 'partition' | 'key'
+  /**
+   * How long `process` may take beyond the gate. `record` (default): `recordDeadlineMs`, then the record is given up. `none`: the node
+   * watches over its own waits, because what it waits for may be down for long without any record being at fault.
+   */
+  readonly deadline?: 'record' | 'none'
+  /** At the gate, a waiting record may be replaced by a newer one of its key: only the last version matters to this node. */
+  readonly coalesces?: boolean
   /** The node may emit another key than it got. */
   readonly changesKey?: boolean
   readonly resources?: readonly Resource[]

@@ -1,0 +1,108 @@
+import { StreamError } from '../errors.ts'
+import type { StoreSpec } from '../state/store.ts'
+import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
+import type { ProcessorSupplier, Sink } from './processor.ts'
+import type { TopicSource, TopicTarget } from './source.ts'
+import { Stream, type StreamGraph } from './stream.ts'
+import { materialize, Table } from './table.ts'
+import type { AnySource, AnySupplier, Topology } from './topology.ts'
+import { validate } from './validate.ts'
+
+/**
+ * Declares a topology step by step. Nothing happens until a runtime runs what `build` returns.
+ *
+ * Every node has a name, and store, changelog topic and metric labels derive from it: renaming a node orphans its state, reordering
+ * or adding nodes does not.
+ *
+ * @example
+ * const builder = new TopologyBuilder()
+ * builder.stream('documents', source).process(dedupe('unchanged')).to('copy', target)
+ * export default builder.build()
+ */
+export class TopologyBuilder {
+  readonly #draft: GraphDraft = { nodes: [], stores: [] }
+
+  readonly #graph: StreamGraph = {
+    process: (parent, supplier) => this.#addProcessor([parent], supplier),
+    to: (parent, name, target) => this.#addSink(parent, name, target),
+  }
+
+  /** Reads a topic as a stream of independent records. */
+  stream<K, V>(name: string, source: TopicSource<K, V>): Stream<K, V> {
+    return new Stream<K, V>(this.#addSource(name, source), this.#graph)
+  }
+
+  /** Reads a topic as a changelog: the latest value of every key, in a store of that name. */
+  table<K, V>(name: string, source: TopicSource<K, V>): Table<K, V> {
+    const parent = this.#addSource(`${name}-source`, source)
+    this.#addProcessor([parent], materialize(name, source))
+    return new Table<K, V>(name, this.#graph)
+  }
+
+  /** Declares a store that several nodes name in their `stores`. */
+  addStore(spec: StoreSpec): this {
+    this.#draft.stores.push(spec)
+    return this
+  }
+
+  /** Checks everything and freezes it. Throws TOPOLOGY_INVALID with all problems, a line each, and in `details.problems`. */
+  build(): Topology {
+    const problems = validate(this.#draft)
+    if (problems.length > 0) {
+      const list = problems.map((problem) => `\n  - ${problem}`).join('')
+      throw new StreamError('TOPOLOGY_INVALID', `the topology has ${problems.length} problem(s):${list}\n`, {
+        details: { problems },
+      })
+    }
+    return finishGraph(this.#draft)
+  }
+
+  #addSource<K, V>(name: string, source: TopicSource<K, V>): string {
+    this.#draft.nodes.push({ kind: 'source', name, source: source as AnySource, internal: false, parents: [] })
+    return name
+  }
+
+  #addProcessor(parents: readonly string[], supplier: AnySupplier): string {
+    const inputs = supplier.inputs?.map((input) => input.name) ?? []
+    const node: DraftNode = { kind: 'processor', name: supplier.name, supplier, parents: [...parents, ...inputs] }
+    this.#draft.nodes.push(node)
+    return supplier.repartition ? this.#addRepartition(supplier) : supplier.name
+  }
+
+  /** Node `by-author` that repartitions becomes: by-author -> by-author-repartition-sink -> (topic) -> by-author-repartition-source. */
+  #addRepartition(supplier: ProcessorSupplier<never, never, unknown, unknown>): string {
+    const { key, value, partitions } = supplier.repartition ?? {}
+    const topic = `${supplier.name}-repartition`
+    if (!key || !value) return supplier.name
+    this.#draft.nodes.push(
+      {
+        kind: 'sink',
+        name: `${topic}-sink`,
+        target: { kind: 'topic-target', topic, key, value },
+        internal: true,
+        partitions,
+        parents: [supplier.name],
+      },
+      {
+        kind: 'source',
+        name: `${topic}-source`,
+        source: { kind: 'topic-source', topic, key, value },
+        internal: true,
+        parents: [],
+      },
+    )
+    return `${topic}-source`
+  }
+
+  #addSink(parent: string, name: string, target: TopicTarget<unknown, unknown> | Sink<unknown, unknown>): void {
+    const end = 'kind' in target ? target : ({ kind: 'sink', sink: target } as const)
+    this.#draft.nodes.push({
+      kind: 'sink',
+      name,
+      target: end,
+      internal: false,
+      partitions: undefined,
+      parents: [parent],
+    })
+  }
+}

@@ -1,0 +1,112 @@
+import type { StoreSpec } from '../state/store.ts'
+import { type Subtopology, type Topology, type TopologyNode, topicOf } from './topology.ts'
+
+/** A topology as data: what `describe --json` prints. Internal topics are named without the application. */
+export interface TopologyDescription {
+  readonly subtopologies: readonly {
+    readonly id: number
+    readonly nodes: readonly NodeDescription[]
+    readonly stores: readonly { readonly name: string; readonly storage: string; readonly changelog: string | null }[]
+  }[]
+  readonly internalTopics: readonly string[]
+}
+
+export interface NodeDescription {
+  readonly name: string
+  readonly kind: TopologyNode['kind']
+  /** The operator, the topic or the target. */
+  readonly does: string
+  readonly order: 'partition' | 'key'
+  readonly stores: readonly string[]
+  readonly children: readonly string[]
+}
+
+/** Name of the changelog topic of a store without the application, or null when it has none. */
+export function changelogOf(spec: StoreSpec): string | null {
+  return spec.changelog === false ? null : `${spec.name}-changelog`
+}
+
+export function describeTopology(topology: Topology): TopologyDescription {
+  const nodes = [...topology.nodes.values()]
+  const internal = nodes.flatMap((node) => (node.kind !== 'processor' && node.internal ? (topicOf(node) ?? []) : []))
+  const changelogs = [...topology.stores.values()].flatMap((spec) => changelogOf(spec) ?? [])
+  return {
+    subtopologies: topology.subtopologies.map((part) => ({
+      id: part.id,
+      nodes: part.nodes.flatMap((name) => describeNode(topology.nodes.get(name))),
+      stores: part.stores.map((spec) => ({
+        name: spec.name,
+        storage: spec.storage ?? 'level',
+        changelog: changelogOf(spec),
+      })),
+    })),
+    internalTopics: [...new Set([...internal, ...changelogs])],
+  }
+}
+
+function describeNode(node: TopologyNode | undefined): NodeDescription[] {
+  if (!node) return []
+  return [
+    {
+      name: node.name,
+      kind: node.kind,
+      does: whatItDoes(node),
+      order: node.kind === 'source' || node.zone === 'synchronous' ? 'partition' : 'key',
+      stores: node.kind === 'processor' ? node.stores : [],
+      children: node.children,
+    },
+  ]
+}
+
+function whatItDoes(node: TopologyNode): string {
+  if (node.kind === 'processor') return node.supplier.operator
+  const topic = topicOf(node)
+  if (topic !== undefined) return `topic ${topic}`
+  return node.kind === 'sink' && node.target.kind === 'sink' ? node.target.sink.name : ''
+}
+
+/** The graph as lines of text, in the manner of Kafka Streams' `Topology.describe()`. */
+export function describeAsText(topology: Topology): string {
+  const { subtopologies, internalTopics } = describeTopology(topology)
+  const lines = subtopologies.flatMap((part) => [
+    `Sub-topology ${part.id}`,
+    ...part.nodes.flatMap((node) => [
+      `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${listed('stores', node.stores)}`,
+      ...(node.children.length > 0 ? [`    --> ${node.children.join(', ')}`] : []),
+    ]),
+    ...part.stores.map(
+      (store) =>
+        `  store ${store.name} (${store.storage}, ${store.changelog ? `changelog ${store.changelog}` : 'no changelog'})`,
+    ),
+  ])
+  const topics = internalTopics.length > 0 ? ['Internal topics', ...internalTopics.map((topic) => `  ${topic}`)] : []
+  return [...lines, ...topics].join('\n')
+}
+
+function listed(label: string, names: readonly string[]): string {
+  return names.length > 0 ? ` ${label}: ${names.join(', ')}` : ''
+}
+
+/** The graph for a Mermaid code block. */
+export function describeAsMermaid(topology: Topology): string {
+  const ids = new Map([...topology.nodes.keys()].map((name, index) => [name, `n${index}`]))
+  const lines = topology.subtopologies.flatMap((part) => [
+    `  subgraph s${part.id}["Sub-topology ${part.id}"]`,
+    ...mermaidNodes(part, topology, ids),
+    '  end',
+  ])
+  const edges = [...topology.nodes.values()].flatMap((node) =>
+    node.children.map((child) => `  ${ids.get(node.name)} --> ${ids.get(child)}`),
+  )
+  return ['flowchart TD', ...lines, ...edges].join('\n')
+}
+
+function mermaidNodes(part: Subtopology, topology: Topology, ids: ReadonlyMap<string, string>): string[] {
+  return part.nodes.flatMap((name) => {
+    const node = topology.nodes.get(name)
+    if (!node) return []
+    const label = `"${name}<br/>${whatItDoes(node).replaceAll('"', "'")}"`
+    const [open, close] = node.kind === 'source' ? ['([', '])'] : node.kind === 'sink' ? ['[/', '/]'] : ['[', ']']
+    return [`    ${ids.get(name)}${open}${label}${close}`]
+  })
+}

@@ -1,0 +1,165 @@
+import type { StoreSpec } from '../state/store.ts'
+import type { Sink, VectorIndex } from './processor.ts'
+import {
+  type AnySource,
+  type AnySupplier,
+  type ProcessorNode,
+  type SinkNode,
+  type SourceNode,
+  type Subtopology,
+  type Topology,
+  type TopologyNode,
+  topicOf,
+  type Zone,
+} from './topology.ts'
+
+/** What the builder collects; `finishGraph` turns it into a Topology once `validate` found no problem. */
+export interface GraphDraft {
+  readonly nodes: DraftNode[]
+  readonly stores: StoreSpec[]
+}
+
+export type DraftNode =
+  | {
+      readonly kind: 'source'
+      readonly name: string
+      readonly source: AnySource
+      readonly internal: boolean
+      readonly parents: readonly string[]
+    }
+  | {
+      readonly kind: 'processor'
+      readonly name: string
+      readonly supplier: AnySupplier
+      readonly parents: readonly string[]
+    }
+  | {
+      readonly kind: 'sink'
+      readonly name: string
+      readonly target: SinkNode['target']
+      readonly internal: boolean
+      readonly partitions: number | undefined
+      readonly parents: readonly string[]
+    }
+
+/** Names of the stores that a node uses. */
+export function storeNames(node: DraftNode): string[] {
+  if (node.kind !== 'processor') return []
+  return (node.supplier.stores ?? []).map((store) => (typeof store === 'string' ? store : store.name))
+}
+
+/** All store specs of a draft: declared on the builder, or by the node that owns them. */
+export function storeSpecs(draft: GraphDraft): StoreSpec[] {
+  const owned = draft.nodes.flatMap((node) => (node.kind === 'processor' ? (node.supplier.stores ?? []) : []))
+  return [...new Set([...draft.stores, ...owned.filter((store) => typeof store !== 'string')])]
+}
+
+/** Children of every node, in the order in which they were added. */
+export function childrenOf(nodes: readonly DraftNode[]): Map<string, string[]> {
+  const children = new Map<string, string[]>(nodes.map((node) => [node.name, []]))
+  for (const node of nodes) for (const parent of node.parents) children.get(parent)?.push(node.name)
+  return children
+}
+
+/** Nodes in an order in which parents come first; nodes on a cycle are missing from it. */
+export function topologicalOrder(nodes: readonly DraftNode[]): DraftNode[] {
+  const ordered = new Set<string>()
+  const result: DraftNode[] = []
+  let remaining = [...nodes]
+  for (let before = -1; before !== result.length; ) {
+    before = result.length
+    const ready = remaining.filter((node) => node.parents.every((parent) => ordered.has(parent)))
+    for (const node of ready) ordered.add(node.name)
+    result.push(...ready)
+    remaining = remaining.filter((node) => !ordered.has(node.name))
+  }
+  return result
+}
+
+/** Which side of the gate every node is on. A node that asks for `order: 'key'` opens the gate unless it stands beyond one already. */
+export function zonesOf(ordered: readonly DraftNode[]): Map<string, Zone> {
+  const zones = new Map<string, Zone>()
+  for (const node of ordered) {
+    const beyond = node.parents.some((parent) => zones.get(parent) !== 'synchronous')
+    const gate = node.kind === 'processor' && node.supplier.order === 'key'
+    zones.set(node.name, beyond ? 'beyond' : gate ? 'gate' : 'synchronous')
+  }
+  return zones
+}
+
+export function isVectorIndex(sink: Sink<never, never>): sink is VectorIndex {
+  return 'observe' in sink && 'scan' in sink
+}
+
+/** Nodes from which a path without a topic in between leads to an index. */
+function nodesThatMaintainAnIndex(ordered: readonly DraftNode[]): Set<string> {
+  const maintaining = new Set<string>()
+  for (const node of ordered.toReversed()) {
+    const endsInIndex = node.kind === 'sink' && node.target.kind === 'sink' && isVectorIndex(node.target.sink)
+    const looksAtIndex = node.kind === 'processor' && (node.supplier.observes?.length ?? 0) > 0
+    if (!endsInIndex && !looksAtIndex && !maintaining.has(node.name)) continue
+    for (const parent of node.parents) maintaining.add(parent)
+  }
+  return maintaining
+}
+
+/** Freezes a valid draft. */
+export function finishGraph(draft: GraphDraft): Topology {
+  const ordered = topologicalOrder(draft.nodes)
+  const children = childrenOf(draft.nodes)
+  const zones = zonesOf(ordered)
+  const maintaining = nodesThatMaintainAnIndex(ordered)
+  const nodes = new Map<string, TopologyNode>()
+  for (const node of ordered) {
+    const links = { parents: node.parents, children: Object.freeze(children.get(node.name) ?? []) }
+    const zone = zones.get(node.name) ?? 'synchronous'
+    nodes.set(node.name, Object.freeze(finishNode(node, links, { zone, maintainsIndex: maintaining.has(node.name) })))
+  }
+  const stores = new Map(storeSpecs(draft).map((spec) => [spec.name, Object.freeze(spec)]))
+  return Object.freeze({ nodes, stores, subtopologies: Object.freeze(subtopologiesOf(ordered, stores)) })
+}
+
+function finishNode(
+  node: DraftNode,
+  links: Pick<TopologyNode, 'parents' | 'children'>,
+  place: Pick<ProcessorNode, 'zone' | 'maintainsIndex'>,
+): TopologyNode {
+  if (node.kind === 'source') return { ...node, ...links } satisfies SourceNode
+  if (node.kind === 'sink') return { ...node, ...links, zone: place.zone } satisfies SinkNode
+  return { ...node, ...links, ...place, stores: storeNames(node) } satisfies ProcessorNode
+}
+
+/** Connected components over edges and shared stores, numbered in the order of their first node. */
+function subtopologiesOf(ordered: readonly DraftNode[], stores: ReadonlyMap<string, StoreSpec>): Subtopology[] {
+  const component = new Map<string, string>(ordered.map((node) => [node.name, node.name]))
+  const rootOf = (name: string): string => {
+    const parent = component.get(name) ?? name
+    return parent === name ? name : rootOf(parent)
+  }
+  const firstUser = new Map<string, string>()
+  for (const node of ordered) {
+    for (const parent of node.parents) component.set(rootOf(parent), rootOf(node.name))
+    for (const store of storeNames(node)) {
+      component.set(rootOf(firstUser.get(store) ?? node.name), rootOf(node.name))
+      firstUser.set(store, node.name)
+    }
+  }
+  const groups = Map.groupBy(ordered, (node) => rootOf(node.name))
+  return [...groups.values()].map((members, id) =>
+    Object.freeze({
+      id,
+      nodes: members.map((node) => node.name),
+      topics: members.flatMap((node) => (node.kind === 'source' ? [node.source.topic] : [])),
+      stores: [...new Set(members.flatMap(storeNames))].flatMap((name) => stores.get(name) ?? []),
+    }),
+  )
+}
+
+/** Topics that a draft reads or writes, with the node that does it. */
+export function topicsOf(nodes: readonly DraftNode[], kind: 'source' | 'sink'): { topic: string; node: string }[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'processor' || node.kind !== kind) return []
+    const topic = topicOf(node)
+    return topic === undefined ? [] : [{ topic, node: node.name }]
+  })
+}
