@@ -1,0 +1,77 @@
+import { hash } from 'node:crypto'
+import type { StreamRecord } from '../record.ts'
+import { bytes, msgpack, type Serde, string } from '../serde.ts'
+import type { KeyValueStore } from '../state/store.ts'
+import type { ProcessorContext, ProcessorSupplier } from '../topology/processor.ts'
+
+export interface DedupeOptions<K, V> {
+  /** What counts as the content of a record; default: the whole value. Key order inside objects does not matter. */
+  readonly content?: (value: V) => unknown
+  /** Serde of the key in the store; default UTF-8 text, for keys that are strings. */
+  readonly key?: Serde<K>
+}
+
+/**
+ * Drops a record whose content equals the last one of its key: an unchanged document costs a hash, and nothing behind it. A tombstone
+ * of an unknown key is dropped as well.
+ *
+ * Remembers 16 bytes a key in the store `name`. While a task is recovering every record passes: what a crashed instance did with later
+ * versions can only be seen in the target.
+ *
+ * @example
+ * documents.process(dedupe('unchanged'))
+ */
+export function dedupe<K, V>(name: string, options: DedupeOptions<K, V> = {}): ProcessorSupplier<K, V, K, V> {
+  const content = options.content ?? ((value: V): unknown => value)
+  const key = options.key ?? (string as Serde<unknown> as Serde<K>)
+  return {
+    name,
+    operator: 'dedupe',
+    stores: [{ kind: 'key-value', name, key, value: bytes }],
+    create: () => ({
+      process(record, context) {
+        const store = context.store<KeyValueStore<K, Uint8Array>>(name)
+        if (record.value === null) return forget(record, store, context)
+        const digest = digestOf(content(record.value))
+        const known = store.get(record.key)
+        if (known !== undefined && equal(known, digest) && !context.recovering) return
+        store.put(record.key, digest)
+        context.forward(record)
+      },
+      // Known, but equal to nothing: the same content may come again, and a tombstone still has something to delete.
+      takeBack(record, context) {
+        context.store<KeyValueStore<K, Uint8Array>>(name).put(record.key, unclear)
+      },
+    }),
+  }
+}
+
+function forget<K, V>(
+  record: StreamRecord<K, V>,
+  store: KeyValueStore<K, Uint8Array>,
+  context: ProcessorContext<K, V>,
+): void {
+  if (store.get(record.key) === undefined && !context.recovering) return
+  store.delete(record.key)
+  context.forward(record)
+}
+
+const unclear = new Uint8Array(0)
+const serde = msgpack<unknown>()
+
+function digestOf(value: unknown): Uint8Array {
+  const encoded = typeof value === 'string' ? `s${value}` : serde.serialize(sorted(value))
+  return hash('sha256', encoded, 'buffer').subarray(0, 16)
+}
+
+/** Objects with their keys in order, so that two spellings of the same content are equal. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value) || value instanceof Date) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]))
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

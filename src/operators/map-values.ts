@@ -1,0 +1,36 @@
+import { withValue } from '../record.ts'
+import type { ProcessorSupplier } from '../topology/processor.ts'
+
+/** Replaces each value by one other; keys stay. Tombstones pass as they are. */
+export function mapValues<K, V, VOut>(
+  name: string,
+  mapper: (value: V, key: K) => VOut,
+): ProcessorSupplier<K, V, K, VOut> {
+  return {
+    name,
+    operator: 'mapValues',
+    create: () => ({
+      process(record, context) {
+        const value = record.value === null ? null : mapper(record.value, record.key)
+        context.forward(withValue(record, value))
+      },
+    }),
+  }
+}
+
+/** Replaces each value by any number of others under the same key. Tombstones pass as they are. */
+export function flatMapValues<K, V, VOut>(
+  name: string,
+  mapper: (value: V, key: K) => Iterable<VOut>,
+): ProcessorSupplier<K, V, K, VOut> {
+  return {
+    name,
+    operator: 'flatMapValues',
+    create: () => ({
+      process(record, context) {
+        if (record.value === null) context.forward(withValue<K, VOut>(record, null))
+        else for (const value of mapper(record.value, record.key)) context.forward(withValue(record, value))
+      },
+    }),
+  }
+}

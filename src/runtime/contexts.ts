@@ -1,0 +1,173 @@
+import type { Cancel } from '../clock.ts'
+import { StreamError } from '../errors.ts'
+import type { RecordMetadata, StreamRecord } from '../record.ts'
+import type { StateStore } from '../state/store.ts'
+import type { ProcessorContext, Punctuator, TaskId } from '../topology/processor.ts'
+import type { InFlight } from './in-flight.ts'
+import type { RunningNode, RunningProcessor } from './running-nodes.ts'
+
+type AnyRecord = StreamRecord<unknown, unknown>
+
+/** What contexts need from their task. */
+export interface TaskServices {
+  readonly task: TaskId
+  /** Aborts when the task closes. */
+  readonly signal: AbortSignal
+  streamTime(): number
+  /** The id of the generation that is open now. */
+  openGeneration(): number
+  store(name: string, generation: () => number): StateStore
+  schedule(node: RunningProcessor, everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
+  requestCommit(): void
+  pipelineOf(node: string): string
+  /** The task cannot go on. */
+  fail(error: StreamError): void
+}
+
+/** Hands a record to a child; the two zones differ in what travels along. */
+type Enter = (child: RunningNode, record: AnyRecord) => void
+
+/** What both contexts of a node share. */
+abstract class NodeContext implements ProcessorContext<unknown, unknown> {
+  protected readonly services: TaskServices
+  protected readonly running: RunningProcessor
+  /** What the current call of `process` has forwarded, for the observer. */
+  outputs: AnyRecord[] = []
+
+  constructor(running: RunningProcessor, services: TaskServices) {
+    this.running = running
+    this.services = services
+  }
+
+  abstract readonly source: RecordMetadata | undefined
+  abstract readonly recovering: boolean
+  abstract readonly signal: AbortSignal
+  protected abstract readonly enter: Enter
+  protected abstract generation(): number
+
+  get task(): TaskId {
+    return this.services.task
+  }
+
+  get streamTime(): number {
+    return this.services.streamTime()
+  }
+
+  get maintainsIndex(): boolean {
+    return this.running.node.maintainsIndex
+  }
+
+  get pipeline(): string {
+    return this.services.pipelineOf(this.running.node.name)
+  }
+
+  forward(record: AnyRecord, to?: string): void {
+    this.outputs.push(record)
+    let found = false
+    for (const child of this.running.children) {
+      if (to !== undefined && child.node.name !== to) continue
+      found = true
+      this.enter(child, record)
+    }
+    if (to !== undefined && !found) {
+      throw new StreamError('CONFIG_INVALID', `node "${this.running.node.name}" has no child named "${to}"`, {
+        fix: 'Forward to a node that is attached behind it.',
+      })
+    }
+  }
+
+  store<S extends StateStore>(name: string): S {
+    if (!this.running.node.stores.includes(name)) {
+      throw new StreamError('STORE_UNKNOWN', `node "${this.running.node.name}" is not connected to store "${name}"`)
+    }
+    return this.services.store(name, () => this.generation()) as S
+  }
+
+  schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel {
+    return this.services.schedule(this.running, everyMs, by, punctuate)
+  }
+
+  requestCommit(): void {
+    this.services.requestCommit()
+  }
+}
+
+/** The context of a synchronous node: one per node, because one record is processed at a time. */
+export class SynchronousContext extends NodeContext {
+  readonly #stores = new Map<string, StateStore>()
+  readonly #current: () => InFlight | undefined
+  protected readonly enter: Enter
+
+  constructor(
+    running: RunningProcessor,
+    services: TaskServices,
+    flow: { readonly current: () => InFlight | undefined; readonly enter: Enter },
+  ) {
+    super(running, services)
+    this.#current = flow.current
+    this.enter = flow.enter
+  }
+
+  get source(): RecordMetadata | undefined {
+    return this.#current()?.source
+  }
+
+  get recovering(): boolean {
+    return this.#current()?.recovering ?? false
+  }
+
+  get signal(): AbortSignal {
+    return this.services.signal
+  }
+
+  override store<S extends StateStore>(name: string): S {
+    const known = this.#stores.get(name)
+    if (known) return known as S
+    const store = super.store<S>(name)
+    this.#stores.set(name, store)
+    return store
+  }
+
+  protected generation(): number {
+    return this.#current()?.generation.id ?? this.services.openGeneration()
+  }
+}
+
+/** Whose record it is, and how long it may go on. */
+export interface RecordScope {
+  readonly inFlight: InFlight
+  readonly recovering: boolean
+  readonly signal: AbortSignal
+}
+
+/** The context of one record at one node beyond the gate: results may come at any time, so nothing is shared. */
+export class RecordContext extends NodeContext {
+  readonly #scope: RecordScope
+  protected readonly enter: Enter
+
+  constructor(
+    running: RunningProcessor,
+    services: TaskServices,
+    flow: { readonly scope: RecordScope; readonly enter: Enter },
+  ) {
+    super(running, services)
+    this.#scope = flow.scope
+    this.enter = flow.enter
+  }
+
+  get source(): RecordMetadata | undefined {
+    return this.#scope.inFlight.source
+  }
+
+  get recovering(): boolean {
+    return this.#scope.recovering
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.signal
+  }
+
+  protected generation(): number {
+    return this.#scope.inFlight.generation.id
+  }
+}

@@ -1,0 +1,278 @@
+import type { Clock } from '../clock.ts'
+import { StreamError, toStreamError } from '../errors.ts'
+import type { StreamRecord } from '../record.ts'
+import type { SinkWriter } from '../topology/processor.ts'
+import type { Subtopology, Topology } from '../topology/topology.ts'
+import { RecordContext, type RecordScope, SynchronousContext, type TaskServices } from './contexts.ts'
+import { Gate, type PassEnd } from './gate.ts'
+import type { InFlight, Visit } from './in-flight.ts'
+import type { RuntimeObserver } from './observer.ts'
+import type { Pass } from './pass.ts'
+import type { RunningNode, RunningProcessor, RunningSink } from './running-nodes.ts'
+
+type AnyRecord = StreamRecord<unknown, unknown>
+
+export interface NodeGraphOptions {
+  readonly topology: Topology
+  readonly subtopology: Subtopology
+  readonly services: TaskServices
+  readonly observer: RuntimeObserver
+  readonly clock: Clock
+  readonly recordDeadlineMs: number
+  readonly writerOf: (sinkNode: string) => SinkWriter<unknown, unknown>
+  /** Deals with a record that a node failed: resolves when it is skipped or safely dead-lettered; never rejects. */
+  readonly giveUp: (failed: FailedRecord) => Promise<void>
+}
+
+export interface FailedRecord {
+  readonly node: string
+  readonly error: StreamError
+  readonly inFlight: InFlight
+}
+
+/**
+ * The nodes of one task and how records move between them. Synchronous nodes run depth first in the order of the topology; beyond the
+ * gate every record runs on its own. The runtime observes each node here, so operators need no metrics of their own.
+ */
+export class NodeGraph {
+  readonly #options: NodeGraphOptions
+  readonly #sources = new Map<string, readonly RunningNode[]>()
+  readonly #nodes: RunningNode[] = []
+  readonly #contexts = new Map<RunningProcessor, SynchronousContext>()
+  #current: InFlight | undefined
+
+  constructor(options: NodeGraphOptions) {
+    this.#options = options
+    this.#build()
+  }
+
+  get gates(): Gate[] {
+    return this.#processors().flatMap((running) => running.gate ?? [])
+  }
+
+  /** Calls `init` of every processor, parents first. */
+  init(): void {
+    for (const running of this.#processors()) running.processor.init?.(this.#contextOf(running))
+  }
+
+  /** Runs a record from a source through everything that hangs on it. */
+  dispatch(source: string, record: AnyRecord, inFlight: InFlight): void {
+    this.#with(inFlight, () => {
+      for (const child of this.#sources.get(source) ?? []) this.#enter(child, record)
+    })
+  }
+
+  /** Runs a punctuator of a node; what it forwards belongs to `inFlight`. */
+  punctuate(running: RunningProcessor, inFlight: InFlight, action: () => void): void {
+    this.#with(inFlight, () => this.#guarded(running, action))
+  }
+
+  flush(): void {
+    for (const running of this.#nodes) if (running.kind === 'sink') running.writer.flush()
+  }
+
+  async close(): Promise<void> {
+    for (const running of this.#nodes) {
+      if (running.kind === 'sink') await running.writer.close()
+      else await running.processor.close?.()
+    }
+  }
+
+  #processors(): RunningProcessor[] {
+    return this.#nodes.filter((running) => running.kind === 'processor')
+  }
+
+  #with(inFlight: InFlight, action: () => void): void {
+    this.#current = inFlight
+    action()
+    this.#current = undefined
+  }
+
+  // ---- building
+
+  #build(): void {
+    const { topology, subtopology } = this.#options
+    const built = new Map<string, RunningNode>()
+    const childrenOf = (names: readonly string[]): RunningNode[] => names.flatMap((child) => built.get(child) ?? [])
+    for (const name of subtopology.nodes.toReversed()) {
+      const node = topology.nodes.get(name)
+      if (node?.kind === 'source') this.#sources.set(name, childrenOf(node.children))
+      else if (node?.kind === 'sink') built.set(name, { kind: 'sink', node, writer: this.#options.writerOf(name) })
+      else if (node) {
+        const processor = node.supplier.create() as RunningProcessor['processor']
+        const running: RunningProcessor = {
+          kind: 'processor',
+          node,
+          processor,
+          children: childrenOf(node.children),
+          gate: undefined,
+        }
+        if (node.zone === 'gate') running.gate = this.#makeGate(running)
+        built.set(name, running)
+      }
+    }
+    this.#nodes.push(...childrenOf(subtopology.nodes))
+  }
+
+  #makeGate(running: RunningProcessor): Gate {
+    return new Gate({
+      coalesces: running.node.supplier.coalesces ?? false,
+      clock: this.#options.clock,
+      enter: (pass) => this.#runBeyond(running, pass.record, pass),
+      settle: (pass, end) => this.#settle(pass, end),
+    })
+  }
+
+  #contextOf(running: RunningProcessor): SynchronousContext {
+    const known = this.#contexts.get(running)
+    if (known) return known
+    const context = new SynchronousContext(running, this.#options.services, {
+      current: () => this.#current,
+      enter: (child, record) => this.#enter(child, record),
+    })
+    this.#contexts.set(running, context)
+    return context
+  }
+
+  // ---- the synchronous zone
+
+  #enter(running: RunningNode, record: AnyRecord): void {
+    const inFlight = this.#current
+    if (!inFlight)
+      throw new StreamError('ILLEGAL_STATE', `a record was forwarded to "${running.node.name}" outside of processing`)
+    if (running.kind === 'sink') this.#write(running, record, inFlight)
+    else if (running.gate) running.gate.offer(record, inFlight)
+    else this.#runSynchronous(running, record, inFlight)
+  }
+
+  #runSynchronous(running: RunningProcessor, record: AnyRecord, inFlight: InFlight): void {
+    const context = this.#contextOf(running)
+    context.outputs = []
+    visit(running, record, inFlight.visits)
+    this.#guarded(running, () => {
+      const result = running.processor.process(record, context)
+      if (result instanceof Promise) {
+        result.catch(() => undefined)
+        throw new StreamError('RECORD_FAILED', `node "${running.node.name}" returned a promise before the gate`, {
+          fix: "Give it order: 'key', or make it synchronous.",
+        })
+      }
+    })
+    this.#observe(running, record, context.outputs)
+  }
+
+  /** An error stops the branch of this node only; its siblings go on. */
+  #guarded(running: RunningProcessor, action: () => void): void {
+    const inFlight = this.#current
+    try {
+      action()
+    } catch (cause) {
+      const node = running.node.name
+      const error = toStreamError(cause, 'RECORD_FAILED', `node "${node}" failed`)
+      if (inFlight) this.#giveUp({ node, error, inFlight })
+    }
+  }
+
+  #write(running: RunningSink, record: AnyRecord, inFlight: InFlight): void {
+    inFlight.hold()
+    running.writer.write(record, this.#options.services.signal).then(
+      () => inFlight.release(),
+      (cause: unknown) => {
+        const node = running.node.name
+        const error = toStreamError(cause, 'RECORD_FAILED', `sink "${node}" failed`)
+        this.#giveUp({ node, error, inFlight })
+        inFlight.release()
+      },
+    )
+  }
+
+  // ---- beyond the gate
+
+  #runBeyond(running: RunningProcessor, record: AnyRecord, pass: Pass): void {
+    const context = new RecordContext(running, this.#options.services, {
+      scope: pass,
+      enter: (child, output) => this.#enterBeyond(child, output, pass),
+    })
+    visit(running, record, pass.visits)
+    const finish = (): void => this.#observe(running, record, context.outputs)
+    try {
+      const result = running.processor.process(record, context)
+      if (result instanceof Promise) pass.follow(running.node.name, this.#watched(running, result, pass).then(finish))
+      else finish()
+    } catch (error) {
+      pass.fail(running.node.name, error)
+    }
+  }
+
+  /** Ends when the work ends, the task closes or the deadline passes: a processor that ignores its signal holds nothing for ever. */
+  #watched(running: RunningProcessor, work: Promise<void>, pass: Pass): Promise<void> {
+    const { clock, recordDeadlineMs } = this.#options
+    const { signal } = pass
+    const cancel =
+      running.node.supplier.deadline === 'none'
+        ? () => undefined
+        : clock.after(recordDeadlineMs, () => pass.abort(timeout(running.node.name, recordDeadlineMs)))
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => reject(signal.reason)
+      signal.addEventListener('abort', onAbort, { once: true })
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    }).finally(cancel)
+  }
+
+  #enterBeyond(running: RunningNode, record: AnyRecord, pass: Pass): void {
+    if (pass.failure || pass.signal.aborted) return
+    if (running.kind === 'sink') pass.follow(running.node.name, running.writer.write(record, pass.signal))
+    else this.#runBeyond(running, record, pass)
+  }
+
+  /** A pass is over: done, tried again, or given up. */
+  #settle(pass: Pass, end: PassEnd): void {
+    const { failure, inFlight } = pass
+    if (failure) this.#takeBack(pass.visits, pass)
+    if (!failure) end.done()
+    else if (failure.error.reaction === 'retry') end.again()
+    else {
+      this.#takeBack(inFlight.visits, pass)
+      this.#options.giveUp({ ...failure, inFlight }).then(end.done)
+    }
+  }
+
+  // ---- failures
+
+  #giveUp(failed: FailedRecord): void {
+    const { inFlight } = failed
+    const { signal } = this.#options.services
+    inFlight.hold()
+    this.#takeBack(inFlight.visits, { inFlight, recovering: inFlight.recovering, signal })
+    this.#options.giveUp(failed).then(() => inFlight.release())
+  }
+
+  /** Lets every node that saw the record correct what it remembers, before the record counts as done. */
+  #takeBack(visits: readonly Visit[], scope: RecordScope): void {
+    const { services } = this.#options
+    try {
+      for (const { node, record } of visits) {
+        node.processor.takeBack?.(record, new RecordContext(node, services, { scope, enter: () => undefined }))
+      }
+    } catch (error) {
+      services.fail(toStreamError(error, 'ILLEGAL_STATE', 'a node could not take a record back'))
+    }
+  }
+
+  #observe(running: RunningProcessor, record: AnyRecord, outputs: readonly AnyRecord[]): void {
+    this.#options.observer.processed?.({
+      task: this.#options.services.task,
+      node: running.node.name,
+      record,
+      outputs,
+    })
+  }
+}
+
+function visit(running: RunningProcessor, record: AnyRecord, visits: Visit[]): void {
+  if (running.processor.takeBack) visits.push({ node: running, record })
+}
+
+function timeout(node: string, deadlineMs: number): StreamError {
+  return new StreamError('RECORD_TIMEOUT', `node "${node}" did not finish a record within ${deadlineMs} ms`)
+}

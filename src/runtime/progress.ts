@@ -1,0 +1,143 @@
+import type { Clock } from '../clock.ts'
+import { type Generation, Generations, type Positions } from './generation.ts'
+import { InFlight, type InFlightOrigin } from './in-flight.ts'
+
+export interface ProgressOptions {
+  readonly clock: Clock
+  readonly commitIntervalMs: number
+  readonly maxOpenGenerations: number
+  readonly maxInFlightRecords: number
+  readonly maxInFlightBytes: number
+  /** Where the task would go on now. */
+  readonly positions: () => Positions
+  /** Commits a complete generation. */
+  readonly commit: (generation: Generation) => Promise<void>
+  readonly failed: (error: unknown) => void
+  /** A record is done or a generation is committed: there may be room again. */
+  readonly changed: () => void
+}
+
+/**
+ * How far a task has come: records in flight, generations waiting, and the commits, strictly in order and one at a time. Nothing is
+ * ever committed early; at a bound intake has to pause.
+ */
+export class Progress {
+  readonly #options: ProgressOptions
+  readonly #generations: Generations
+  #cutPositions: Positions
+  #inFlight = 0
+  #inFlightBytes = 0
+  #committing: Promise<void> | undefined
+  #closed = false
+  #waiters: (() => void)[] = []
+
+  constructor(options: ProgressOptions) {
+    this.#options = options
+    this.#generations = new Generations(options.clock.now())
+    this.#cutPositions = options.positions()
+  }
+
+  /** The generation that records are taken into. */
+  get open(): Generation {
+    return this.#generations.open
+  }
+
+  get hasRoom(): boolean {
+    const { maxInFlightRecords, maxInFlightBytes } = this.#options
+    return this.#inFlight < maxInFlightRecords && this.#inFlightBytes < maxInFlightBytes
+  }
+
+  /** Something was taken, or passed over, since the last cut. */
+  get hasMoved(): boolean {
+    if (this.open.records > 0) return true
+    return [...this.#options.positions()].some(([key, offset]) => offset !== this.#cutPositions.get(key))
+  }
+
+  /** Every record is done and everything is committed. */
+  get settled(): boolean {
+    return this.#inFlight === 0 && this.#generations.count === 1 && !this.#committing && !this.hasMoved
+  }
+
+  /** When the open generation should be cut, on the clock. */
+  get cutDue(): number {
+    return this.hasMoved ? this.open.openedAt + this.#options.commitIntervalMs : Number.POSITIVE_INFINITY
+  }
+
+  track(origin: Omit<InFlightOrigin, 'generation'>): InFlight {
+    const generation = this.open
+    generation.take()
+    this.#inFlight++
+    this.#inFlightBytes += origin.bytes
+    return new InFlight({ ...origin, generation }, (record) => this.#done(record))
+  }
+
+  /** Starts a new generation. False when too many wait already. */
+  cut(): boolean {
+    if (this.#generations.count >= this.#options.maxOpenGenerations) return false
+    this.#cutPositions = this.#options.positions()
+    this.#generations.cut(this.#cutPositions, this.#options.clock.now())
+    this.#commitWhatIsComplete()
+    return true
+  }
+
+  /** Cuts, and waits until everything is committed or the signal aborts. True when everything is. */
+  async drain(signal: AbortSignal): Promise<boolean> {
+    await this.#until(() => this.#inFlight === 0, signal)
+    await this.#until(() => !this.hasMoved || this.cut(), signal)
+    await this.#until(() => this.settled, signal)
+    return this.settled
+  }
+
+  /** Stops committing; resolves when the commit under way has ended. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#wakeWaiters()
+    await this.#committing
+  }
+
+  #done(record: InFlight): void {
+    this.#inFlight--
+    this.#inFlightBytes -= record.bytes
+    record.generation.finish()
+    this.#commitWhatIsComplete()
+    this.#wakeWaiters()
+    this.#options.changed()
+  }
+
+  #commitWhatIsComplete(): void {
+    if (this.#committing || this.#closed || !this.#generations.committable) return
+    this.#committing = this.#commitInOrder()
+      .catch((error: unknown) => {
+        // What could not be committed stays uncommitted for ever: the owner has to start over from the log.
+        this.#closed = true
+        this.#options.failed(error)
+      })
+      .finally(() => {
+        this.#committing = undefined
+        this.#wakeWaiters()
+        this.#options.changed()
+      })
+  }
+
+  async #commitInOrder(): Promise<void> {
+    for (let next = this.#generations.committable; next && !this.#closed; next = this.#generations.committable) {
+      await this.#options.commit(next)
+      this.#generations.committed(next)
+    }
+  }
+
+  async #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.#closed && !condition()) {
+      await new Promise<void>((resolve) => {
+        this.#waiters.push(resolve)
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const resolve of waiters) resolve()
+  }
+}

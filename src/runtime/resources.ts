@@ -1,0 +1,61 @@
+import type { Pipeline, Resource, Sink, VectorIndex } from '../topology/processor.ts'
+import type { Topology } from '../topology/topology.ts'
+import { pipelinesOf } from './pipelines.ts'
+
+/** Everything outside the log that a topology uses, open. */
+export interface OpenResources {
+  readonly pipelineOf: (node: string) => Pipeline
+  /** No observed index held a point when it was opened: nothing can have been written by a predecessor. */
+  readonly indexesEmpty: boolean
+  close(): Promise<void>
+}
+
+/** Opens embedders first, because they know the size of the vectors, then sinks; closes in the opposite order. */
+export async function openResources(topology: Topology): Promise<OpenResources> {
+  const opened: { close(): Promise<void> }[] = []
+  const close = async (): Promise<void> => {
+    for (const resource of opened.splice(0).reverse()) await resource.close()
+  }
+  try {
+    for (const resource of resourcesOf(topology)) {
+      opened.push(resource)
+      await resource.open()
+    }
+    const pipelineOf = pipelinesOf(topology)
+    for (const [sink, node] of sinksOf(topology)) {
+      opened.push(sink)
+      await sink.open(pipelineOf(node))
+    }
+    return { pipelineOf, indexesEmpty: await areEmpty(observedIndexes(topology)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function resourcesOf(topology: Topology): Set<Resource> {
+  const nodes = [...topology.nodes.values()]
+  return new Set(nodes.flatMap((node) => (node.kind === 'processor' ? (node.supplier.resources ?? []) : [])))
+}
+
+/** Each sink once, with a node that stands for its pipeline. */
+function sinksOf(topology: Topology): Map<Sink<never, never>, string> {
+  const nodes = [...topology.nodes.values()]
+  const observed = nodes.flatMap((node) =>
+    node.kind === 'processor' ? (node.supplier.observes ?? []).map((index) => [index, node.name] as const) : [],
+  )
+  const ends = nodes.flatMap((node) =>
+    node.kind === 'sink' && node.target.kind === 'sink' ? [[node.target.sink, node.name] as const] : [],
+  )
+  return new Map<Sink<never, never>, string>([...observed, ...ends])
+}
+
+function observedIndexes(topology: Topology): Set<VectorIndex> {
+  const nodes = [...topology.nodes.values()]
+  return new Set(nodes.flatMap((node) => (node.kind === 'processor' ? (node.supplier.observes ?? []) : [])))
+}
+
+async function areEmpty(indexes: Iterable<VectorIndex>): Promise<boolean> {
+  for (const index of indexes) for await (const _ of index.scan()) return false
+  return true
+}

@@ -1,0 +1,28 @@
+import type { KeyValueStore, StateStore } from '../state/store.ts'
+import type { Processor, SinkWriter } from '../topology/processor.ts'
+import type { ProcessorNode, SinkNode } from '../topology/topology.ts'
+import type { Gate } from './gate.ts'
+
+type AnyProcessor = Processor<unknown, unknown, unknown, unknown>
+
+/** A processor node of one task, with its instance. */
+export interface RunningProcessor {
+  readonly kind: 'processor'
+  readonly node: ProcessorNode
+  readonly processor: AnyProcessor
+  readonly children: readonly RunningNode[]
+  /** Present on the node that opens the gate. */
+  gate: Gate | undefined
+}
+
+/** A sink node of one task, with its writer. */
+export interface RunningSink {
+  readonly kind: 'sink'
+  readonly node: SinkNode
+  readonly writer: SinkWriter<unknown, unknown>
+}
+
+export type RunningNode = RunningProcessor | RunningSink
+
+/** Finds a store of a node; `generation` says which generation its writes belong to, at the time of the write. */
+export type StoreView = (name: string, generation: () => number) => KeyValueStore<unknown, unknown> & StateStore

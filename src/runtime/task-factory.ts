@@ -1,0 +1,261 @@
+import type { Clock } from '../clock.ts'
+import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
+import { isStreamError, StreamError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { openLevelStore } from '../state/level-store.ts'
+import { memoryStore } from '../state/memory-store.ts'
+import { openStateDirectory, type StateDirectory } from '../state/state-directory.ts'
+import { TaskState } from '../state/task-state.ts'
+import type { SinkWriter, TaskId } from '../topology/processor.ts'
+import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
+import type { Broker, CommitOffset, Producer, TopicPartition } from './broker.ts'
+import type { Failpoint } from './checkpoint.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { RuntimeObserver } from './observer.ts'
+import { decodeMark } from './recovery-mark.ts'
+import { type OpenResources, openResources } from './resources.ts'
+import { restoreTask } from './restorer.ts'
+import { Task } from './task.ts'
+import { partitionKey, type TaskPartition } from './task-inputs.ts'
+import type { TaskStart } from './task-manager.ts'
+import { TopicProducer } from './topic-producer.ts'
+import { topicSinkWriter } from './topic-sink.ts'
+import { prepareTopics, type TopicPlan } from './topics.ts'
+
+export interface TaskFactoryOptions {
+  readonly topology: Topology
+  readonly broker: Broker
+  readonly settings: RuntimeSettings
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly observer: RuntimeObserver
+  readonly failpoint: (point: Failpoint) => Promise<void>
+  /** Keep all stores in memory, to be restored from the changelogs. */
+  readonly stateInMemory: boolean
+  readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
+  readonly pause: (partition: TopicPartition) => void
+  readonly resume: (partition: TopicPartition) => void
+  readonly wake: () => void
+  readonly fail: (task: Task, error: StreamError) => void
+}
+
+/** What tasks share: topics, resources, the state directory and the producer. */
+interface Environment {
+  readonly plan: TopicPlan
+  readonly resources: OpenResources
+  readonly directory: StateDirectory | undefined
+  readonly producer: Producer
+  readonly topicProducer: TopicProducer
+  readonly deadLetters: DeadLetters
+}
+
+/** Half of `delete.retention.ms`, for which a changelog keeps deletions (Kafka's default: a day). */
+const maxStateAgeMs = 12 * 60 * 60 * 1000
+
+/** Opens everything that tasks need, and makes tasks of it. */
+export class TaskFactory {
+  readonly #options: TaskFactoryOptions
+  readonly #controller = new AbortController()
+  readonly #closers: (() => Promise<void>)[] = []
+  #environment: Environment | undefined
+
+  constructor(options: TaskFactoryOptions) {
+    this.#options = options
+  }
+
+  /** Nothing is written anywhere before the topics and the index were found to fit. */
+  async open(): Promise<void> {
+    const { topology, settings, broker, clock, logger, observer } = this.#options
+    const plan = await prepareTopics(topology, settings, broker)
+    const resources = await openResources(topology)
+    this.#closers.push(() => resources.close())
+    const directory = await this.#openDirectory()
+    const producer = await broker.producer()
+    this.#closers.push(() => producer.close())
+    const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
+    const deadLetterTopic = deadLetterTopicOf(settings)
+    const deadLetters = new DeadLetters({
+      settings,
+      producer: topicProducer,
+      topic: deadLetterTopic,
+      partitions: plan.partitions.get(deadLetterTopic) ?? 1,
+      observer,
+      logger,
+    })
+    this.#environment = { plan, resources, directory, producer, topicProducer, deadLetters }
+  }
+
+  async #openDirectory(): Promise<StateDirectory | undefined> {
+    const { settings, clock, stateInMemory } = this.#options
+    if (stateInMemory) return undefined
+    const directory = await openStateDirectory(settings.stateDirectory, settings.application, { clock })
+    this.#closers.push(() => directory.close())
+    return directory
+  }
+
+  /** Makes tasks with their committed positions; their stores are still to be restored. */
+  async create(starts: readonly TaskStart[]): Promise<Task[]> {
+    const positions = await this.#positions(starts.flatMap((start) => start.partitions))
+    const tasks: Task[] = []
+    for (const start of starts) tasks.push(await this.#createTask(start, positions))
+    return tasks
+  }
+
+  async restore(task: Task): Promise<void> {
+    const { settings, broker, observer } = this.#options
+    await restoreTask({
+      application: settings.application,
+      task: task.id,
+      partition: partitionOf(task.id),
+      stores: this.#subtopologyOf(task.id).stores,
+      state: task.state,
+      broker,
+      observer,
+      signal: task.signal,
+    })
+  }
+
+  /** The task is closed; `clean` when everything that it took was committed. */
+  async released(task: Task, clean: boolean): Promise<void> {
+    await this.#environment?.directory?.release(task.id, clean ? 'clean' : 'unclean')
+  }
+
+  /** Everything in the opposite order of opening; one failure does not keep the rest open. */
+  async close(): Promise<void> {
+    this.#controller.abort(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
+    this.#environment = undefined
+    const failures: unknown[] = []
+    for (const close of this.#closers.splice(0).reverse()) await close().catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async #createTask({ id, partitions }: TaskStart, positions: ReadonlyMap<string, StartFrom>): Promise<Task> {
+    const { topology, failpoint } = this.#options
+    const environment = this.#opened()
+    const subtopology = this.#subtopologyOf(id)
+    const state = await this.#openState(id, subtopology)
+    const starts = partitions.map((partition) => positions.get(partitionKey(partition)))
+    const task: Task = new Task({
+      ...this.#options,
+      id,
+      partition: partitionOf(id),
+      topology,
+      subtopology,
+      partitions: partitions.map((partition) => this.#taskPartition(partition, subtopology, positions)),
+      state,
+      producer: environment.producer,
+      deadLetters: environment.deadLetters,
+      pipelineOf: (node) => environment.resources.pipelineOf(node).id,
+      writerOf: (node) => this.#writerOf(node, id),
+      recovering: starts.some((start) => start?.recovering !== false),
+      fail: (error) => this.#options.fail(task, error),
+      failpoint,
+    })
+    return task
+  }
+
+  async #openState(id: TaskId, { stores }: Subtopology): Promise<TaskState> {
+    const { directory } = this.#opened()
+    if (!directory) {
+      return TaskState.open({
+        stores: stores.map((spec) => ({ ...spec, storage: 'memory' })),
+        openDisk: async () => memoryStore(),
+      })
+    }
+    const { path, ageMs, left } = await directory.acquire(id)
+    const open = () => TaskState.open({ stores, openDisk: () => openLevelStore(path) })
+    // Deletions may have been compacted out of the changelog since: a tail would not bring them.
+    if (left !== 'none' && ageMs > maxStateAgeMs) await directory.remove(id)
+    try {
+      return await open()
+    } catch (error) {
+      if (!isStreamError(error) || error.reaction !== 'restore') throw error
+      this.#options.logger.warn({ task: id }, `the state is wiped and restored: ${error.message}`)
+      await directory.remove(id)
+      return open()
+    }
+  }
+
+  #taskPartition(
+    partition: TopicPartition,
+    subtopology: Subtopology,
+    positions: ReadonlyMap<string, StartFrom>,
+  ): TaskPartition {
+    const { topology, settings } = this.#options
+    const sources = subtopology.nodes.flatMap((name) => {
+      const node = topology.nodes.get(name)
+      return node?.kind === 'source' && topicName(node, settings.application) === partition.topic ? [node] : []
+    })
+    const node: SourceNode | undefined = sources[0]
+    if (!node) throw new StreamError('ILLEGAL_STATE', `nobody reads topic "${partition.topic}"`)
+    return { ...partition, node, offset: positions.get(partitionKey(partition))?.offset ?? 0 }
+  }
+
+  #writerOf(name: string, task: TaskId): SinkWriter<unknown, unknown> {
+    const { topology, settings } = this.#options
+    const { plan, topicProducer } = this.#opened()
+    const node = topology.nodes.get(name)
+    if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
+    if (node.target.kind === 'sink') return node.target.sink.writer(task)
+    const topic = topicName(node, settings.application) ?? node.target.topic
+    return topicSinkWriter({
+      producer: topicProducer,
+      target: node.target,
+      topic,
+      partitions: plan.partitions.get(topic) ?? 1,
+    })
+  }
+
+  #subtopologyOf(task: TaskId): Subtopology {
+    const subtopology = this.#options.topology.subtopologies[Number(task.split('_')[0])]
+    if (!subtopology) throw new StreamError('ILLEGAL_STATE', `task ${task} is not part of the topology`)
+    return subtopology
+  }
+
+  #opened(): Environment {
+    if (!this.#environment) throw new StreamError('ILLEGAL_STATE', 'the runtime is not open')
+    return this.#environment
+  }
+
+  /** Where each partition goes on: at the committed offset, else at the first record. */
+  async #positions(partitions: readonly TopicPartition[]): Promise<Map<string, StartFrom>> {
+    const { broker, settings } = this.#options
+    const { resources } = this.#opened()
+    const committed = await broker.committed(settings.application, partitions)
+    const ranges = new Map((await broker.offsets(partitions)).map((range) => [partitionKey(range), range]))
+    return new Map(
+      committed.map((commit) => {
+        const { earliest = 0, latest = 0 } = ranges.get(partitionKey(commit)) ?? {}
+        if (commit.offset === undefined)
+          return [partitionKey(commit), { offset: earliest, recovering: !resources.indexesEmpty }]
+        const inRange = commit.offset >= earliest && commit.offset <= latest
+        const offset = inRange ? commit.offset : this.#reset(commit, earliest, latest)
+        return [partitionKey(commit), { offset, recovering: !inRange || decodeMark(commit.metadata) !== 'clean' }]
+      }),
+    )
+  }
+
+  #reset(
+    { topic, partition, offset }: { topic: string; partition: number; offset: number | undefined },
+    earliest: number,
+    latest: number,
+  ): number {
+    const { offsetReset } = this.#options.settings
+    if (offsetReset === 'earliest') return earliest
+    if (offsetReset === 'latest') return latest
+    throw new StreamError(
+      'OFFSET_OUT_OF_RANGE',
+      `the committed offset ${offset} of ${topic}-${partition} is not in the log, which has ${earliest} to ${latest}`,
+      { details: { topic, partition, offset, earliest, latest } },
+    )
+  }
+}
+
+interface StartFrom {
+  readonly offset: number
+  readonly recovering: boolean
+}
+
+function partitionOf(task: TaskId): number {
+  return Number(task.split('_')[1])
+}

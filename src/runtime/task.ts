@@ -1,0 +1,312 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { RuntimeSettings } from '../config.ts'
+import { StreamError, toStreamError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { RecordMetadata } from '../record.ts'
+import type { TaskState } from '../state/task-state.ts'
+import type { Punctuator, SinkWriter, TaskId } from '../topology/processor.ts'
+import type { Subtopology, Topology } from '../topology/topology.ts'
+import type { CommitOffset, Producer, ReadBatch, TopicPartition } from './broker.ts'
+import { commitGeneration, type Failpoint } from './checkpoint.ts'
+import type { TaskServices } from './contexts.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { Generation } from './generation.ts'
+import { type FailedRecord, NodeGraph } from './node-graph.ts'
+import type { RuntimeObserver } from './observer.ts'
+import { sizeOf } from './partition-queue.ts'
+import { Progress } from './progress.ts'
+import { Punctuation } from './punctuation.ts'
+import type { RecoveryMark } from './recovery-mark.ts'
+import type { RunningProcessor } from './running-nodes.ts'
+import { partitionKey, type TakenRecord, TaskInputs, type TaskPartition } from './task-inputs.ts'
+
+export interface TaskOptions {
+  readonly id: TaskId
+  readonly partition: number
+  readonly topology: Topology
+  readonly subtopology: Subtopology
+  readonly partitions: readonly TaskPartition[]
+  readonly settings: RuntimeSettings
+  readonly state: TaskState
+  /** For the changelogs. */
+  readonly producer: Producer
+  readonly deadLetters: DeadLetters
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly observer: RuntimeObserver
+  readonly pipelineOf: (node: string) => string
+  readonly writerOf: (sinkNode: string) => SinkWriter<unknown, unknown>
+  /** Inside the recovery window until the position has once equalled the log end. */
+  readonly recovering: boolean
+  readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
+  readonly pause: (partition: TopicPartition) => void
+  readonly resume: (partition: TopicPartition) => void
+  /** There may be something to do. */
+  readonly wake: () => void
+  readonly fail: (error: StreamError) => void
+  readonly failpoint: (point: Failpoint) => Promise<void>
+}
+
+/**
+ * One partition of one sub-topology at work.
+ *
+ *   restoring --start--> running --suspend--> suspended --start--> running
+ *              any of them --close--> closed
+ *
+ * Records are taken in timestamp order across its partitions, run through the synchronous nodes one by one, and go on beyond the gate
+ * by themselves. A generation is cut on the commit interval and committed when the last of its records is done.
+ */
+export class Task {
+  readonly id: TaskId
+  readonly #options: TaskOptions
+  readonly #inputs: TaskInputs
+  readonly #graph: NodeGraph
+  readonly #progress: Progress
+  readonly #punctuation = new Punctuation()
+  readonly #controller = new AbortController()
+  #phase: 'restoring' | 'running' | 'suspended' | 'closed' = 'restoring'
+  #streamTime = -1
+  #recovering: boolean
+  #commitRequested = false
+
+  constructor(options: TaskOptions) {
+    const { settings, clock } = options
+    this.id = options.id
+    this.#options = options
+    this.#recovering = options.recovering
+    this.#inputs = new TaskInputs(options.partitions, { ...options, maxQueuedBytes: settings.maxQueuedBytes })
+    this.#progress = new Progress({
+      ...settings,
+      clock,
+      positions: () => this.#inputs.positions,
+      commit: (generation) => this.#commit(generation),
+      failed: (error) => this.#fail(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
+      changed: options.wake,
+    })
+    this.#graph = new NodeGraph({
+      ...options,
+      services: this.#services(),
+      recordDeadlineMs: settings.recordDeadlineMs,
+      giveUp: (failed) => this.#giveUp(failed),
+    })
+  }
+
+  get partitions(): readonly TaskPartition[] {
+    return this.#options.partitions
+  }
+
+  get state(): TaskState {
+    return this.#options.state
+  }
+
+  get recovering(): boolean {
+    return this.#recovering
+  }
+
+  /** Nothing is queued, in flight or uncommitted. */
+  get idle(): boolean {
+    return this.#inputs.empty && this.#progress.settled
+  }
+
+  /** Where the log goes on, as a commit. */
+  offsets(mark: RecoveryMark): CommitOffset[] {
+    return this.#inputs.offsets(this.#inputs.positions, mark)
+  }
+
+  /** When `maintain` has something to do next, on the clock. */
+  get nextDue(): number {
+    return Math.min(this.#progress.cutDue, this.#punctuation.nextWallClock ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Aborts when the task closes. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get running(): boolean {
+    return this.#phase === 'running'
+  }
+
+  /** Its stores are complete: records may be taken. */
+  start(): void {
+    const fresh = this.#phase === 'restoring'
+    if (!fresh && this.#phase !== 'suspended') return
+    this.#phase = 'running'
+    if (fresh) this.#guarded(() => this.#graph.init())
+    this.#options.wake()
+  }
+
+  add(partition: TopicPartition, batch: ReadBatch): void {
+    if (this.#phase === 'running' || this.#phase === 'restoring') this.#inputs.add(partition, batch)
+  }
+
+  /** Takes records until the queues are empty, a bound is reached or `until` has come. True when it took any. */
+  run(until: number): boolean {
+    let taken = 0
+    while (this.#mayTake()) {
+      const record = this.#inputs.take()
+      if (!record) break
+      this.#guarded(() => this.#process(record))
+      taken++
+      if (taken % 16 === 0 && this.#options.clock.now() >= until) break
+    }
+    return taken > 0
+  }
+
+  /** Cuts on the commit interval and fires wall-clock punctuators. */
+  maintain(): void {
+    if (this.#phase !== 'running') return
+    const now = this.#options.clock.now()
+    for (const due of this.#punctuation.dueByWallClock(now)) this.#punctuate(due.node, () => due.punctuate(due.timeMs))
+    if (this.#progress.hasMoved && (this.#commitRequested || now >= this.#progress.cutDue)) this.#cut()
+  }
+
+  /** Commits everything that was taken; false when the signal aborts first. */
+  async commitAll(signal: AbortSignal): Promise<boolean> {
+    this.#graph.flush()
+    return this.#progress.drain(signal)
+  }
+
+  /** Compares the position with the end of the log; reaching it closes the recovery window. */
+  closeWindow(latest: (partition: TopicPartition) => number | undefined): void {
+    const positions = this.#inputs.positions
+    const reached = this.partitions.every((partition) => {
+      const position = positions.get(partitionKey(partition)) ?? 0
+      return position >= (latest(partition) ?? Number.POSITIVE_INFINITY)
+    })
+    if (reached) this.#recovering = false
+  }
+
+  /** Stops intake, drops what was only fetched, and commits what gets done before the signal aborts. True when everything was. */
+  async suspend(signal: AbortSignal): Promise<boolean> {
+    if (this.#phase !== 'running') return this.#phase === 'suspended'
+    this.#phase = 'suspended'
+    this.#inputs.clear()
+    const drained = await this.commitAll(signal)
+    if (!drained) for (const gate of this.#graph.gates) gate.dropWaiting()
+    return drained
+  }
+
+  /** Ends everything without another commit. What is in flight is abandoned and will be replayed. */
+  async close(): Promise<void> {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    const reason = new StreamError('MEMBER_FENCED', `task ${this.id} is closed`)
+    this.#controller.abort(reason)
+    for (const gate of this.#graph.gates) gate.abort(reason)
+    await this.#progress.close()
+    await this.#graph.close()
+    await this.#options.state.close()
+  }
+
+  // ---- taking records
+
+  #mayTake(): boolean {
+    if (this.#phase !== 'running' || !this.#progress.hasRoom) return false
+    const held = this.#options.state.overlayBytes(this.#progress.open.id)
+    return held < this.#options.settings.maxGenerationBytes || this.#cut()
+  }
+
+  #process({ head, partition }: TakenRecord): void {
+    if (head.kind === 'null-key') {
+      this.#options.observer.dropped?.(this.id, 'null_key')
+      return
+    }
+    const source: RecordMetadata = { topic: partition.topic, partition: partition.partition, offset: head.raw.offset }
+    const origin = { source, raw: head.raw, bytes: sizeOf(head.raw), recovering: this.#recovering }
+    const inFlight = this.#progress.track(origin)
+    if (head.kind === 'undecodable') {
+      this.#giveUp({ node: partition.node.name, error: head.error, inFlight }).then(() => inFlight.release())
+      return
+    }
+    if (head.record.timestamp < 0) this.#rejectTimestamp(partition, source)
+    else {
+      this.#options.observer.taken?.(this.id, partition, head.record.timestamp)
+      this.#streamTime = Math.max(this.#streamTime, head.record.timestamp)
+      this.#graph.dispatch(partition.node.name, head.record, inFlight)
+      const due = this.#punctuation.dueByStreamTime(this.#streamTime)
+      for (const { node, punctuate, timeMs } of due) this.#punctuate(node, () => punctuate(timeMs))
+    }
+    inFlight.release()
+  }
+
+  /** A negative time is the log's fault and fatal, unless an extractor of the user chose it to skip the record. */
+  #rejectTimestamp(partition: TaskPartition, source: RecordMetadata): void {
+    const where = `${source.topic}-${source.partition} offset ${source.offset}`
+    if (partition.node.source.timestamp) this.#options.observer.dropped?.(this.id, 'timestamp')
+    else this.#fail(new StreamError('TIMESTAMP_INVALID', `the record at ${where} has a negative timestamp`))
+  }
+
+  async #giveUp({ node, error, inFlight }: FailedRecord): Promise<void> {
+    const { source, raw } = inFlight
+    try {
+      await this.#options.deadLetters.handle({ task: this.id, node, error, source, raw })
+    } catch (cause) {
+      this.#fail(toStreamError(cause, 'PRODUCE_FAILED', 'a dead letter could not be written'))
+      // The record stays unfinished for ever, so that its generation is never committed.
+      await new Promise(() => undefined)
+    }
+  }
+
+  #punctuate(node: RunningProcessor, action: () => void): void {
+    const inFlight = this.#progress.track({ source: undefined, raw: undefined, bytes: 0, recovering: this.#recovering })
+    this.#graph.punctuate(node, inFlight, action)
+    inFlight.release()
+  }
+
+  // ---- committing
+
+  /** False when too many generations wait already: then intake has to pause, because nothing may be committed early. */
+  #cut(): boolean {
+    if (!this.#progress.cut()) return false
+    this.#commitRequested = false
+    this.#graph.flush()
+    return true
+  }
+
+  async #commit(generation: Generation): Promise<void> {
+    const { settings, clock, observer } = this.#options
+    const startedAt = clock.now()
+    const offsets = this.#inputs.offsets(generation.positions ?? new Map(), 'open')
+    await commitGeneration(generation, offsets, {
+      ...this.#options,
+      application: settings.application,
+      signal: this.#controller.signal,
+    })
+    observer.committed?.(this.id, generation.records, clock.now() - startedAt)
+  }
+
+  // ---- services for nodes
+
+  #services(): TaskServices {
+    const { state, clock, pipelineOf } = this.#options
+    return {
+      task: this.id,
+      signal: this.#controller.signal,
+      streamTime: () => this.#streamTime,
+      openGeneration: () => this.#progress.open.id,
+      store: (name, generation) => state.view(name, generation),
+      schedule: (node: RunningProcessor, everyMs: number, by, punctuate: Punctuator): Cancel =>
+        this.#punctuation.schedule(by, { node, everyMs, punctuate }, clock.now()),
+      requestCommit: () => {
+        this.#commitRequested = true
+        this.#options.wake()
+      },
+      pipelineOf,
+      fail: (error) => this.#fail(error),
+    }
+  }
+
+  #guarded(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#fail(toStreamError(error, 'ILLEGAL_STATE', `task ${this.id} failed`))
+    }
+  }
+
+  /** Errors that arrive after the close are echoes of it. */
+  #fail(error: StreamError): void {
+    if (this.#phase !== 'closed') this.#options.fail(error)
+  }
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '../clock.ts'
+import { isStreamError, type StreamError, toStreamError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Producer, ProducerRecord } from './broker.ts'
+import { retrying } from './retry.ts'
+
+interface Pending {
+  readonly record: ProducerRecord
+  readonly resolve: () => void
+  readonly reject: (error: StreamError) => void
+}
+
+export interface TopicProducerOptions {
+  readonly producer: Producer
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly signal: AbortSignal
+}
+
+const maxBatchRecords = 500
+const maxBatchBytes = 512 * 1024
+
+/**
+ * Writes single records of all tasks in batches, one request at a time and in order: while one is under way the next one fills. The
+ * bounds on records in flight bound what waits here.
+ */
+export class TopicProducer {
+  readonly #options: TopicProducerOptions
+  readonly #pending: Pending[] = []
+  #sending = false
+
+  constructor(options: TopicProducerOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the record is durable. Rejects with RECORD_REJECTED for a record that the broker will never take. */
+  send(record: ProducerRecord): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ record, resolve, reject })
+      if (!this.#sending) {
+        this.#sending = true
+        queueMicrotask(() => void this.#drain())
+      }
+    })
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#pending.length > 0) await this.#sendBatch(this.#nextBatch())
+    this.#sending = false
+  }
+
+  #nextBatch(): Pending[] {
+    let bytes = 0
+    let count = 0
+    for (const { record } of this.#pending) {
+      bytes += (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
+      if (count > 0 && (count === maxBatchRecords || bytes > maxBatchBytes)) break
+      count++
+    }
+    return this.#pending.splice(0, count)
+  }
+
+  async #sendBatch(batch: Pending[]): Promise<void> {
+    const { producer } = this.#options
+    try {
+      await retrying(() => producer.send(batch.map((pending) => pending.record)), {
+        ...this.#options,
+        what: 'writing to a topic',
+      })
+      for (const pending of batch) pending.resolve()
+    } catch (cause) {
+      await this.#reject(batch, toStreamError(cause, 'PRODUCE_FAILED', 'writing to a topic failed'))
+    }
+  }
+
+  /** A record that the broker refuses is taken out, and the rest goes again. */
+  async #reject(batch: Pending[], error: StreamError): Promise<void> {
+    const index = isStreamError(error) && error.code === 'RECORD_REJECTED' ? error.details.index : undefined
+    const refused = typeof index === 'number' ? batch[index] : undefined
+    if (!refused) {
+      for (const pending of batch) pending.reject(error)
+      return
+    }
+    refused.reject(error)
+    const rest = batch.filter((pending) => pending !== refused)
+    if (rest.length > 0) await this.#sendBatch(rest)
+  }
+}

@@ -1,0 +1,175 @@
+import { ManualClock } from '../clock.ts'
+import type { RuntimeSettingsInput } from '../config.ts'
+import { StreamError } from '../errors.ts'
+import { partitionFor } from '../partitioner.ts'
+import { type Headers, noHeaders, type StreamRecord } from '../record.ts'
+import type { Serde } from '../serde.ts'
+import type { ReadOnlyKeyValueStore } from '../state/store.ts'
+import type { TopicSource, TopicTarget } from '../topology/source.ts'
+import { type Topology, topicName } from '../topology/topology.ts'
+import type { Broker, Producer } from './broker.ts'
+import type { RuntimeObserver } from './observer.ts'
+import { StreamRuntime } from './stream-runtime.ts'
+
+export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput> {
+  /** A broker in memory; it outlives a crash of the driver's runtime. */
+  readonly broker: (clock: ManualClock) => Broker
+  /** Partitions of the topics that the topology names. Default 1. */
+  readonly partitions?: number
+  /** Where the clock starts, milliseconds since the epoch. Default 0. */
+  readonly startMs?: number
+  readonly observer?: RuntimeObserver
+}
+
+/** A record to feed in. */
+export interface TestRecord<K, V> {
+  readonly key: K | null
+  readonly value: V | null
+  /** Default: the time on the driver's clock. */
+  readonly timestamp?: number
+  readonly headers?: Headers
+}
+
+/**
+ * Drives a topology in a test: the real tasks, an in-memory log, a clock turned by hand. Nothing happens until `pipe` or `advance`;
+ * when they resolve, everything that follows is processed and committed.
+ *
+ * @example
+ * await using driver = await TopologyTestDriver.start(topology)
+ * await driver.pipe(source, { key: 'a', value: { title: 'A' } })
+ * expect(await driver.read(target)).toEqual([...])
+ */
+export class TopologyTestDriver implements AsyncDisposable {
+  readonly clock: ManualClock
+  readonly #topology: Topology
+  readonly #options: TopologyTestDriverOptions
+  readonly #broker: Broker
+  readonly #read = new Map<string, number>()
+  #producer: Producer | undefined
+  #runtime: StreamRuntime | undefined
+
+  private constructor(topology: Topology, options: TopologyTestDriverOptions) {
+    this.clock = new ManualClock(options.startMs ?? 0)
+    this.#topology = topology
+    this.#options = options
+    this.#broker = options.broker(this.clock)
+  }
+
+  static async start(topology: Topology, options: TopologyTestDriverOptions): Promise<TopologyTestDriver> {
+    const driver = new TopologyTestDriver(topology, options)
+    await driver.#broker.open()
+    await driver.#createTopics()
+    driver.#producer = await driver.#broker.producer()
+    await driver.#startRuntime()
+    return driver
+  }
+
+  /** Writes a record to the topic of a source; resolves when all that it causes is committed. */
+  async pipe<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
+    await this.#started().producer.send(records.map((record) => this.#encode(source, record)))
+    await this.settle()
+  }
+
+  /** Reads what a topic got since the last call, in order of partition and offset. */
+  async read<K, V>(target: TopicTarget<K, V> | TopicSource<K, V>): Promise<StreamRecord<K, V>[]> {
+    const records: StreamRecord<K, V>[] = []
+    const partitions = this.#options.partitions ?? 1
+    for (let partition = 0; partition < partitions; partition++) {
+      const place = `${target.topic}-${partition}`
+      for await (const batch of this.#broker.read({ topic: target.topic, partition }, this.#read.get(place) ?? 0)) {
+        for (const { key, value, timestamp, headers } of batch.records) {
+          records.push({ key: decoded(target.key, key) as K, value: decoded(target.value, value), timestamp, headers })
+        }
+        this.#read.set(place, batch.next)
+      }
+    }
+    return records
+  }
+
+  /** A store of one partition, as it is now. */
+  store<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, V> {
+    const { runtime } = this.#started()
+    const part = this.#topology.subtopologies.find((candidate) => candidate.stores.some((spec) => spec.name === name))
+    const task = runtime.tasks.find((candidate) => candidate.id === `${part?.id}_${partition}`)
+    if (!task) throw new StreamError('STORE_UNKNOWN', `no task has store "${name}" of partition ${partition}`)
+    return task.state.view(name, () => -1) as ReadOnlyKeyValueStore<K, V>
+  }
+
+  /** Turns the clock and runs what falls due. */
+  async advance(durationMs: number): Promise<void> {
+    this.clock.advance(durationMs)
+    await this.settle()
+  }
+
+  /** Resolves when everything that was written is processed and committed. Throws what made the runtime fail. */
+  async settle(): Promise<void> {
+    const { runtime } = this.#started()
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (runtime.state === 'failed') return runtime.finished
+      await runtime.commit()
+      if (runtime.idle && (await this.#isConsumed(runtime))) return
+    }
+  }
+
+  /** Ends the runtime as a crash would, without any commit, and starts another one on the same log. */
+  async crashAndRestart(): Promise<void> {
+    await this.#started().runtime.kill()
+    await this.#startRuntime()
+    await this.settle()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#runtime?.close()
+    await this.#producer?.close()
+    await this.#broker.close()
+  }
+
+  async #createTopics(): Promise<void> {
+    const topics = [...this.#topology.nodes.values()].flatMap((node) =>
+      node.kind === 'processor' || node.internal ? [] : (topicName(node, 'test') ?? []),
+    )
+    const partitions = this.#options.partitions ?? 1
+    await this.#broker.createTopics([...new Set(topics)].map((topic) => ({ topic, partitions })))
+  }
+
+  async #startRuntime(): Promise<void> {
+    const { broker: _, partitions: __, startMs: ___, ...settings } = this.#options
+    this.#runtime = new StreamRuntime({
+      application: 'test',
+      ...settings,
+      topology: this.#topology,
+      broker: this.#broker,
+      clock: this.clock,
+      stateInMemory: true,
+    })
+    await this.#runtime.start()
+  }
+
+  #encode<K, V>(source: TopicSource<K, V>, record: TestRecord<K, V>) {
+    const key = record.key === null ? null : source.key.serialize(record.key)
+    return {
+      topic: source.topic,
+      partition: key ? partitionFor(key, this.#options.partitions ?? 1) : 0,
+      key,
+      value: record.value === null ? null : source.value.serialize(record.value),
+      timestamp: record.timestamp ?? this.clock.now(),
+      headers: record.headers ?? noHeaders,
+    }
+  }
+
+  async #isConsumed(runtime: StreamRuntime): Promise<boolean> {
+    const positions = runtime.tasks.flatMap((task) => task.offsets('open'))
+    const ends = await this.#broker.offsets(positions)
+    return ends.every((end, index) => (positions[index]?.offset ?? 0) >= end.latest)
+  }
+
+  #started(): { runtime: StreamRuntime; producer: Producer } {
+    if (!this.#runtime || !this.#producer) throw new StreamError('ILLEGAL_STATE', 'the driver is not started')
+    return { runtime: this.#runtime, producer: this.#producer }
+  }
+}
+
+function decoded<T>(serde: Serde<T>, bytes: Uint8Array | null): T | null {
+  return bytes === null ? null : serde.deserialize(bytes)
+}
