@@ -1,0 +1,26 @@
+import { StreamError } from '../../errors.ts'
+import type { Producer, ProducerRecord, Transaction } from '../../runtime/broker.ts'
+import type { EmbeddedLog } from './log.ts'
+
+/** Writes records without a transaction. */
+export class PlainProducer implements Producer {
+  readonly #log: EmbeddedLog
+  #closed = false
+
+  constructor(log: EmbeddedLog) {
+    this.#log = log
+  }
+
+  async send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
+    if (this.#closed) throw new StreamError('BROKER_CLOSED', 'the producer is closed')
+    return this.#log.append(records)
+  }
+
+  async begin(): Promise<Transaction> {
+    throw new StreamError('ILLEGAL_STATE', 'a producer without a transactional id cannot begin a transaction')
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}

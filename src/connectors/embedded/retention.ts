@@ -1,0 +1,36 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { CleaningTask } from './compaction.ts'
+import { recordKey } from './layout.ts'
+import type { Partition } from './partition.ts'
+import { decodeRecord } from './record-codec.ts'
+
+/** Milliseconds that a record is kept; nothing when the topic keeps its records for ever. */
+export function retentionMsOf({ topic }: Partition): number | undefined {
+  if (topic.cleanup === 'compact') return undefined
+  const retentionMs = Number(topic.settings['retention.ms'] ?? -1)
+  return retentionMs < 0 ? undefined : retentionMs
+}
+
+/** Removes records from the start of a partition up to the first one that is younger than `retention.ms`. */
+export async function expire({ log, partition, now, signal }: CleaningTask, retentionMs: number): Promise<void> {
+  let isDone = false
+  while (!isDone && !signal.aborted && partition.start < partition.stable) {
+    const { records, next } = await log.readStored(partition, partition.start, partition.stable)
+    const young = records.find(([offset, bytes]) => decodeRecord(offset, bytes).timestamp >= now - retentionMs)
+    const start = young?.[0] ?? next
+    const expired = records.filter(([offset]) => offset < start)
+    if (start === partition.start) return
+    const { cleanedTo, cleanedRecords } = partition.cleaning
+    await log.clean(
+      partition,
+      expired.map(([offset]) => ({ key: recordKey(partition.topic.id, partition.index, offset), value: null })),
+      {
+        start,
+        cleanedTo: Math.max(start, cleanedTo),
+        cleanedRecords: Math.max(0, cleanedRecords - expired.length),
+      },
+    )
+    isDone = young !== undefined
+    await nextTurn()
+  }
+}
