@@ -82,7 +82,7 @@ function previousTasks(data: Uint8Array): TaskId[] {
   try {
     const parsed: unknown = JSON.parse(new TextDecoder().decode(data))
     const tasks = parsed && typeof parsed === 'object' && 'tasks' in parsed ? parsed.tasks : []
-    return Array.isArray(tasks) ? tasks.filter(isTaskId) : []
+    return Array.isArray(tasks) ? [...new Set(tasks.filter(isTaskId))] : []
   } catch {
     return []
   }

@@ -66,8 +66,8 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Writes a record to the topic of a source; resolves when all that it causes is committed. */
   async pipe<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
-    await this.#started().producer.send(records.map((record) => this.#encode(source, record)))
-    await this.settle()
+    await this.#producer?.send(records.map((record) => this.#encode(source, record)))
+    if (this.#runtime) await this.settle()
   }
 
   /** Reads what a topic got since the last call, in order of partition and offset. */
@@ -88,7 +88,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** A store of one partition, as it is now. */
   store<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, V> {
-    const { runtime } = this.#started()
+    const runtime = this.#started()
     const part = this.#topology.subtopologies.find((candidate) => candidate.stores.some((spec) => spec.name === name))
     const task = runtime.tasks.find((candidate) => candidate.id === `${part?.id}_${partition}`)
     if (!task) throw new StreamError('STORE_UNKNOWN', `no task has store "${name}" of partition ${partition}`)
@@ -103,7 +103,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Resolves when everything that was written is processed and committed. Throws what made the runtime fail. */
   async settle(): Promise<void> {
-    const { runtime } = this.#started()
+    const runtime = this.#started()
     for (;;) {
       await new Promise((resolve) => setImmediate(resolve))
       if (runtime.state === 'failed') return runtime.finished
@@ -112,11 +112,21 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
   }
 
-  /** Ends the runtime as a crash would, without any commit, and starts another one on the same log. */
-  async crashAndRestart(): Promise<void> {
-    await this.#started().runtime.kill()
+  /** Ends the runtime as a crash would, without any commit. The log stays; `pipe` writes to it without being processed. */
+  async crash(): Promise<void> {
+    await this.#started().kill()
+    this.#runtime = undefined
+  }
+
+  /** Starts another runtime on the same log. */
+  async restart(): Promise<void> {
     await this.#startRuntime()
     await this.settle()
+  }
+
+  async crashAndRestart(): Promise<void> {
+    await this.crash()
+    await this.restart()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,9 +174,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     return ends.every((end, index) => (positions[index]?.offset ?? 0) >= end.latest)
   }
 
-  #started(): { runtime: StreamRuntime; producer: Producer } {
-    if (!this.#runtime || !this.#producer) throw new StreamError('ILLEGAL_STATE', 'the driver is not started')
-    return { runtime: this.#runtime, producer: this.#producer }
+  #started(): StreamRuntime {
+    if (!this.#runtime) throw new StreamError('ILLEGAL_STATE', 'the driver has crashed; call restart first')
+    return this.#runtime
   }
 }
 

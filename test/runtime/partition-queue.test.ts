@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest'
+import { noHeaders } from '../../src/record.ts'
+import type { LogRecord } from '../../src/runtime/broker.ts'
+import { PartitionQueue } from '../../src/runtime/partition-queue.ts'
+import { string } from '../../src/serde.ts'
+
+const source = { kind: 'topic-source', topic: 't', key: string, value: string } as const
+const text = (value: string) => new TextEncoder().encode(value)
+
+function record(offset: number, fields: Partial<LogRecord> = {}): LogRecord {
+  return { offset, timestamp: offset * 10, key: text('k'), value: text(`v${offset}`), headers: noHeaders, ...fields }
+}
+
+describe('a partition queue', () => {
+  test('gives records in offset order and knows the next offset to take', () => {
+    const queue = new PartitionQueue(source, 5)
+    queue.add({ records: [record(5), record(7)], next: 9 })
+
+    const positions = [queue.position]
+    while (queue.take()) positions.push(queue.position)
+
+    // Offset 6 and 8 do not exist any more; the position passes them.
+    expect(positions).toEqual([5, 7, 9])
+  })
+
+  test('ignores records that it has seen already', () => {
+    const queue = new PartitionQueue(source, 0)
+    queue.add({ records: [record(0), record(1)], next: 2 })
+
+    queue.add({ records: [record(1), record(2)], next: 3 })
+
+    expect(queue.length).toBe(3)
+  })
+
+  test('reports a value that cannot be read instead of throwing', () => {
+    const queue = new PartitionQueue(source, 0)
+    queue.add({ records: [record(0, { value: Uint8Array.of(0xff, 0xfe) })], next: 1 })
+
+    const head = queue.take()
+
+    expect(head).toMatchObject({ kind: 'undecodable', error: { code: 'RECORD_UNDECODABLE' } })
+    expect(queue.position).toBe(1)
+  })
+
+  test('passes tombstones and singles out null keys', () => {
+    const queue = new PartitionQueue(source, 0)
+    queue.add({ records: [record(0, { value: null }), record(1, { key: null })], next: 2 })
+
+    const kinds = [queue.take(), queue.take()]
+
+    expect(kinds).toMatchObject([{ kind: 'record', record: { value: null } }, { kind: 'null-key' }])
+  })
+
+  test('asks the extractor with the largest time taken so far', () => {
+    const asked: number[] = []
+    const timestamp = (_: unknown, partitionTime: number) => {
+      asked.push(partitionTime)
+      return 1_000
+    }
+    const queue = new PartitionQueue({ ...source, timestamp }, 0)
+    queue.add({ records: [record(0), record(1)], next: 2 })
+
+    const head = queue.take()
+    queue.take()
+
+    expect(asked).toEqual([-1, 1_000])
+    expect(head).toMatchObject({ record: { timestamp: 1_000 } })
+  })
+
+  test('weighs what it holds, and nothing when it is empty', () => {
+    const queue = new PartitionQueue(source, 0)
+    queue.add({ records: [record(0), record(1)], next: 2 })
+    const full = queue.bytes
+
+    queue.take()
+    queue.take()
+
+    expect(full).toBeGreaterThan(0)
+    expect(queue.bytes).toBe(0)
+  })
+})

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
+import { dedupe } from '../../src/operators/dedupe.ts'
+import { selectKey } from '../../src/operators/map.ts'
+import { repartition } from '../../src/operators/repartition.ts'
+import { string } from '../../src/serde.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
+import { describeAsMermaid, describeAsText, describeTopology } from '../../src/topology/describe.ts'
+
+function example() {
+  const builder = new TopologyBuilder()
+  builder
+    .stream('in', kafka({ topic: 'views', key: string, value: string }))
+    .process(selectKey('author', (value, key) => value ?? key))
+    .process(repartition('by-author', { key: string, value: string }))
+    .process(dedupe('seen'))
+    .to('out', kafkaTopic({ topic: 'authors', key: string, value: string }))
+  return builder.build()
+}
+
+describe('the description of a topology', () => {
+  test('as text shows sub-topologies, stores and internal topics', () => {
+    expect(describeAsText(example())).toBe(
+      [
+        'Sub-topology 0',
+        '  source in (topic views)',
+        '    --> author',
+        '  processor author (selectKey)',
+        '    --> by-author',
+        '  processor by-author (repartition)',
+        '    --> by-author-repartition-sink',
+        '  sink by-author-repartition-sink (topic by-author-repartition)',
+        'Sub-topology 1',
+        '  source by-author-repartition-source (topic by-author-repartition)',
+        '    --> seen',
+        '  processor seen (dedupe) stores: seen',
+        '    --> out',
+        '  sink out (topic authors)',
+        '  store seen (level, changelog seen-changelog)',
+        'Internal topics',
+        '  by-author-repartition',
+        '  seen-changelog',
+      ].join('\n'),
+    )
+  })
+
+  test('as data survives JSON', () => {
+    const description = describeTopology(example())
+
+    expect(JSON.parse(JSON.stringify(description))).toEqual(description)
+    expect(description.subtopologies[1]?.stores).toEqual([
+      { name: 'seen', storage: 'level', changelog: 'seen-changelog' },
+    ])
+  })
+
+  test('as Mermaid has one line for every edge', () => {
+    const lines = describeAsMermaid(example()).split('\n')
+
+    expect(lines[0]).toBe('flowchart TD')
+    expect(lines.filter((line) => line.includes('-->'))).toHaveLength(5)
+  })
+})
