@@ -44,7 +44,7 @@ export interface KeyValueStoreSpec<K, V> {
 
 export type StoreSpec = KeyValueStoreSpec<unknown, unknown>
 
-/** Bounds over bytes, compared as unsigned bytes. */
+/** Bounds over bytes, compared as unsigned bytes: at most one lower and one upper bound. */
 export interface ByteRange {
   readonly gte?: Uint8Array
   readonly gt?: Uint8Array
@@ -63,12 +63,12 @@ export interface ByteChange {
 export type ByteEntry = readonly [key: Uint8Array, value: Uint8Array]
 
 /**
- * An ordered map of bytes to bytes: the port under every store and under the embedded log. Errors: STATE_IO, STATE_CORRUPT,
- * STATE_LOCKED; using a closed store is ILLEGAL_STATE.
+ * An ordered map of bytes to bytes: the port under every store and under the embedded log. Bytes that went in or came out are not to
+ * be changed by anyone. Errors: STATE_IO, STATE_CORRUPT, STATE_LOCKED; using a closed store is ILLEGAL_STATE.
  */
 export interface ByteStore extends AsyncDisposable {
   get(key: Uint8Array): Uint8Array | undefined
-  /** Entries in key order, from a snapshot taken at the call. */
+  /** Entries in key order, from a snapshot taken at the call and held until the iteration ends: iterate it. */
   range(range?: ByteRange): AsyncIterable<ByteEntry>
   /** All changes or none, in order, also across a crash of the process. */
   write(changes: readonly ByteChange[], options?: WriteOptions): Promise<void>

@@ -32,7 +32,7 @@ interface TaskStore {
   readonly entries: KeyValueEntries<unknown, unknown>
 }
 
-/** The first byte of a store's data on disk; another kind of store, or another layout, gets another one. */
+/** Written beside each store on disk: another kind of store, or another layout of one, gets another number. */
 const storeFormats: Readonly<Record<StoreSpec['kind'], number>> = { 'key-value': 1 }
 
 const defaultMaxCacheBytes = 4 * 1024 * 1024
