@@ -53,6 +53,11 @@ export class Progress {
     return [...this.#options.positions()].some(([key, offset]) => offset !== this.#cutPositions.get(key))
   }
 
+  /** Every record is done. */
+  get quiet(): boolean {
+    return this.#inFlight === 0
+  }
+
   /** Every record is done and everything is committed. */
   get settled(): boolean {
     return this.#inFlight === 0 && this.#generations.count === 1 && !this.#committing && !this.hasMoved

@@ -30,6 +30,8 @@ export interface StreamRuntimeOptions extends RuntimeSettingsInput {
 
 /** How long the loop works before it lets the event loop breathe. */
 const sliceMs = 5
+/** How often a drain looks again when nothing happens. */
+const quietCheckMs = 100
 
 /**
  * Runs a topology: joins the consumer group of the application, works on the tasks that it is assigned, and commits.
@@ -54,9 +56,13 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #factory: TaskFactory
   readonly #manager: TaskManager
   readonly #sourceNodes: ReadonlyMap<string, number>
+  /** Present once the group is joined; the first assignment may come before. */
+  readonly #joined = Promise.withResolvers<GroupMember>()
   #member: GroupMember | undefined
+  #assigned = false
   #loop: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  readonly #quietWaiters: (() => void)[] = []
   #windowCheckDue = 0
 
   /** Throws CONFIG_INVALID. */
@@ -98,6 +104,7 @@ export class StreamRuntime implements AsyncDisposable {
     })
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
+    this.#joined.promise.catch(() => undefined)
   }
 
   get state(): RuntimeState {
@@ -129,6 +136,7 @@ export class StreamRuntime implements AsyncDisposable {
       await this.#factory.open()
       this.#lifecycle.move('rebalancing')
       this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
+      this.#joined.resolve(this.#member)
       this.#loop = this.#run()
       this.#updateState()
     } catch (error) {
@@ -162,16 +170,44 @@ export class StreamRuntime implements AsyncDisposable {
     this.#finished.resolve()
   }
 
-  /** Everything fetched is processed and committed. */
-  get idle(): boolean {
-    return this.#manager.tasks.every((task) => task.running && task.idle)
+  /**
+   * Resolves when every record that is in the log is processed and committed. With several instances each waits for its own tasks.
+   * Throws what made the runtime fail.
+   */
+  async drain(): Promise<void> {
+    while (this.#lifecycle.state !== 'failed') {
+      if (await this.#isDrained()) return
+      await this.#quiet()
+    }
+    await this.finished
   }
 
-  /** Cuts and commits now, without waiting for the interval. */
-  async commit(): Promise<void> {
-    const signal = this.#deadline(this.#settings.closeDeadlineMs)
-    await Promise.all(this.#manager.running.map((task) => task.commitAll(signal.signal)))
-    signal.cancel()
+  /** Looks twice, because a commit may have waited for writes to an internal topic that another task reads. */
+  async #isDrained(): Promise<boolean> {
+    if (!this.#assigned || !(await this.#isAtEnd())) return false
+    const deadline = this.#deadline(this.#settings.closeDeadlineMs)
+    const committed = await Promise.all(this.#manager.tasks.map((task) => task.commitAll(deadline.signal)))
+    deadline.cancel()
+    return !committed.includes(false) && (await this.#isAtEnd())
+  }
+
+  async #isAtEnd(): Promise<boolean> {
+    const ends = await this.#broker.offsets(this.#manager.tasks.flatMap((task) => task.partitions))
+    const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
+    return this.#manager.tasks.every(
+      (task) => task.caughtUp && task.hasReached((partition) => latest.get(partitionKey(partition))),
+    )
+  }
+
+  /** Resolves when the loop has nothing to do, or after a moment: a log may end in offsets that are never delivered. */
+  #quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(quietCheckMs, resolve)
+      this.#quietWaiters.push(() => {
+        cancel()
+        resolve()
+      })
+    })
   }
 
   // ---- group membership
@@ -189,7 +225,11 @@ export class StreamRuntime implements AsyncDisposable {
 
   #listener(): GroupListener {
     return {
-      assigned: (partitions) => this.#manager.assigned(partitions),
+      assigned: async (partitions) => {
+        const starts = await this.#manager.assigned(partitions)
+        this.#assigned = true
+        return starts
+      },
       revoked: async ({ at }) => {
         if (this.#lifecycle.state === 'running') this.#lifecycle.move('rebalancing')
         // A part of the time is kept for the commits themselves.
@@ -215,8 +255,8 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   async #commit(offsets: readonly CommitOffset[]): Promise<void> {
-    if (!this.#member) throw new StreamError('COMMIT_FAILED', 'the group is not joined yet')
-    await this.#member.commit(offsets)
+    const member = await this.#joined.promise
+    await member.commit(offsets)
   }
 
   #updateState(): void {
@@ -232,7 +272,10 @@ export class StreamRuntime implements AsyncDisposable {
       const worked = this.#workOnce(turn)
       await this.#closeWindows()
       if (worked) await new Promise((resolve) => setImmediate(resolve))
-      else await this.#wakeup.wait(this.#nextDue())
+      else {
+        for (const resolve of this.#quietWaiters.splice(0)) resolve()
+        await this.#wakeup.wait(this.#nextDue())
+      }
     }
   }
 
@@ -263,7 +306,9 @@ export class StreamRuntime implements AsyncDisposable {
     try {
       const ends = await this.#broker.offsets(recovering.flatMap((task) => task.partitions))
       const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
-      for (const task of recovering) task.closeWindow((partition) => latest.get(partitionKey(partition)))
+      for (const task of recovering) {
+        if (task.hasReached((partition) => latest.get(partitionKey(partition)))) task.closeWindow()
+      }
     } catch (error) {
       // The window stays open: a look too many, nothing worse.
       this.#logger.warn({ error: isStreamError(error) ? error.message : String(error) }, 'the log end is not known')
@@ -293,6 +338,7 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
+    this.#joined.reject(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     this.#wakeup.wake()
     await this.#loop
     await this.#member?.leave()

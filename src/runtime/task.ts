@@ -103,9 +103,9 @@ export class Task {
     return this.#recovering
   }
 
-  /** Nothing is queued, in flight or uncommitted. */
-  get idle(): boolean {
-    return this.#inputs.empty && this.#progress.settled
+  /** Everything fetched is processed; it may still have to be committed. */
+  get caughtUp(): boolean {
+    return this.#phase === 'running' && this.#inputs.empty && this.#progress.quiet
   }
 
   /** Where the log goes on, as a commit. */
@@ -167,14 +167,18 @@ export class Task {
     return this.#progress.drain(signal)
   }
 
-  /** Compares the position with the end of the log; reaching it closes the recovery window. */
-  closeWindow(latest: (partition: TopicPartition) => number | undefined): void {
+  /** The position has come to these offsets, or passed them. A partition without one counts as not reached. */
+  hasReached(offsetOf: (partition: TopicPartition) => number | undefined): boolean {
     const positions = this.#inputs.positions
-    const reached = this.partitions.every((partition) => {
+    return this.partitions.every((partition) => {
       const position = positions.get(partitionKey(partition)) ?? 0
-      return position >= (latest(partition) ?? Number.POSITIVE_INFINITY)
+      return position >= (offsetOf(partition) ?? Number.POSITIVE_INFINITY)
     })
-    if (reached) this.#recovering = false
+  }
+
+  /** The position has once equalled the log end: nothing that a predecessor wrote can lie ahead. */
+  closeWindow(): void {
+    this.#recovering = false
   }
 
   /** Stops intake, drops what was only fetched, and commits what gets done before the signal aborts. True when everything was. */

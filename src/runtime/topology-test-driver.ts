@@ -103,13 +103,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Resolves when everything that was written is processed and committed. Throws what made the runtime fail. */
   async settle(): Promise<void> {
-    const runtime = this.#started()
-    for (;;) {
-      await new Promise((resolve) => setImmediate(resolve))
-      if (runtime.state === 'failed') return runtime.finished
-      await runtime.commit()
-      if (runtime.idle && (await this.#isConsumed(runtime))) return
-    }
+    await this.#started().drain()
   }
 
   /** Ends the runtime as a crash would, without any commit. The log stays; `pipe` writes to it without being processed. */
@@ -166,12 +160,6 @@ export class TopologyTestDriver implements AsyncDisposable {
       timestamp: record.timestamp ?? this.clock.now(),
       headers: record.headers ?? noHeaders,
     }
-  }
-
-  async #isConsumed(runtime: StreamRuntime): Promise<boolean> {
-    const positions = runtime.tasks.flatMap((task) => task.offsets('open'))
-    const ends = await this.#broker.offsets(positions)
-    return ends.every((end, index) => (positions[index]?.offset ?? 0) >= end.latest)
   }
 
   #started(): StreamRuntime {
