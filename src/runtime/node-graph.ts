@@ -38,6 +38,7 @@ export class NodeGraph {
   readonly #options: NodeGraphOptions
   readonly #sources = new Map<string, readonly RunningNode[]>()
   readonly #nodes: RunningNode[] = []
+  readonly #gates = new Map<RunningProcessor, Gate>()
   readonly #contexts = new Map<RunningProcessor, SynchronousContext>()
   #current: InFlight | undefined
 
@@ -47,7 +48,7 @@ export class NodeGraph {
   }
 
   get gates(): Gate[] {
-    return this.#processors().flatMap((running) => running.gate ?? [])
+    return [...this.#gates.values()]
   }
 
   /** Calls `init` of every processor, parents first. */
@@ -100,14 +101,8 @@ export class NodeGraph {
       else if (node?.kind === 'sink') built.set(name, { kind: 'sink', node, writer: this.#options.writerOf(name) })
       else if (node) {
         const processor = node.supplier.create() as RunningProcessor['processor']
-        const running: RunningProcessor = {
-          kind: 'processor',
-          node,
-          processor,
-          children: childrenOf(node.children),
-          gate: undefined,
-        }
-        if (node.zone === 'gate') running.gate = this.#makeGate(running)
+        const running: RunningProcessor = { kind: 'processor', node, processor, children: childrenOf(node.children) }
+        if (node.zone === 'gate') this.#gates.set(running, this.#makeGate(running))
         built.set(name, running)
       }
     }
@@ -141,7 +136,7 @@ export class NodeGraph {
     if (!inFlight)
       throw new StreamError('ILLEGAL_STATE', `a record was forwarded to "${running.node.name}" outside of processing`)
     if (running.kind === 'sink') this.#write(running, record, inFlight)
-    else if (running.gate) running.gate.offer(record, inFlight)
+    else if (running.node.zone === 'gate') this.#gates.get(running)?.offer(record, inFlight)
     else this.#runSynchronous(running, record, inFlight)
   }
 

@@ -1,7 +1,6 @@
 import type { KeyValueStore, StateStore } from '../state/store.ts'
 import type { Processor, SinkWriter } from '../topology/processor.ts'
 import type { ProcessorNode, SinkNode } from '../topology/topology.ts'
-import type { Gate } from './gate.ts'
 
 type AnyProcessor = Processor<unknown, unknown, unknown, unknown>
 
@@ -11,8 +10,6 @@ export interface RunningProcessor {
   readonly node: ProcessorNode
   readonly processor: AnyProcessor
   readonly children: readonly RunningNode[]
-  /** Present on the node that opens the gate. */
-  gate: Gate | undefined
 }
 
 /** A sink node of one task, with its writer. */

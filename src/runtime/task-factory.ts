@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
-import { isStreamError, StreamError } from '../errors.ts'
+import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { memoryStore } from '../state/memory-store.ts'
@@ -52,6 +52,9 @@ interface Environment {
 /** Half of `delete.retention.ms`, for which a changelog keeps deletions (Kafka's default: a day). */
 const maxStateAgeMs = 12 * 60 * 60 * 1000
 
+/** How often the state directory notes that its tasks still follow their changelogs. */
+const stateTouchMs = 60_000
+
 /** Opens everything that tasks need, and makes tasks of it. */
 export class TaskFactory {
   readonly #options: TaskFactoryOptions
@@ -89,7 +92,19 @@ export class TaskFactory {
     const { settings, clock, stateInMemory } = this.#options
     if (stateInMemory) return undefined
     const directory = await openStateDirectory(settings.stateDirectory, settings.application, { clock })
-    this.#closers.push(() => directory.close())
+    let cancel = clock.after(stateTouchMs, () => touch())
+    const touch = (): void => {
+      directory
+        .touch()
+        .catch((error: unknown) =>
+          this.#options.logger.warn({ error: reasonOf(error) }, 'the state directory cannot be touched'),
+        )
+      cancel = clock.after(stateTouchMs, touch)
+    }
+    this.#closers.push(async () => {
+      cancel()
+      await directory.close()
+    })
     return directory
   }
 
