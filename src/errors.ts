@@ -31,6 +31,7 @@ export const errorTable = {
   TOPOLOGY_FILE: configuration('Make the file compile and export a Topology as its default export.'),
   TOPOLOGY_INVALID: configuration('Correct each of the listed problems.'),
   SOURCE_MISSING: usage('Name a folder, or a .jsonl, .jsonl.gz or .jsonl.br change stream.'),
+  SOURCE_UNREADABLE: runtime('fatal', 'Check the file and the rights on it.'),
 
   // records and documents
   RECORD_UNDECODABLE: runtime('skip', 'Correct the producer; the record is in the dead-letter topic if there is one.'),
