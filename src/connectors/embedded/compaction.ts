@@ -85,7 +85,7 @@ function changeOf(
   if (offset < (survivors.offsets.get(textOf(record.key)) ?? 0)) return { key, value: null }
   if (record.value !== null) return undefined
   const removableAt = removableAtOf(bytes)
-  if (removableAt > 0) return now >= removableAt ? { key, value: null } : undefined
+  if (removableAt !== undefined) return now >= removableAt ? { key, value: null } : undefined
   const retentionMs = Number(settings['delete.retention.ms'] ?? defaultDeleteRetentionMs)
   return { key, value: encodeRecord(record, now + retentionMs) }
 }

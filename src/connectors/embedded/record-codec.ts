@@ -8,12 +8,13 @@ import { bufferOf } from './layout.ts'
  *   timestamp f64, key length i32, value length i32, number of headers u32, [removable at f64, only in a tombstone],
  *   key, value, and for each header: key length u32, value length i32, key, value
  *
- * "Removable at" is zero until compaction has seen the tombstone for the first time: from then on it is kept for a while, so that
+ * "Removable at" is unknown until compaction has met the tombstone for the first time: from then on it is kept for a while, so that
  * whoever has read the value that it deletes still gets to see the tombstone.
  */
 const fixedBytes = 20
 const removableAtBytes = 8
 const headerBytes = 8
+const unknown = -1
 
 /** Bytes that the broker counts against `max.message.bytes`. */
 export function sizeOf(record: ProducerRecord): number {
@@ -23,7 +24,7 @@ export function sizeOf(record: ProducerRecord): number {
   return bytes
 }
 
-export function encodeRecord(record: Omit<ProducerRecord, 'topic' | 'partition'>, removableAt = 0): Uint8Array {
+export function encodeRecord(record: Omit<ProducerRecord, 'topic' | 'partition'>, removableAt = unknown): Uint8Array {
   const headers = record.headers.map(({ key, value }) => ({ key: Buffer.from(key), value }))
   const start = fixedBytes + (record.value === null ? removableAtBytes : 0)
   const headersBytes = headers.reduce((sum, { key, value }) => sum + headerBytes + key.length + (value?.length ?? 0), 0)
@@ -66,9 +67,10 @@ export function decodeRecord(offset: number, bytes: Uint8Array): LogRecord {
   }
 }
 
-/** Clock time in milliseconds from which compaction may remove a tombstone; 0 when it has not met it yet. */
-export function removableAtOf(bytes: Uint8Array): number {
-  return bufferOf(bytes).readDoubleBE(fixedBytes)
+/** Clock time in milliseconds from which compaction may remove a tombstone; undefined when it has not met it yet. */
+export function removableAtOf(tombstone: Uint8Array): number | undefined {
+  const removableAt = bufferOf(tombstone).readDoubleBE(fixedBytes)
+  return removableAt === unknown ? undefined : removableAt
 }
 
 function part(buffer: Buffer, at: number, length: number): Uint8Array | null {
