@@ -1,6 +1,10 @@
 import { Command } from 'commander'
 import { describeCommand } from './describe.ts'
+import { exportCommand } from './export.ts'
+import { indexCommand } from './index-documents.ts'
+import { produceCommand } from './produce.ts'
 import { runCommand } from './run.ts'
+import { searchCommand } from './search.ts'
 import { readVersion, versionCommand } from './version.ts'
 
 /** The command line. Each command is a file; this one only lists them. */
@@ -11,7 +15,16 @@ export function createProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'USAGE: ')) })
     .exitOverride()
-  for (const command of [runCommand(), describeCommand(), versionCommand()]) program.addCommand(command)
+  const commands = [
+    indexCommand(),
+    searchCommand(),
+    exportCommand(),
+    produceCommand(),
+    runCommand(),
+    describeCommand(),
+    versionCommand(),
+  ]
+  for (const command of commands) program.addCommand(command)
   for (const command of program.commands) command.copyInheritedSettings(program)
   return program
 }

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 
 export function versionCommand(): Command {
-  return new Command('version')
-    .description('Print the version of Millrace and of Node.')
-    .action(() => process.stdout.write(`millrace ${readVersion()} (node ${process.version})\n`))
+  return new Command('version').description('Print the version of Millrace and of Node.').action(() => {
+    process.stdout.write(`millrace ${readVersion()} (node ${process.version})\n`)
+  })
 }
 
 /** The version of the package: src/cli and dist/cli lie equally deep. */

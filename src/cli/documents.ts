@@ -1,0 +1,34 @@
+import { kafka } from '../connectors/kafka/source.ts'
+import { type Embedder, embed } from '../embed/index.ts'
+import { FileDocument } from '../file-document.ts'
+import { chunk } from '../operators/chunk.ts'
+import { dedupe } from '../operators/dedupe.ts'
+import { diff } from '../operators/diff.ts'
+import { json, string } from '../serde.ts'
+import { TopologyBuilder } from '../topology/builder.ts'
+import type { VectorIndex } from '../topology/processor.ts'
+import type { Topology } from '../topology/topology.ts'
+
+/** Names of the pipeline behind `millrace index`. Stores and changelogs derive from them: they must never change. */
+export const names = {
+  application: 'index',
+  topic: 'documents',
+  cursorTopic: 'index-feed-cursor',
+  dedupe: 'unchanged',
+  chunk: 'chunks',
+  diff: 'changes',
+  embed: 'vectors',
+} as const
+
+/** What `millrace index` runs: the pipeline of the README over documents of one topic. */
+export function documentTopology(index: VectorIndex, embedder: Embedder): Topology {
+  const builder = new TopologyBuilder()
+  builder
+    .stream(names.topic, kafka({ topic: names.topic, key: string, value: json(FileDocument) }))
+    .process(dedupe(names.dedupe))
+    .process(chunk(names.chunk, { text: (document) => document.text }))
+    .process(diff(names.diff, { against: index }))
+    .process(embed(names.embed, embedder))
+    .to('index', index)
+  return builder.build()
+}

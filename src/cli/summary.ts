@@ -1,0 +1,56 @@
+import type { DocumentChange } from '../model.ts'
+import type { GivenUpEvent, NodeEvent, RuntimeObserver } from '../runtime/observer.ts'
+
+/** The last line of `index --json`. */
+export interface IndexSummary {
+  readonly documents: {
+    readonly new: number
+    readonly changed: number
+    readonly unchanged: number
+    readonly metadataOnly: number
+    readonly deleted: number
+  }
+  readonly chunks: { readonly embedded: number; readonly reused: number; readonly deleted: number }
+  readonly indexRequests: number
+  readonly deadLetters: number
+  readonly seconds: number
+}
+
+const outcomes = { new: 'new', changed: 'changed', 'metadata-only': 'metadataOnly', deleted: 'deleted' } as const
+
+/** Counts what a pipeline did to documents, by watching its `dedupe` and `diff` nodes. */
+export class SummaryObserver implements RuntimeObserver {
+  readonly documents = { new: 0, changed: 0, unchanged: 0, metadataOnly: 0, deleted: 0 }
+  readonly chunks = { embedded: 0, reused: 0, deleted: 0 }
+  readonly givenUpDocuments: string[] = []
+  deadLetters = 0
+  records = 0
+  readonly #nodes: { readonly dedupe: string; readonly diff: string }
+
+  constructor(nodes: { readonly dedupe: string; readonly diff: string }) {
+    this.#nodes = nodes
+  }
+
+  taken(): void {
+    this.records++
+  }
+
+  processed({ node, record, outputs }: NodeEvent): void {
+    if (node !== this.#nodes.dedupe && node !== this.#nodes.diff) return
+    if (outputs.length === 0 && record.value !== null) this.documents.unchanged++
+    if (node !== this.#nodes.diff) return
+    for (const output of outputs) if (output.value !== null) this.#count(output.value as DocumentChange)
+  }
+
+  givenUp({ error, source }: GivenUpEvent): void {
+    this.deadLetters++
+    this.givenUpDocuments.push(`${source?.topic}-${source?.partition}@${source?.offset}: ${error.message}`)
+  }
+
+  #count(change: DocumentChange): void {
+    this.documents[outcomes[change.kind]]++
+    this.chunks.embedded += change.upserts.length
+    this.chunks.reused += change.reused + change.payloads.length
+    this.chunks.deleted += change.deletes.length
+  }
+}

@@ -1,0 +1,8 @@
+export { type EmbeddedBrokerOptions, embeddedBroker } from './embedded/broker.ts'
+export { type SqliteIndexOptions, sqliteIndex } from './embedded/sqlite-index.ts'
+export { changeStream } from './files/change-stream.ts'
+export { folder } from './files/folder.ts'
+export { type KafkaBrokerOptions, kafkaBroker } from './kafka/broker.ts'
+export { kafkaTopic, type TopicTargetOptions } from './kafka/sink.ts'
+export { kafka, type TopicSourceOptions } from './kafka/source.ts'
+export { type QdrantOptions, qdrant } from './qdrant/index.ts'

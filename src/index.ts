@@ -1,0 +1,59 @@
+// The public API. What is not named here may change without notice.
+export { type Cancel, type Clock, ManualClock, systemClock } from './clock.ts'
+export { type ErrorReaction, type RuntimeSettings, type RuntimeSettingsInput, runtimeSettings } from './config.ts'
+export { type ErrorCode, errorTable, isStreamError, type Reaction, StreamError } from './errors.ts'
+export { FileDocument } from './file-document.ts'
+export { type Logger, silentLogger } from './logger.ts'
+export type {
+  ChangeKind,
+  Chunk,
+  ChunkedDocument,
+  DocumentChange,
+  DocumentKey,
+  Hit,
+  IndexOp,
+  Metadata,
+  PendingPoint,
+  Point,
+  PointId,
+  PointPayload,
+  PointRef,
+} from './model.ts'
+export { murmur2, partitionFor } from './partitioner.ts'
+export type { Header, Headers, RecordMetadata, StreamRecord } from './record.ts'
+export type { Broker, TopicPartition } from './runtime/broker.ts'
+export type { RuntimeState, StateListener } from './runtime/lifecycle.ts'
+export type { GivenUpEvent, NodeEvent, RestoreEvent, RuntimeObserver } from './runtime/observer.ts'
+export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
+export { bytes, json, msgpack, type Serde, string } from './serde.ts'
+export type { KeyRange, KeyValueStore, KeyValueStoreSpec, ReadOnlyKeyValueStore, StateStore, StoreSpec } from './state/store.ts'
+export { TopologyBuilder } from './topology/builder.ts'
+export {
+  describeAsMermaid,
+  describeAsText,
+  describeTopology,
+  type NodeDescription,
+  type TopologyDescription,
+} from './topology/describe.ts'
+export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topology/feed.ts'
+export type {
+  IndexStats,
+  Pipeline,
+  PipelineFacts,
+  Processor,
+  ProcessorContext,
+  ProcessorSupplier,
+  Punctuator,
+  Resource,
+  SearchOptions,
+  SearchQuery,
+  Sink,
+  SinkWriter,
+  StoredPoint,
+  TaskId,
+  VectorIndex,
+} from './topology/processor.ts'
+export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
+export { Stream } from './topology/stream.ts'
+export { Table } from './topology/table.ts'
+export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
