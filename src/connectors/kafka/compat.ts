@@ -10,8 +10,11 @@ import { encodingHeaderLists, endingAtLastOffset, keepingHeaderOrder } from './r
 /** What `require('kafkajs')` gives. */
 export type KafkaJs = typeof import('kafkajs')
 
-/** Awaited before every join and rejoin, while the generation that ends is still valid. An error ends the consumer. */
-export type JoinGate = (group: ConsumerGroup) => Promise<void>
+/**
+ * Called in the place of every join and rejoin, while the generation that ends is still valid; `join` is what KafkaJS would have done. An
+ * error ends the consumer.
+ */
+export type JoinGate = (group: ConsumerGroup, join: () => Promise<void>) => Promise<void>
 
 /** The key under which an assigner holds its {@link JoinGate}: it is the one object of ours that KafkaJS keeps for each consumer. */
 export const joinGate = Symbol('millrace.joinGate')
@@ -29,7 +32,7 @@ const groupFile = 'src/consumer/consumerGroup.js'
  *    good, asking for the same offset without a pause).
  * 3. Headers keep their order, repeated keys and null values.
  * 4. Idle connections run no timer.
- * 5. Gate: a hook is awaited before every join, whatever caused it, and joins are made one at a time.
+ * 5. Gate: a hook stands before every join, whatever caused it, and joins are made one at a time.
  * 6. Out of range: the consumer ends with the error; as shipped it commits an offset of its own choice.
  * 7. zstd, from node:zlib.
  *
@@ -85,9 +88,7 @@ function patchGroup(prototype: ConsumerGroup): void {
       if (!gate) return join.call(this)
       const running = joins.get(this)
       if (running) return running
-      const joining = gate(this)
-        .then(() => join.call(this))
-        .finally(() => joins.delete(this))
+      const joining = gate(this, () => join.call(this)).finally(() => joins.delete(this))
       joins.set(this, joining)
       return joining
     }

@@ -40,6 +40,18 @@ export interface FetchResponse {
   readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[]
 }
 
+/** What a consumer hands on: the records of one partition from one fetch. */
+export interface FetchedBatch {
+  readonly topic: string
+  readonly partition: number
+  /** The offset that was asked for. */
+  readonly fetchedOffset: string
+  /** Without aborted and control records. */
+  readonly messages: readonly FetchedRecord[]
+  /** Of the last record of any kind. */
+  lastOffset(): string
+}
+
 /** Bytes to read from; KafkaJS makes one for each record. */
 export interface Decoder {
   readVarIntArray<T>(read: (decoder: Decoder) => T): T[]
@@ -70,6 +82,8 @@ export interface RequestQueue {
 }
 
 export interface BrokerPool {
+  /** A connected broker of the cluster, whichever; connects when there is none. */
+  findConnectedBroker(): Promise<KafkaBroker>
   createSeedBroker(): Promise<void>
 }
 
@@ -103,7 +117,7 @@ export interface ConsumerGroup {
   leave(): Promise<void>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: Error): Promise<void>
-  getNodeIds(): readonly string[]
+  getNodeIds: () => readonly string[]
 }
 
 export type CreateCluster = (options: {

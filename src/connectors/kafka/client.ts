@@ -1,0 +1,120 @@
+import type { ConnectionOptions } from 'node:tls'
+import type { Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs'
+import { type Clock, systemClock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import { type Logger, silentLogger } from '../../logger.ts'
+import { type KafkaJs, loadKafkaJs } from './compat.ts'
+import type { Cluster, CreateCluster } from './internals.ts'
+
+export interface KafkaBrokerOptions {
+  /** Addresses, `host:port`, of one or more brokers of the cluster; the others are found through them. */
+  readonly brokers: readonly string[]
+  /** Shown in the broker's logs and quotas. Default `millrace`. */
+  readonly clientId?: string
+  readonly ssl?: boolean | ConnectionOptions
+  readonly sasl?: SASLOptions
+  /** Milliseconds for one attempt to connect, default 3,000. */
+  readonly connectionTimeoutMs?: number
+  /** Milliseconds until a request that is not answered counts as failed, default 30,000. */
+  readonly requestTimeoutMs?: number
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+// KafkaJS has other defaults for what is left out here when NODE_ENV is `test`.
+const backoff = { factor: 0.2, multiplier: 2 }
+
+/** How often something is tried again, and how long it waits in between. */
+export const retries = {
+  /** A question that its caller waits for: about five seconds. */
+  request: { ...backoff, initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
+  /** A member stays alive while the cluster is away: two minutes, then it counts as lost and joins anew. */
+  member: { ...backoff, initialRetryTime: 100, maxRetryTime: 1_000, retries: 120 },
+  /** A send: half a minute. A transaction that follows closely meets the end of the one before: the first waits are short. */
+  producer: { ...backoff, initialRetryTime: 10, maxRetryTime: 1_000, retries: 12 },
+} satisfies Record<string, RetryOptions>
+
+const defaultConnectionTimeoutMs = 3_000
+const defaultRequestTimeoutMs = 30_000
+
+/** Makes KafkaJS clients for one cluster. Building it does no I/O and does not load KafkaJS. */
+export class KafkaClientFactory {
+  readonly name: string
+  readonly brokers: readonly string[]
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly #options: KafkaBrokerOptions
+  #kafkaJs: KafkaJs | undefined
+
+  /** Throws CONFIG_INVALID for an address that is not `host:port`. */
+  constructor(options: KafkaBrokerOptions) {
+    const wrong = options.brokers.find((address) => !/^[^:\s]+:\d+$/.test(address))
+    if (wrong !== undefined || options.brokers.length === 0) {
+      const fact = wrong === undefined ? 'no Kafka broker is named' : `"${wrong}" is not the address of a Kafka broker`
+      throw new StreamError('CONFIG_INVALID', fact, { fix: 'Give addresses as host:port.' })
+    }
+    this.#options = options
+    this.brokers = options.brokers
+    this.name = `kafka ${options.brokers.join(',')}`
+    this.clock = options.clock ?? systemClock
+    this.logger = options.logger ?? silentLogger
+  }
+
+  /** Throws CLIENT_VERSION. */
+  get kafkaJs(): KafkaJs {
+    this.#kafkaJs ??= loadKafkaJs()
+    return this.#kafkaJs
+  }
+
+  /**
+   * A client with its own connections and caches: members of one group in one process may not share one. `onCluster` gets the connections
+   * of the one producer, consumer or admin that is made of it.
+   */
+  kafka(retry: RetryOptions, onCluster: (cluster: Cluster) => void = () => undefined): Kafka {
+    const { Kafka, logLevel } = this.kafkaJs
+    const { brokers, clientId = 'millrace', ssl, sasl } = this.#options
+    const kafka = new Kafka({
+      brokers: [...brokers],
+      clientId,
+      ...(ssl === undefined ? {} : { ssl }),
+      ...(sasl === undefined ? {} : { sasl }),
+      connectionTimeout: this.#options.connectionTimeoutMs ?? defaultConnectionTimeoutMs,
+      requestTimeout: this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
+      retry,
+      logLevel: logLevel.WARN,
+      logCreator: () => (entry) => this.#log(entry),
+    })
+    const { key, create } = clusterMaker(kafka)
+    const createAndTell: CreateCluster = (options) => {
+      const cluster = create(options)
+      onCluster(cluster)
+      return cluster
+    }
+    return Object.defineProperty(kafka, key, { value: createAndTell })
+  }
+
+  /** Connections without a member or a producer. */
+  cluster(options: Parameters<CreateCluster>[0]): Cluster {
+    return clusterMaker(this.kafka(retries.request)).create(options)
+  }
+
+  /** What KafkaJS calls an error is one attempt that failed; what remains failed reaches the caller as a StreamError. */
+  #log({ level, namespace, log }: LogEntry): void {
+    const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...facts } = log
+    const sentence = `${namespace}: ${message}`
+    if (level === this.kafkaJs.logLevel.ERROR) this.logger.warn(facts, sentence)
+    else this.logger.debug(facts, sentence)
+  }
+}
+
+function clusterMaker(kafka: Kafka): { readonly key: symbol; readonly create: CreateCluster } {
+  for (const key of Object.getOwnPropertySymbols(kafka)) {
+    const create: unknown = Reflect.get(kafka, key)
+    if (key.description === 'private:Kafka:createCluster' && isCreateCluster(create)) return { key, create }
+  }
+  throw new StreamError('CLIENT_VERSION', 'a Kafka client of kafkajs has no way to make a cluster')
+}
+
+function isCreateCluster(value: unknown): value is CreateCluster {
+  return typeof value === 'function'
+}

@@ -1,0 +1,203 @@
+import type { PartitionMetadata } from 'kafkajs'
+import { type Clock, delay } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import type { CommittedOffset, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
+import type { KafkaClientFactory } from './client.ts'
+import { isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
+import { type Cluster, readCommitted } from './internals.ts'
+
+const openTimeoutMs = 15_000
+const longestAttempts = 10
+/** A topic that was created a moment ago may not be known to every broker. */
+const missingAttempts = 3
+const firstPauseMs = 50
+const longestPauseMs = 1_000
+
+/** Connections of one broker object that are neither a member's nor a producer's: for metadata, offsets and reads. */
+export class ClusterConnections {
+  readonly #name: string
+  readonly #clock: Clock
+  readonly #cluster: Cluster
+  /** How many use a topic. KafkaJS asks for all of its target topics at once, which fails when one of them was deleted: keep them few. */
+  readonly #users = new Map<string, number>()
+
+  constructor(factory: KafkaClientFactory) {
+    this.#name = factory.name
+    this.#clock = factory.clock
+    this.#cluster = factory.cluster({ isolationLevel: readCommitted, allowAutoTopicCreation: false })
+  }
+
+  /** Throws BROKER_UNREACHABLE, after fifteen seconds at the latest. */
+  async connect(): Promise<void> {
+    const late = Promise.withResolvers<never>()
+    const cancel = this.#clock.after(openTimeoutMs, () =>
+      late.reject(new StreamError('BROKER_UNREACHABLE', `${this.#name} did not answer within ${openTimeoutMs} ms`)),
+    )
+    try {
+      await Promise.race([this.#cluster.connect(), late.promise])
+    } catch (error) {
+      this.close().catch(() => undefined)
+      throw unreachable(error, this.#name)
+    } finally {
+      cancel()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.disconnect()
+  }
+
+  /** The partitions of a topic, or undefined when it does not exist. */
+  async partitionsOf(topic: string): Promise<readonly PartitionMetadata[] | undefined> {
+    try {
+      return await this.#attempt(
+        async (cluster) => {
+          const broker = await cluster.brokerPool.findConnectedBroker()
+          const { topicMetadata } = await broker.metadata([topic])
+          return topicMetadata[0]?.partitionMetadata
+        },
+        async (error) => !isUnknownTopic(error),
+      )
+    } catch (error) {
+      if (isUnknownTopic(error)) return undefined
+      throw requestError(error, this.#name, `the partitions of topic "${topic}"`)
+    }
+  }
+
+  /**
+   * Runs `request` with the metadata of `topics` loaded; again, with fresh metadata, after an error that may pass. Throws TOPIC_MISSING
+   * when one of them does not exist, else what `request` threw last.
+   */
+  async using<Result>(topics: readonly string[], request: (cluster: Cluster) => Promise<Result>): Promise<Result> {
+    const release = this.hold(topics)
+    try {
+      return await this.#attempt(
+        async (cluster) => {
+          await cluster.addMultipleTargetTopics([...topics])
+          // An earlier request for metadata, still under way, may have answered for this one without knowing its topics.
+          await cluster.refreshMetadataIfNecessary()
+          return request(cluster)
+        },
+        async (error, attempt) => {
+          if (attempt >= missingAttempts && isUnknownTopic(error)) await this.#requireAll(topics)
+          return true
+        },
+      )
+    } finally {
+      release()
+    }
+  }
+
+  /** Keeps the metadata of topics loaded between several calls of `using`, until the returned function is called. */
+  hold(topics: readonly string[]): () => void {
+    for (const topic of topics) this.#users.set(topic, (this.#users.get(topic) ?? 0) + 1)
+    return () => {
+      for (const topic of topics) this.#release(topic)
+    }
+  }
+
+  async offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffsets[]> {
+    const asked = byTopic(partitions)
+    // The first offset before the last one: meanwhile a log may lose its oldest records, but its end does not move back.
+    const earliest = await this.#listOffsets(asked, true)
+    const latest = await this.#listOffsets(asked, false)
+    return partitions.map(({ topic, partition }) => {
+      const first = earliest.get(keyOf(topic, partition))
+      const next = latest.get(keyOf(topic, partition))
+      if (first === undefined || next === undefined) throw topicMissing(keyOf(topic, partition))
+      return { topic, partition, earliest: first, latest: next }
+    })
+  }
+
+  async committed(group: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    const asked = byTopic(partitions)
+    const topics = asked.map(({ topic, partitions: numbers }) => ({
+      topic,
+      // KafkaJS's type wants an offset here, and its request leaves it out.
+      partitions: numbers.map((partition) => ({ partition, offset: '' })),
+    }))
+    const { responses } = await this.#request(asked, `the offsets of group "${group}"`, async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group })
+      return coordinator.offsetFetch({ groupId: group, topics })
+    })
+    const commits = new Map<string, { readonly offset: string; readonly metadata?: string | null }>()
+    for (const { topic, partitions: found } of responses)
+      for (const commit of found) commits.set(keyOf(topic, commit.partition), commit)
+    return partitions.map(({ topic, partition }) => {
+      const commit = commits.get(keyOf(topic, partition))
+      const offset = Number(commit?.offset ?? -1)
+      return { topic, partition, offset: offset < 0 ? undefined : offset, metadata: commit?.metadata ?? '' }
+    })
+  }
+
+  async #listOffsets(asked: readonly AskedTopic[], fromBeginning: boolean): Promise<Map<string, number>> {
+    const topics = asked.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map((partition) => ({ partition })),
+      fromBeginning,
+    }))
+    const answers = await this.#request(asked, 'offsets', (cluster) => cluster.fetchTopicsOffset(topics))
+    return new Map(
+      answers.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => [keyOf(topic, partition), Number(offset)] as const),
+      ),
+    )
+  }
+
+  async #request<Result>(
+    asked: readonly AskedTopic[],
+    what: string,
+    request: (cluster: Cluster) => Promise<Result>,
+  ): Promise<Result> {
+    const topics = asked.map(({ topic }) => topic)
+    try {
+      return await this.using(topics, request)
+    } catch (error) {
+      throw requestError(error, this.#name, what)
+    }
+  }
+
+  async #attempt<Result>(
+    request: (cluster: Cluster) => Promise<Result>,
+    mayRepeat: (error: unknown, attempt: number) => Promise<boolean>,
+  ): Promise<Result> {
+    let pauseMs = firstPauseMs
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await request(this.#cluster)
+      } catch (error) {
+        if (attempt === longestAttempts || !isPassing(error) || !(await mayRepeat(error, attempt))) throw error
+      }
+      await delay(this.#clock, pauseMs)
+      pauseMs = Math.min(2 * pauseMs, longestPauseMs)
+      if (this.#users.size > 0) await this.#cluster.refreshMetadata().catch(() => undefined)
+    }
+  }
+
+  async #requireAll(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) if (!(await this.partitionsOf(topic))) throw topicMissing(topic)
+  }
+
+  #release(topic: string): void {
+    const users = (this.#users.get(topic) ?? 1) - 1
+    if (users > 0) this.#users.set(topic, users)
+    else {
+      this.#users.delete(topic)
+      this.#cluster.targetTopics.delete(topic)
+    }
+  }
+}
+
+interface AskedTopic {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+function byTopic(partitions: readonly TopicPartition[]): AskedTopic[] {
+  const groups = Map.groupBy(partitions, ({ topic }) => topic)
+  return [...groups].map(([topic, group]) => ({ topic, partitions: group.map(({ partition }) => partition) }))
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}

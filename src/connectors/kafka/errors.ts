@@ -1,0 +1,145 @@
+import { type ErrorCode, isStreamError, reasonOf, StreamError, type StreamErrorOptions } from '../../errors.ts'
+
+/** What KafkaJS puts on its errors; `type` is the name of the protocol's error code. */
+interface KafkaError extends Error {
+  readonly type?: string
+  readonly topic?: string
+  readonly partition?: number
+}
+
+const unknownTopic = ['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID']
+const unusable = [
+  'INVALID_TOPIC_EXCEPTION',
+  'INVALID_PARTITIONS',
+  'INVALID_REPLICATION_FACTOR',
+  'INVALID_REPLICA_ASSIGNMENT',
+  'INVALID_CONFIG',
+  'POLICY_VIOLATION',
+]
+const poisonous = [
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'CORRUPT_MESSAGE',
+]
+const passing = [
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+  'KAFKA_STORAGE_ERROR',
+  'NETWORK_EXCEPTION',
+  'REQUEST_TIMED_OUT',
+  'NOT_CONTROLLER',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR',
+  ...unknownTopic,
+]
+const passingNames = [
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSLockTimeout',
+]
+
+/** The error and what caused it: KafkaJS wraps the one that matters, sometimes twice. */
+function chainOf(error: unknown): KafkaError[] {
+  const chain: KafkaError[] = []
+  for (let next = error; next instanceof Error && !chain.includes(next); next = next.cause) chain.push(next)
+  return chain
+}
+
+function hasType(error: unknown, types: readonly string[]): boolean {
+  return chainOf(error).some(({ type }) => type !== undefined && types.includes(type))
+}
+
+/** The broker does not know the topic (any more, or not yet). */
+export const isUnknownTopic = (error: unknown): boolean => hasType(error, unknownTopic)
+
+export const isTopicThere = (error: unknown): boolean => hasType(error, ['TOPIC_ALREADY_EXISTS'])
+
+export const isOutOfRange = (error: unknown): boolean => hasType(error, ['OFFSET_OUT_OF_RANGE'])
+
+export const isWrongCoordinator = (error: unknown): boolean =>
+  hasType(error, ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'])
+
+/** The group does not know the member any more. */
+export const isUnknownMember = (error: unknown): boolean =>
+  hasType(error, ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'])
+
+/** Another attempt, after a look at the current metadata, may succeed. */
+export const isPassing = (error: unknown): boolean =>
+  hasType(error, passing) || chainOf(error).some(({ name }) => passingNames.includes(name))
+
+/** The broker refuses the records themselves; the same bytes will never be taken. */
+export const isPoison = (error: unknown): boolean => hasType(error, poisonous)
+
+/** A newer producer of the same transactional id exists, or the broker has timed the transaction out: only a new producer can tell. */
+export const isFenced = (error: unknown): boolean =>
+  hasType(error, ['INVALID_PRODUCER_EPOCH']) ||
+  // PRODUCER_FENCED is younger than KafkaJS, which then knows only the number.
+  chainOf(error).some(({ message }) => message === 'Unknown error code 90')
+
+/** The innermost reason: what the outer errors say is how often something was tried. */
+export function causeOf(error: unknown): string {
+  return reasonOf(chainOf(error).at(-1) ?? error)
+}
+
+export function unreachable(error: unknown, name: string): StreamError {
+  return wrap('BROKER_UNREACHABLE', error, `${name} does not answer`)
+}
+
+/** For what is asked of a broker outside of groups and producers. */
+export function requestError(error: unknown, name: string, what: string): StreamError {
+  if (hasType(error, unusable)) return wrap('CONFIG_INVALID', error, `${name} refuses ${what}`)
+  return wrap('BROKER_UNREACHABLE', error, `${name} could not give ${what}`)
+}
+
+export function topicMissing(topic: string, cause?: unknown): StreamError {
+  return new StreamError('TOPIC_MISSING', `topic "${topic}" does not exist`, { details: { topic }, cause })
+}
+
+export function produceError(error: unknown, what: string): StreamError {
+  if (isFenced(error)) return wrap('MEMBER_FENCED', error, `${what} was fenced`)
+  if (hasType(error, ['INVALID_TRANSACTION_TIMEOUT']))
+    return wrap('CONFIG_INVALID', error, `${what} asks for a longer transaction timeout than the broker allows`)
+  return wrap('PRODUCE_FAILED', error, `${what} failed`)
+}
+
+export function commitError(error: unknown, group: string): StreamError {
+  if (isUnknownMember(error)) return wrap('MEMBER_FENCED', error, `group "${group}" goes on without this member`)
+  if (hasType(error, ['OFFSET_METADATA_TOO_LARGE']))
+    return wrap('ILLEGAL_STATE', error, `the metadata of an offset of group "${group}" is too long`)
+  return wrap('COMMIT_FAILED', error, `group "${group}" could not commit`)
+}
+
+/** Why a member cannot go on. */
+export function memberError(error: unknown, group: string): StreamError {
+  const outOfRange = chainOf(error).find(({ type }) => type === 'OFFSET_OUT_OF_RANGE')
+  if (outOfRange) {
+    const { topic, partition } = outOfRange
+    const fact = `the position of group "${group}" in ${topic}-${partition} is outside of what the log holds`
+    return new StreamError('OFFSET_OUT_OF_RANGE', fact, { cause: error, details: { group, topic, partition } })
+  }
+  const codec = /^(\w+) compression not implemented$/i.exec(causeOf(error))?.[1]
+  if (codec)
+    return wrap('CONSUMER_DEAD', error, `group "${group}" read records compressed with ${codec}`, {
+      fix: 'Let the producers compress with gzip or zstd, or not at all.',
+    })
+  return wrap('CONSUMER_DEAD', error, `a member of group "${group}" failed`)
+}
+
+function wrap(code: ErrorCode, error: unknown, fact: string, options: StreamErrorOptions = {}): StreamError {
+  if (isStreamError(error)) return error
+  return new StreamError(code, `${fact}: ${causeOf(error)}`, { ...options, cause: error })
+}

@@ -1,0 +1,169 @@
+import type { Transaction as KafkaJsTransaction } from 'kafkajs'
+import { StreamError } from '../../errors.ts'
+import type { CommitOffset, Producer, ProducerOptions, ProducerRecord, Transaction } from '../../runtime/broker.ts'
+import type { KafkaClientFactory } from './client.ts'
+import { produceError } from './errors.ts'
+import { type ConnectedProducer, connectProducer } from './producer.ts'
+import { sendRecords } from './sender.ts'
+
+export interface TransactionalOptions extends ProducerOptions {
+  readonly transactionalId: string
+  readonly onClose: () => void
+}
+
+/** Writes records in transactions, one after the other. After a failed step it refuses everything: only a new one knows where it stands. */
+export class TransactionalProducer implements Producer {
+  readonly #name: string
+  readonly #connected: ConnectedProducer
+  readonly #onClose: () => void
+  #transaction: KafkaTransaction | undefined
+  #refusal: StreamError | undefined
+
+  private constructor(name: string, connected: ConnectedProducer, onClose: () => void) {
+    this.#name = name
+    this.#connected = connected
+    this.#onClose = onClose
+  }
+
+  /** Fences older producers of the id at once: KafkaJS would do so with the first transaction, after offsets were read. */
+  static async open(factory: KafkaClientFactory, options: TransactionalOptions): Promise<TransactionalProducer> {
+    const name = `transactional producer "${options.transactionalId}"`
+    let connected: ConnectedProducer | undefined
+    try {
+      connected = await connectProducer(factory, options)
+      const empty = await connected.producer.transaction()
+      await empty.abort()
+      return new TransactionalProducer(name, connected, options.onClose)
+    } catch (error) {
+      connected?.producer.disconnect().catch(() => undefined)
+      throw produceError(error, name)
+    }
+  }
+
+  async send(): Promise<never> {
+    throw new StreamError('ILLEGAL_STATE', 'a producer with a transactional id sends inside of transactions only')
+  }
+
+  async begin(): Promise<Transaction> {
+    if (this.#refusal) throw unusable(this.#refusal)
+    if (this.#transaction?.isOpen) throw new StreamError('ILLEGAL_STATE', 'a transaction is open already')
+    try {
+      const { producer, leaders } = this.#connected
+      this.#transaction = new KafkaTransaction(await producer.transaction(), leaders, (error) => this.#refuse(error))
+      return this.#transaction
+    } catch (error) {
+      throw this.#refuse(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    // Readers wait for the end of an open transaction.
+    if (this.#transaction?.isOpen) await this.#transaction.abort().catch(() => undefined)
+    this.#refusal ??= new StreamError('BROKER_CLOSED', 'the producer is closed')
+    await this.#connected.producer.disconnect().catch(() => undefined)
+    this.#onClose()
+  }
+
+  #refuse(error: unknown): StreamError {
+    this.#refusal ??= produceError(error, this.#name)
+    return this.#refusal
+  }
+}
+
+/**
+ *    open --commit, abort--> ended
+ *     +--a step failed--> broken --abort--> ended
+ */
+class KafkaTransaction implements Transaction {
+  readonly #transaction: KafkaJsTransaction
+  readonly #leaders: ConnectedProducer['leaders']
+  readonly #refuse: (error: unknown) => StreamError
+  #state: 'open' | 'broken' | 'ended' = 'open'
+  #refusal: StreamError | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    transaction: KafkaJsTransaction,
+    leaders: ConnectedProducer['leaders'],
+    refuse: (error: unknown) => StreamError,
+  ) {
+    this.#transaction = transaction
+    this.#leaders = leaders
+    this.#refuse = refuse
+  }
+
+  get isOpen(): boolean {
+    return this.#state !== 'ended'
+  }
+
+  send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
+    const sender = {
+      leaders: this.#leaders,
+      sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) => this.#transaction.sendBatch(batch),
+    }
+    return this.#step(() => sendRecords(sender, records))
+  }
+
+  sendOffsets(group: string, offsets: readonly CommitOffset[]): Promise<void> {
+    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition, offset, metadata = '' }) => ({
+        partition,
+        offset: String(offset),
+        metadata,
+      })),
+    }))
+    return this.#step(() => this.#transaction.sendOffsets({ consumerGroupId: group, topics }))
+  }
+
+  /** Refused after a failed step, also by itself: KafkaJS would commit what had been written before. */
+  async commit(): Promise<void> {
+    await this.#step(() => this.#transaction.commit())
+    this.#state = 'ended'
+  }
+
+  async abort(): Promise<void> {
+    await this.#last
+    this.#requireOpen()
+    const wasBroken = this.#state === 'broken'
+    this.#state = 'ended'
+    try {
+      await this.#transaction.abort()
+    } catch (error) {
+      const refusal = this.#refuse(error)
+      // The broker aborts it for the next producer of the id, or when it times out.
+      if (!wasBroken) throw refusal
+    }
+  }
+
+  #step<Result>(action: () => Promise<Result>): Promise<Result> {
+    const step = this.#last.then(() => this.#run(action))
+    this.#last = step.catch(() => undefined)
+    return step
+  }
+
+  async #run<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.#requireOpen()
+    if (this.#refusal) throw unusable(this.#refusal)
+    try {
+      return await action()
+    } catch (error) {
+      this.#state = 'broken'
+      this.#refusal = this.#refuse(error)
+      throw this.#refusal
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#state === 'ended') throw new StreamError('ILLEGAL_STATE', 'the transaction has ended already')
+  }
+}
+
+/** What a producer says after the failure of a step: that it was fenced or closed, or that it has to be replaced. */
+function unusable(refusal: StreamError): StreamError {
+  if (refusal.code === 'MEMBER_FENCED' || refusal.code === 'BROKER_CLOSED') return refusal
+  return new StreamError('PRODUCE_FAILED', 'a step of a transaction failed, so that its producer cannot go on', {
+    fix: 'Make a new producer and read what was committed.',
+    cause: refusal,
+  })
+}
