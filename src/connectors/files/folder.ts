@@ -1,0 +1,73 @@
+import { resolve } from 'node:path'
+import { type Clock, systemClock } from '../../clock.ts'
+import type { Feed, FeedBatch, FeedStats } from '../../topology/feed.ts'
+import { type FolderCursor, FolderScan } from './folder-scan.ts'
+import { FolderWatch } from './folder-watch.ts'
+import { type SelectionOptions, selection } from './selection.ts'
+
+export type { FolderCursor } from './folder-scan.ts'
+
+export interface FolderOptions extends SelectionOptions {
+  /** The folder; its files are found at any depth. */
+  readonly path: string
+  /** Go on and follow changes until the signal aborts. Default false: one look. */
+  readonly watch?: boolean
+  /** Larger files are refused by name. Bytes, default 8 MiB. */
+  readonly maxFileBytes?: number
+  readonly clock?: Clock
+}
+
+/**
+ * The text files of a folder: a record for each new or changed file, a tombstone for each that vanished, also while nobody looked. The
+ * key is the path in the folder with forward slashes, the value a `FileDocument` as JSON, the timestamp the time of modification.
+ *
+ * Whether a file changed is told by its content: touching it emits nothing. Invalid UTF-8 is replaced, a byte order mark dropped.
+ * Binary, over-large and unreadable files are problems of their batch. Records come in the order of their keys, deletions last.
+ *
+ * @example
+ * for await (const { records, cursor } of folder({ path: './docs' }).read(undefined, signal)) ...
+ */
+export function folder(options: FolderOptions): Feed<FolderCursor> {
+  return new FolderFeed(options)
+}
+
+class FolderFeed implements Feed<FolderCursor> {
+  readonly name: string
+  readonly #options: FolderOptions
+  readonly #clock: Clock
+  #scan: FolderScan
+
+  constructor(options: FolderOptions) {
+    this.name = `folder:${options.path}`
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#scan = this.#newScan(undefined)
+  }
+
+  get stats(): FeedStats {
+    return this.#scan.stats
+  }
+
+  async *read(cursor: FolderCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedBatch<FolderCursor>> {
+    const scan = this.#newScan(cursor)
+    this.#scan = scan
+    if (!this.#options.watch) {
+      yield* scan.pass(() => undefined, signal)
+      return
+    }
+    using watch = new FolderWatch(this.#clock)
+    const entering = (folder: string) => watch.enter(folder)
+    yield* scan.pass(entering, signal)
+    while (await watch.changed(signal)) yield* scan.passAgain(entering, signal)
+  }
+
+  #newScan(cursor: FolderCursor | undefined): FolderScan {
+    const { path, maxFileBytes = 8 * 1024 * 1024 } = this.#options
+    return new FolderScan(cursor, {
+      root: resolve(path),
+      selection: selection(this.#options),
+      maxFileBytes,
+      clock: this.#clock,
+    })
+  }
+}

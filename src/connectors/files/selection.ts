@@ -1,0 +1,29 @@
+import { matchesGlob } from 'node:path'
+
+export interface SelectionOptions {
+  /** Files to read, as globs over their path in the folder. Default: Markdown, plain text and their relatives. */
+  readonly globs?: readonly string[]
+  /** Files and folders to leave out; a folder that matches is not entered. Default: `node_modules` and hidden names. */
+  readonly ignore?: readonly string[]
+}
+
+export const defaultGlobs = ['**/*.{md,markdown,mdx,txt,text,rst,adoc,asciidoc,org}']
+export const defaultIgnore = ['**/node_modules', '**/.*']
+
+/** Which paths of a folder count. Upper and lower case make no difference: `README.MD` is Markdown. */
+export interface Selection {
+  selects(key: string): boolean
+  ignores(key: string): boolean
+}
+
+export function selection({ globs = defaultGlobs, ignore = defaultIgnore }: SelectionOptions): Selection {
+  return { selects: anyMatch(globs), ignores: anyMatch(ignore) }
+}
+
+function anyMatch(globs: readonly string[]): (key: string) => boolean {
+  const patterns = globs.map((glob) => glob.toLowerCase())
+  return (key) => {
+    const path = key.toLowerCase()
+    return patterns.some((pattern) => matchesGlob(path, pattern))
+  }
+}
