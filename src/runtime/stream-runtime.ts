@@ -59,6 +59,7 @@ export class StreamRuntime implements AsyncDisposable {
   /** Present once the group is joined; the first assignment may come before. */
   readonly #joined = Promise.withResolvers<GroupMember>()
   #member: GroupMember | undefined
+  readonly #firstAssignment = Promise.withResolvers<void>()
   #assigned = false
   #loop: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -105,6 +106,7 @@ export class StreamRuntime implements AsyncDisposable {
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
     this.#joined.promise.catch(() => undefined)
+    this.#firstAssignment.promise.catch(() => undefined)
   }
 
   get state(): RuntimeState {
@@ -138,6 +140,7 @@ export class StreamRuntime implements AsyncDisposable {
       this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
       this.#joined.resolve(this.#member)
       this.#loop = this.#run()
+      await this.#firstAssignment.promise
       this.#updateState()
     } catch (error) {
       const failure = toStreamError(error, 'ILLEGAL_STATE', 'the runtime could not start')
@@ -175,7 +178,7 @@ export class StreamRuntime implements AsyncDisposable {
    * Throws what made the runtime fail.
    */
   async drain(): Promise<void> {
-    while (this.#lifecycle.state !== 'failed') {
+    while (this.#lifecycle.alive) {
       if (await this.#isDrained()) return
       await this.#quiet()
     }
@@ -228,6 +231,7 @@ export class StreamRuntime implements AsyncDisposable {
       assigned: async (partitions) => {
         const starts = await this.#manager.assigned(partitions)
         this.#assigned = true
+        this.#firstAssignment.resolve()
         return starts
       },
       revoked: async ({ at }) => {
@@ -260,7 +264,7 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   #updateState(): void {
-    if (!this.#lifecycle.alive || this.#lifecycle.state === 'starting' || !this.#loop) return
+    if (!this.#lifecycle.alive || !this.#loop || !this.#assigned) return
     const ready = this.#manager.tasks.every((task) => task.running)
     this.#lifecycle.move(ready ? 'running' : 'rebalancing')
   }
@@ -273,10 +277,15 @@ export class StreamRuntime implements AsyncDisposable {
       await this.#closeWindows()
       if (worked) await new Promise((resolve) => setImmediate(resolve))
       else {
-        for (const resolve of this.#quietWaiters.splice(0)) resolve()
+        this.#tellQuiet()
         await this.#wakeup.wait(this.#nextDue())
       }
     }
+    this.#tellQuiet()
+  }
+
+  #tellQuiet(): void {
+    for (const resolve of this.#quietWaiters.splice(0)) resolve()
   }
 
   /** Gives every task a turn; each time another one is the first, so that a busy one does not starve the others. */
@@ -326,8 +335,8 @@ export class StreamRuntime implements AsyncDisposable {
 
   async #fail(error: StreamError): Promise<void> {
     if (this.#lifecycle.state === 'failed' || this.#lifecycle.state === 'closed') return
-    this.#logger.error({ code: error.code, ...error.details }, error.message)
     this.#lifecycle.move('failed')
+    this.#firstAssignment.reject(error)
     this.#stopping ??= this.#manager.lost().then(() => this.#stop())
     try {
       await this.#stopping

@@ -101,6 +101,12 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.settle()
   }
 
+  /** Turns the clock and lets what falls due begin, without waiting for the end of it: for what a `pipe` under way waits for. */
+  async tick(durationMs: number): Promise<void> {
+    this.clock.advance(durationMs)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
   /** Resolves when everything that was written is processed and committed. Throws what made the runtime fail. */
   async settle(): Promise<void> {
     await this.#started().drain()
