@@ -1,0 +1,46 @@
+import type { Resource } from '../topology/processor.ts'
+
+/**
+ * Names everything that decides what a vector looks like: model, weights, pooling, normalisation, prefix, tokenizer, length limit and
+ * arithmetic. Two embedders with the same id give the same vectors; vectors of different ids must not be compared.
+ */
+export type EmbedderId = string
+
+/**
+ * Turns texts into vectors. One embedder serves all partitions of a process, so texts of all of them share batches.
+ *
+ * `open` and `close` are counted: an embedder that two topologies opened works until both have closed it.
+ */
+export interface Embedder extends Resource {
+  /** Throws ILLEGAL_STATE before `open`. */
+  readonly id: EmbedderId
+  /** Length of every vector. Throws ILLEGAL_STATE before `open`. */
+  readonly dimensions: number
+  /** Longer texts are embedded by their first `maxTokens` tokens, counting the model's own start and end tokens. */
+  readonly maxTokens: number
+  /**
+   * One vector per text, in the order of the texts; unit length if the model normalizes. Equal texts may share one array: read only.
+   *
+   * Rejects with EMBED_FAILED (retry) when no device could run the texts, with EMBED_TEXT (skip) when the model gives no number for one
+   * of them, and with the signal's reason when it aborts. May be called again at once: callers are served in turn.
+   */
+  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
+  /** Tokens of a whole text, however long, the model's own included; absent when the tokenizer is not at hand in this thread. */
+  readonly countTokens?: ((text: string) => number) | undefined
+  readonly stats: EmbedderStats
+}
+
+/** Counts since `open`. */
+export interface EmbedderStats {
+  /** Texts that were asked for. */
+  readonly texts: number
+  /** Of these, texts that were answered by the run of an equal text that was waiting or running. */
+  readonly sharedTexts: number
+  /** Tokens that were run, without padding. */
+  readonly tokens: number
+  readonly batches: number
+  /** Part of what was run that was padding: 0 to 1. */
+  readonly paddingRatio: number
+  /** Texts that were longer than `maxTokens`. */
+  readonly truncatedTexts: number
+}

@@ -1,0 +1,222 @@
+import type { Cancel, Clock } from '../clock.ts'
+import { StreamError, toStreamError } from '../errors.ts'
+import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
+import type { EmbedderStats } from './embedder.ts'
+import { type Flight, Flights } from './flights.ts'
+import type { Encoding } from './wordpiece.ts'
+
+/** Something that runs batches: a worker thread. */
+export interface Device {
+  /** False once it is given up; `open` may bring it back. */
+  readonly isUsable: boolean
+  open(): Promise<unknown>
+  /** One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED. */
+  run(rows: readonly Int32Array[]): Promise<Float32Array>
+  close(): Promise<void>
+}
+
+export type Encode = (texts: readonly string[]) => readonly Encoding[] | Promise<readonly Encoding[]>
+
+export interface EngineOptions extends BatchFormerOptions {
+  readonly devices: readonly Device[]
+  readonly encode: Encode
+  readonly dimensions: number
+  readonly clock: Clock
+}
+
+interface Slot {
+  readonly device: Device
+  /** Batches that the device has. */
+  running: number
+}
+
+/** One batch to work on and one to go on with, so that a device never waits for this thread. */
+const maxBatchesPerDevice = 2
+/** What is tokenized before the event loop gets its turn: about a millisecond. */
+const sliceCharacters = 32_768
+
+/**
+ * Runs the texts of all callers on all devices.
+ *
+ *   calls --texts in turn--> tokens --window--> batches --> devices (two batches each)
+ *
+ * What is held is bounded: the tokens of one window, and two batches per device. Calls beyond that wait, holding only their own
+ * texts. Equal texts that are under way at the same time run once.
+ */
+export class EmbeddingEngine {
+  readonly #options: EngineOptions
+  readonly #former: BatchFormer<Flight>
+  readonly #flights: Flights
+  readonly #slots: readonly Slot[]
+  readonly #counted = { texts: 0, sharedTexts: 0, tokens: 0, paddedTokens: 0, batches: 0, truncatedTexts: 0 }
+  /** Texts that are being tokenized elsewhere; they will need room in the window. */
+  #encoding = 0
+  #pumpIsDue = false
+  #cancelAlarm: Cancel | undefined
+  #reviving: Promise<unknown> | undefined
+  #isClosed = false
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.#former = new BatchFormer(options.clock, options)
+    this.#flights = new Flights((flight) => this.#former.remove(flight))
+    this.#slots = options.devices.map((device) => ({ device, running: 0 }))
+  }
+
+  get stats(): EmbedderStats {
+    const { paddedTokens, ...counted } = this.#counted
+    return { ...counted, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    if (this.#isClosed) throw new StreamError('ILLEGAL_STATE', 'the embedder is closed')
+    signal.throwIfAborted()
+    if (texts.length === 0) return []
+    if (!this.#hasUsableDevice) await this.#revive()
+    this.#counted.texts += texts.length
+    this.#schedule()
+    return this.#flights.ask(texts, signal)
+  }
+
+  /** Callers that still wait get EMBED_FAILED. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancelAlarm?.()
+    const fix = 'Close the embedder after those who use it.'
+    this.#flights.failAll(new StreamError('EMBED_FAILED', 'the embedder was closed', { fix }))
+    await Promise.all(this.#slots.map(({ device }) => device.close()))
+  }
+
+  get #hasUsableDevice(): boolean {
+    return this.#slots.some(({ device }) => device.isUsable)
+  }
+
+  /** Devices that were given up are tried again when somebody needs one. */
+  async #revive(): Promise<void> {
+    this.#reviving ??= Promise.any(this.#slots.map(({ device }) => device.open())).finally(() => {
+      this.#reviving = undefined
+    })
+    await this.#reviving.catch((error: unknown) => {
+      const cause = error instanceof AggregateError ? error.errors[0] : error
+      throw toStreamError(cause, 'EMBED_FAILED', 'no device can be started')
+    })
+  }
+
+  /** All calls of this turn of the event loop are looked at together. */
+  #schedule(): void {
+    if (this.#pumpIsDue || this.#isClosed) return
+    this.#pumpIsDue = true
+    setImmediate(() => {
+      this.#pumpIsDue = false
+      if (!this.#isClosed) this.#pump()
+    })
+  }
+
+  #pump(): void {
+    this.#fillWindow()
+    this.#dispatch()
+    this.#cancelAlarm?.()
+    const waitMs = this.#former.waitMs
+    this.#cancelAlarm = waitMs ? this.#options.clock.after(waitMs, () => this.#dispatch()) : undefined
+  }
+
+  #fillWindow(): void {
+    const fresh: Flight[] = []
+    let characters = 0
+    while (fresh.length < this.#former.room - this.#encoding) {
+      if (characters >= sliceCharacters) {
+        this.#schedule()
+        break
+      }
+      const taken = this.#flights.take()
+      if (!taken) break
+      characters += taken.text.length + 1
+      if (taken.fresh) fresh.push(taken.fresh)
+      else this.#counted.sharedTexts++
+    }
+    if (fresh.length > 0) this.#encode(fresh)
+  }
+
+  #encode(flights: readonly Flight[]): void {
+    const encodings = this.#options.encode(flights.map((flight) => flight.text))
+    if (encodings instanceof Promise) void this.#admitLater(flights, encodings)
+    else this.#admit(flights, encodings)
+  }
+
+  async #admitLater(flights: readonly Flight[], encodings: Promise<readonly Encoding[]>): Promise<void> {
+    this.#encoding += flights.length
+    try {
+      this.#admit(flights, await encodings)
+    } catch (error) {
+      this.#flights.fail(flights, error)
+    }
+    this.#encoding -= flights.length
+    this.#schedule()
+  }
+
+  #admit(flights: readonly Flight[], encodings: readonly Encoding[]): void {
+    for (const [at, flight] of flights.entries()) {
+      const encoding = encodings[at]
+      if (!encoding) continue
+      flight.ids = encoding.ids
+      if (encoding.truncated) this.#counted.truncatedTexts++
+      this.#enqueue(flight)
+    }
+  }
+
+  #dispatch(): void {
+    for (;;) {
+      const usable = this.#slots.filter(({ device }) => device.isUsable)
+      const idle = usable.filter((slot) => slot.running === 0)
+      const slot = idle[0] ?? usable.find((candidate) => candidate.running < maxBatchesPerDevice)
+      if (!slot) return
+      const batch = idle.length > 0 ? this.#former.takeForIdle(idle.length) : this.#former.takeForBusy()
+      if (batch.length === 0) return
+      void this.#run(slot, batch)
+    }
+  }
+
+  async #run(slot: Slot, batch: readonly Flight[]): Promise<void> {
+    slot.running++
+    try {
+      const vectors = await slot.device.run(batch.map((flight) => flight.ids))
+      this.#count(batch)
+      this.#deliver(batch, vectors)
+    } catch (error) {
+      this.#giveBack(slot.device, batch, error)
+    }
+    slot.running--
+    this.#schedule()
+  }
+
+  #count(batch: readonly Flight[]): void {
+    const longest = batch.reduce((most, flight) => Math.max(most, flight.tokens), 0)
+    this.#counted.batches++
+    this.#counted.tokens += batch.reduce((sum, flight) => sum + flight.tokens, 0)
+    this.#counted.paddedTokens += longest * batch.length
+  }
+
+  #deliver(batch: readonly Flight[], vectors: Float32Array): void {
+    const { dimensions } = this.#options
+    for (const [row, flight] of batch.entries()) {
+      // A copy: a view would hand the whole batch to whoever looks at `vector.buffer`.
+      const vector = vectors.slice(row * dimensions, (row + 1) * dimensions)
+      if (Number.isFinite(vector[0])) this.#flights.land(flight, vector)
+      else this.#flights.fail([flight], new StreamError('EMBED_TEXT', 'the model gives no finite vector for a text'))
+    }
+  }
+
+  /** A batch of a device that was given up goes to another one. A device that lives has refused it, and the callers are told. */
+  #giveBack(device: Device, batch: readonly Flight[], error: unknown): void {
+    if (device.isUsable) this.#flights.fail(batch, error)
+    else if (this.#hasUsableDevice) for (const flight of batch) this.#enqueue(flight)
+    else {
+      this.#flights.fail(batch, error)
+      this.#flights.failAll(error)
+    }
+  }
+
+  #enqueue(flight: Flight): void {
+    if (this.#flights.isWanted(flight)) this.#former.add(flight)
+  }
+}

@@ -1,0 +1,133 @@
+/** A text on its way to a vector, with everybody who wants it. Runs once, however many they are. */
+export interface Flight {
+  readonly text: string
+  /** Empty until the text is tokenized. */
+  ids: Int32Array
+  readonly tokens: number
+  readonly askers: Asker[]
+}
+
+interface Asker {
+  readonly call: Call
+  /** Place of the text in the call. */
+  readonly at: number
+}
+
+interface Call {
+  readonly texts: readonly string[]
+  readonly vectors: Float32Array[]
+  /** The first text that has not been taken up. */
+  next: number
+  missing: number
+  readonly flights: Set<Flight>
+  settle(error?: unknown): void
+}
+
+/** A text that was taken up; `fresh` when nobody had asked for it before. */
+export interface TakenText {
+  readonly text: string
+  readonly fresh: Flight | undefined
+}
+
+/**
+ * Who waits for what. Calls are taken up text by text, in the order in which they came; a text that is already on its way gets one
+ * more asker instead of a second flight.
+ */
+export class Flights {
+  /** Calls with texts that were not taken up. */
+  readonly #queue: Call[] = []
+  readonly #calls = new Set<Call>()
+  readonly #byText = new Map<string, Flight>()
+  readonly #takeBack: (flight: Flight) => boolean
+
+  /** `takeBack` is asked when nobody wants a flight any more; it returns false when the flight cannot be stopped. */
+  constructor(takeBack: (flight: Flight) => boolean) {
+    this.#takeBack = takeBack
+  }
+
+  /** Rejects with the error of the first text that fails, or with the signal's reason. */
+  ask(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => this.#fail(call, signal.reason)
+      const call: Call = {
+        texts,
+        vectors: new Array<Float32Array>(texts.length),
+        next: 0,
+        missing: texts.length,
+        flights: new Set(),
+        settle: (error) => {
+          signal.removeEventListener('abort', onAbort)
+          this.#calls.delete(call)
+          if (error === undefined) resolve(call.vectors)
+          else reject(error)
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#calls.add(call)
+      this.#queue.push(call)
+    })
+  }
+
+  take(): TakenText | undefined {
+    const call = this.#queue[0]
+    if (!call) return undefined
+    const at = call.next++
+    if (call.next === call.texts.length) this.#queue.shift()
+    const text = call.texts[at] ?? ''
+    const known = this.#byText.get(text)
+    const flight = known ?? {
+      text,
+      ids: noIds,
+      get tokens() {
+        return this.ids.length
+      },
+      askers: [],
+    }
+    flight.askers.push({ call, at })
+    call.flights.add(flight)
+    this.#byText.set(text, flight)
+    return { text, fresh: known ? undefined : flight }
+  }
+
+  /** False, and the end of the flight, when its askers have gone. */
+  isWanted(flight: Flight): boolean {
+    if (flight.askers.length > 0) return true
+    this.#byText.delete(flight.text)
+    return false
+  }
+
+  land(flight: Flight, vector: Float32Array): void {
+    this.#byText.delete(flight.text)
+    for (const { call, at } of flight.askers) {
+      call.vectors[at] = vector
+      call.flights.delete(flight)
+      if (--call.missing === 0) call.settle()
+    }
+  }
+
+  /** Ends the calls that want one of these texts. */
+  fail(flights: readonly Flight[], error: unknown): void {
+    for (const flight of flights) {
+      this.#byText.delete(flight.text)
+      for (const call of new Set(flight.askers.map((asker) => asker.call))) this.#fail(call, error)
+    }
+  }
+
+  failAll(error: unknown): void {
+    for (const call of [...this.#calls]) this.#fail(call, error)
+  }
+
+  /** Ends a call, and takes back the texts that nobody else wants. What is running runs on. */
+  #fail(call: Call, error: unknown): void {
+    const queued = this.#queue.indexOf(call)
+    if (queued !== -1) this.#queue.splice(queued, 1)
+    for (const flight of call.flights) {
+      const others = flight.askers.filter((asker) => asker.call !== call)
+      flight.askers.splice(0, flight.askers.length, ...others)
+      if (others.length === 0 && this.#takeBack(flight)) this.#byText.delete(flight.text)
+    }
+    call.settle(error)
+  }
+}
+
+const noIds = new Int32Array(0)

@@ -1,0 +1,5 @@
+export { embed } from './embed.ts'
+export type { Embedder, EmbedderId, EmbedderStats } from './embedder.ts'
+export { type HashOptions, hash } from './hash.ts'
+export { type OnnxOptions, onnx } from './onnx.ts'
+export { cosine, dot } from './similarity.ts'

@@ -1,0 +1,45 @@
+import type { Clock } from '../clock.ts'
+import type { Encode } from './engine.ts'
+import type { Model } from './models.ts'
+import type { WordPiece } from './wordpiece.ts'
+import { loadWordPiece } from './wordpiece-model.ts'
+import { type TokenizerReply, type TokenizerSetup, unpackRows } from './worker-protocol.ts'
+import { WorkerThread, workerFile } from './worker-thread.ts'
+
+/** The tokenizer of a model, wherever it runs. */
+export interface ModelTokenizer {
+  readonly encode: Encode
+  /** Tokens of a whole text; undefined when the tokenizer runs in another thread. */
+  readonly count: ((text: string) => number) | undefined
+  close(): Promise<void>
+}
+
+/** WordPiece costs a hundredth of the inference and stays here, where its counts are needed; any other tokenizer gets a thread. */
+export async function openTokenizer(model: Model, clock: Clock): Promise<ModelTokenizer> {
+  const { folder, maxTokens, name } = model
+  const wordPiece = await loadWordPiece(folder)
+  if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
+  const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({
+    name: `model "${name}", tokenizer`,
+    entry: workerFile('tokenizer-worker'),
+    setup: { folder, maxTokens },
+    clock,
+  })
+  await thread.open()
+  return {
+    async encode(texts) {
+      const { rows, truncated } = await thread.run(() => ({ message: texts, transfer: [] }))
+      return unpackRows(rows).map((ids, at) => ({ ids, truncated: truncated[at] === true }))
+    },
+    count: undefined,
+    close: () => thread.close(),
+  }
+}
+
+function wordPieceTokenizer(wordPiece: WordPiece, maxTokens: number): ModelTokenizer {
+  return {
+    encode: (texts) => texts.map((text) => wordPiece.encode(text, maxTokens)),
+    count: (text) => wordPiece.encode(text, Number.POSITIVE_INFINITY).ids.length,
+    close: async () => undefined,
+  }
+}

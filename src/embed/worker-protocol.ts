@@ -1,0 +1,72 @@
+import type { Transferable } from 'node:worker_threads'
+
+/** What the main thread sends. Requests are answered in order. */
+export type ToWorker<Request> =
+  | { readonly kind: 'request'; readonly id: number; readonly request: Request }
+  | { readonly kind: 'close' }
+
+/** What a worker sends: once `ready` or `unusable`, then one answer per request. */
+export type FromWorker<Ready, Reply> =
+  | { readonly kind: 'ready'; readonly ready: Ready }
+  | { readonly kind: 'unusable'; readonly reason: string }
+  | { readonly kind: 'reply'; readonly id: number; readonly reply: Reply }
+  | { readonly kind: 'failed'; readonly id: number; readonly reason: string }
+
+/** A message, and which of its buffers move to the other thread instead of being copied. */
+export interface Outgoing<Message> {
+  readonly message: Message
+  readonly transfer: readonly Transferable[]
+}
+
+/** Texts as token ids: the rows one after the other, and how long each of them is. */
+export interface PackedRows {
+  readonly ids: Int32Array<ArrayBuffer>
+  readonly lengths: Int32Array<ArrayBuffer>
+}
+
+export function packRows(rows: readonly Int32Array[]): PackedRows {
+  const lengths = Int32Array.from(rows, (row) => row.length)
+  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0))
+  let at = 0
+  for (const row of rows) {
+    ids.set(row, at)
+    at += row.length
+  }
+  return { ids, lengths }
+}
+
+/** The rows again, each with memory of its own. */
+export function unpackRows({ ids, lengths }: PackedRows): readonly Int32Array[] {
+  let at = 0
+  return Array.from(lengths, (length) => {
+    at += length
+    return ids.slice(at - length, at)
+  })
+}
+
+/** What the inference worker is started with. */
+export interface InferenceSetup {
+  /** Path of the ONNX file. */
+  readonly weights: string
+  readonly mode: 'exact' | 'fast'
+  readonly pooling: Pooling
+  readonly normalize: boolean
+}
+
+export type Pooling = 'mean' | 'cls'
+
+export interface InferenceReady {
+  readonly dimensions: number
+}
+
+/** What the tokenizer worker is started with. */
+export interface TokenizerSetup {
+  readonly folder: string
+  readonly maxTokens: number
+}
+
+export interface TokenizerReply {
+  readonly rows: PackedRows
+  /** Which of the texts had more tokens than fitted. */
+  readonly truncated: readonly boolean[]
+}

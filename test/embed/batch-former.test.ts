@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { BatchFormer, type BatchFormerOptions } from '../../src/embed/batch-former.ts'
+
+interface Item {
+  readonly tokens: number
+}
+
+function formerWith(tokens: readonly number[], options: BatchFormerOptions = {}) {
+  const clock = new ManualClock()
+  const former = new BatchFormer<Item>(clock, options)
+  for (const count of tokens) former.add({ tokens: count })
+  return { former, clock }
+}
+
+const lengths = (batch: readonly Item[]): readonly number[] => batch.map((item) => item.tokens)
+
+describe('an idle device', () => {
+  test('gets what is there, also when it is one short text', () => {
+    const { former } = formerWith([3])
+
+    expect(lengths(former.takeForIdle(1))).toEqual([3])
+    expect(lengths(former.takeForIdle(1))).toEqual([])
+  })
+
+  test('gets texts of nearly equal length, within the budget', () => {
+    const { former } = formerWith([100, 20, 101, 200, 99, 102, 21], { maxBatchTokens: 400 })
+
+    expect(lengths(former.takeForIdle(1))).toEqual([99, 100, 101])
+    expect(lengths(former.takeForIdle(1))).toEqual([20, 21])
+    expect(lengths(former.takeForIdle(1))).toEqual([200])
+    expect(lengths(former.takeForIdle(1))).toEqual([102])
+  })
+
+  test('gets a text that is over the budget on its own', () => {
+    const { former } = formerWith([900, 901], { maxBatchTokens: 512 })
+
+    expect(lengths(former.takeForIdle(1))).toEqual([900])
+  })
+
+  test('shares what is there with the other idle devices', () => {
+    const { former } = formerWith([100, 100, 100, 100])
+
+    expect(lengths(former.takeForIdle(2))).toEqual([100, 100])
+    expect(lengths(former.takeForIdle(1))).toEqual([100, 100])
+  })
+})
+
+describe('a busy device', () => {
+  test('waits for company until the batch is worth it', () => {
+    const { former } = formerWith([100], { maxBatchTokens: 512 })
+
+    expect(former.takeForBusy()).toEqual([])
+
+    former.add({ tokens: 160 })
+    expect(lengths(former.takeForBusy())).toEqual([100])
+  })
+
+  test('waits no longer than the maximum', () => {
+    const { former, clock } = formerWith([10], { maxWaitMs: 20 })
+    clock.advance(19)
+    expect(former.waitMs).toBe(1)
+    expect(former.takeForBusy()).toEqual([])
+
+    clock.advance(1)
+
+    expect(former.waitMs).toBe(0)
+    expect(lengths(former.takeForBusy())).toEqual([10])
+    expect(former.waitMs).toBeUndefined()
+  })
+})
+
+test('the text that has waited longest is always in the next batch, whatever came later', () => {
+  const { former } = formerWith([250])
+  for (let at = 0; at < 100; at++) former.add({ tokens: 10 })
+
+  expect(lengths(former.takeForIdle(1))).toEqual([250])
+})
+
+test('a text that was taken back is in no batch', () => {
+  const { former } = formerWith([10])
+  const unwanted = { tokens: 10 }
+  former.add(unwanted)
+
+  expect(former.remove(unwanted)).toBe(true)
+  expect(former.remove(unwanted)).toBe(false)
+
+  expect(lengths(former.takeForIdle(1))).toEqual([10])
+  expect(former.size).toBe(0)
+})
+
+test('the window has an end', () => {
+  const { former } = formerWith([1, 2, 3], { windowTexts: 4 })
+
+  expect(former.room).toBe(1)
+})

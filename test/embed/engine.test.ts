@@ -1,0 +1,288 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { EmbeddingEngine, type Encode } from '../../src/embed/engine.ts'
+import { encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
+
+const never = new AbortController().signal
+const engines: EmbeddingEngine[] = []
+
+function engineWith(devices: readonly FakeDevice[], options: { encode?: Encode; maxBatchTokens?: number } = {}) {
+  const clock = new ManualClock()
+  const engine = new EmbeddingEngine({ devices, encode: encodeCharacters, dimensions: 2, clock, ...options })
+  engines.push(engine)
+  return { engine, clock }
+}
+
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()))
+})
+
+describe('texts', () => {
+  test('of several callers share a batch and come back to their own caller', async () => {
+    const device = new FakeDevice({ automatic: true })
+    const { engine } = engineWith([device])
+
+    const [first, second] = await Promise.all([engine.embed(['a', 'bb'], never), engine.embed(['ccc'], never)])
+
+    expect(device.batches).toEqual([['a', 'bb', 'ccc']])
+    expect(first.map((vector) => [...vector])).toEqual([
+      [97, 1],
+      [196, 2],
+    ])
+    expect(second.map((vector) => [...vector])).toEqual([[297, 3]])
+  })
+
+  test('that are equal run once, also when one of them is already running', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device])
+    const first = engine.embed(['same', 'same'], never)
+    await settle()
+
+    const second = engine.embed(['same'], never)
+    await settle()
+    device.finishNext()
+
+    expect(await first).toEqual([...(await second), ...(await second)])
+    expect(device.batches).toEqual([['same']])
+    expect(engine.stats).toMatchObject({ texts: 3, sharedTexts: 2, tokens: 4, batches: 1 })
+  })
+
+  test('run again when the vector has been handed out', async () => {
+    const device = new FakeDevice({ automatic: true })
+    const { engine } = engineWith([device])
+
+    await engine.embed(['same'], never)
+    await engine.embed(['same'], never)
+
+    expect(device.batches).toEqual([['same'], ['same']])
+  })
+
+  test('each get memory of their own', async () => {
+    const { engine } = engineWith([new FakeDevice({ automatic: true })])
+
+    const vectors = await engine.embed(['a', 'b'], never)
+
+    expect(vectors.map((vector) => vector.buffer.byteLength)).toEqual([8, 8])
+  })
+
+  test('none give none, without a device', async () => {
+    const { engine } = engineWith([])
+
+    expect(await engine.embed([], never)).toEqual([])
+  })
+
+  test('wait outside the window until there is room', async () => {
+    const device = new FakeDevice()
+    let encoded = 0
+    const encode: Encode = (texts) => {
+      encoded += texts.length
+      return encodeCharacters(texts)
+    }
+    const { engine } = engineWith([device], { encode })
+    const texts = Array.from({ length: 5_000 }, (_, at) => `${at}`.padStart(100, '.'))
+
+    const pending = engine.embed(texts, never).catch(() => 'closed')
+    await settle()
+
+    expect(encoded).toBeLessThanOrEqual(256 + 2 * 5)
+    await engine.close()
+    expect(await pending).toBe('closed')
+  })
+
+  test('may be tokenized in another thread', async () => {
+    const encode: Encode = async (texts) => {
+      await settle()
+      return encodeCharacters(texts)
+    }
+    const device = new FakeDevice({ automatic: true })
+    const { engine } = engineWith([device], { encode })
+    const texts = Array.from({ length: 1_000 }, (_, at) => `${at}`)
+
+    const vectors = await engine.embed(texts, never)
+
+    expect(vectors.map((vector) => vector[1])).toEqual(texts.map((text) => text.length))
+  })
+
+  test('that cannot be tokenized fail their callers alone', async () => {
+    const encode: Encode = async (texts) => {
+      if (texts.includes('bad')) throw new RangeError('no such token')
+      return encodeCharacters(texts)
+    }
+    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
+
+    await expect(engine.embed(['bad'], never)).rejects.toThrow('no such token')
+    expect(await engine.embed(['good'], never)).toHaveLength(1)
+  })
+})
+
+describe('a caller that gives up', () => {
+  test('is told at once, and its waiting texts are not run', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device], { maxBatchTokens: 10 })
+    const running = [engine.embed(['0123456789'], never), engine.embed(['9876543210'], never)]
+    await settle()
+    const given = new AbortController()
+    const waiting = engine.embed(['unwanted..', 'wanted....'], given.signal)
+    const other = engine.embed(['wanted....'], never)
+    await settle()
+
+    given.abort('enough')
+
+    await expect(waiting).rejects.toBe('enough')
+    for (let batch = 0; batch < 3; batch++) {
+      device.finishNext()
+      await settle()
+    }
+    await Promise.all([...running, other])
+    expect(device.batches.flat()).toEqual(['0123456789', '9876543210', 'wanted....'])
+  })
+
+  test('before it asks gets its own reason', async () => {
+    const { engine } = engineWith([new FakeDevice()])
+
+    await expect(engine.embed(['a'], AbortSignal.abort('too late'))).rejects.toBe('too late')
+  })
+
+  test('may ask again for a text that is still running', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device])
+    const given = new AbortController()
+    const first = engine.embed(['again'], given.signal)
+    await settle()
+    given.abort('enough')
+    await expect(first).rejects.toBe('enough')
+
+    const second = engine.embed(['again'], never)
+    await settle()
+    device.finishNext()
+
+    expect(await second).toHaveLength(1)
+    expect(device.batches).toEqual([['again']])
+  })
+})
+
+describe('a device', () => {
+  test('that is busy gets the next batch when the texts have waited long enough', async () => {
+    const device = new FakeDevice()
+    const { engine, clock } = engineWith([device])
+    const calls = [engine.embed(['first'], never)]
+    await settle()
+    calls.push(engine.embed(['second'], never))
+    await settle()
+    expect(device.batches).toEqual([['first']])
+
+    clock.advance(20)
+
+    expect(device.batches).toEqual([['first'], ['second']])
+    device.finishNext()
+    device.finishNext()
+    await Promise.all(calls)
+  })
+
+  test('has no more than two batches at a time', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device], { maxBatchTokens: 10 })
+    const call = engine.embed(['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'], never)
+
+    await settle()
+
+    expect(device.waiting).toHaveLength(2)
+    device.finishNext()
+    await settle()
+    expect(device.waiting).toHaveLength(2)
+    device.finishNext()
+    device.finishNext()
+    expect(await call).toHaveLength(3)
+  })
+
+  test('that is given up leaves its batches to the others', async () => {
+    const dying = new FakeDevice()
+    const healthy = new FakeDevice()
+    const { engine } = engineWith([dying, healthy], { maxBatchTokens: 10 })
+    const call = engine.embed(['aaaaaaaaaa', 'bbbbbbbbbb'], never)
+    await settle()
+
+    dying.die()
+    await settle()
+    healthy.finishNext()
+    healthy.finishNext()
+
+    expect(await call).toHaveLength(2)
+    expect(dying.batches).toHaveLength(1)
+    expect(healthy.batches).toHaveLength(2)
+  })
+
+  test('that was the last one fails all callers, and is opened again for the next', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device], { maxBatchTokens: 10 })
+    const calls = [engine.embed(['running...'], never), engine.embed(['queued....', 'waiting...'], never)]
+    await settle()
+
+    device.die()
+
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+    const again = engine.embed(['running...'], never)
+    await settle()
+    device.finishNext()
+    expect(await again).toHaveLength(1)
+    expect(device.opened).toBe(1)
+  })
+
+  test('that cannot be opened again says why', async () => {
+    const device = new FakeDevice()
+    device.isUsable = false
+    device.open = () => Promise.reject(new RangeError('out of memory'))
+    const { engine } = engineWith([device])
+
+    await expect(engine.embed(['a'], never)).rejects.toMatchObject({
+      code: 'EMBED_FAILED',
+      fact: 'no device can be started: out of memory',
+    })
+  })
+
+  test('that refuses a batch fails its callers and goes on', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device])
+    const refused = engine.embed(['a'], never)
+    await settle()
+
+    device.refuseNext('too hot')
+    await expect(refused).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'too hot' })
+
+    const next = engine.embed(['a'], never)
+    await settle()
+    device.finishNext()
+    expect(await next).toHaveLength(1)
+  })
+})
+
+test('a text without a finite vector fails the callers that wanted it, and nobody else', async () => {
+  const device = new FakeDevice()
+  device.run = async (rows) => Float32Array.from(rows.flatMap((row) => [row[0] === 33 ? Number.NaN : 1, 0]))
+  const { engine } = engineWith([device])
+
+  const poison = engine.embed(['good', '!bad'], never)
+  const healthy = engine.embed(['good'], never)
+
+  await expect(poison).rejects.toMatchObject({ code: 'EMBED_TEXT', reaction: 'skip' })
+  expect(await healthy).toHaveLength(1)
+})
+
+test('closing fails those who wait, and refuses those who come', async () => {
+  const { engine } = engineWith([new FakeDevice()])
+  const waiting = engine.embed(['a'], never)
+  await settle()
+
+  await engine.close()
+
+  await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+  await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+})
+
+test('padding is counted', async () => {
+  const { engine } = engineWith([new FakeDevice({ automatic: true })])
+
+  await engine.embed(['a'.repeat(8), 'b'.repeat(16)], never)
+
+  expect(engine.stats).toMatchObject({ tokens: 24, batches: 1, paddingRatio: 0.25, truncatedTexts: 0 })
+})
