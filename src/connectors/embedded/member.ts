@@ -50,6 +50,7 @@ export class Member implements GroupMember {
   #revocation: Promise<void> | undefined
   #leaving: Promise<void> | undefined
   #isGone = false
+  readonly #gone = Promise.withResolvers<true>()
   #callbacks: Promise<void> = Promise.resolve()
 
   constructor(options: GroupOptions, listener: GroupListener, context: MemberContext) {
@@ -96,7 +97,7 @@ export class Member implements GroupMember {
       cancel = clock.after(this.rebalanceTimeoutMs, () => resolve(false))
     })
     try {
-      return await Promise.race([this.#revocation.then(() => true), late])
+      return await Promise.race([this.#revocation.then(() => true), this.#gone.promise, late])
     } finally {
       cancel()
     }
@@ -123,6 +124,7 @@ export class Member implements GroupMember {
   /** Out of the group without a word to the listener. */
   abandon(): void {
     this.#isGone = true
+    this.#gone.resolve(true)
     this.#joined.reject(new StreamError('BROKER_CLOSED', 'the broker was closed before the member had joined'))
     this.#drop()
     this.#context.group.remove(this)

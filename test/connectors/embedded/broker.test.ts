@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ManualClock } from '../../../src/clock.ts'
+import { type Clock, ManualClock } from '../../../src/clock.ts'
 import {
   type EmbeddedBroker,
   type EmbeddedBrokerOptions,
@@ -33,9 +33,12 @@ describe('the embedded broker on disk', () => {
     await before.close()
 
     const after = await openBroker({ directory: folder.path })
-    const [offset] = await (await after.producer()).send([logRecord(place, 'c', '3')])
+    const later = { topic: 'later', partition: 0 }
+    await after.createTopics([{ topic: 'later', partitions: 1 }])
+    const offsets = await (await after.producer()).send([logRecord(place, 'c', '3'), logRecord(later, 'd', '4')])
 
-    expect(offset).toBe(1)
+    expect(offsets).toEqual([1, 0])
+    expect(contents(await readAll(after, later))).toEqual([[0, 'd', '4']])
     expect((await after.topics(['documents'])).get('documents')?.partitions).toBe(2)
     expect(contents(await readAll(after, place))).toEqual([
       [0, 'a', '1'],
@@ -142,15 +145,17 @@ describe('clients of one embedded log', () => {
     const broker = await openBroker({ directory: folder.path })
     const producer = await broker.producer()
 
-    const sent = producer.send([logRecord(place, 'a', '1')])
+    const sent = Array.from({ length: 8 }, (_, index) => {
+      return producer.send([logRecord(place, `${index}`, '.'.repeat(2 * 1024 * 1024))])
+    })
     const closed = broker.close()
-    const late = producer.send([logRecord(place, 'b', '2')])
+    const late = producer.send([logRecord(place, 'late', '2')])
 
     await expect(late).rejects.toMatchObject({ code: 'BROKER_CLOSED' })
-    await expect(sent).resolves.toEqual([0])
+    expect((await Promise.all(sent)).flat()).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
     await closed
     await broker.open()
-    expect(contents(await readAll(broker, place))).toEqual([[0, 'a', '1']])
+    expect((await readAll(broker, place)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
   })
 
   test('a join that a close overtakes is refused', async () => {
@@ -221,30 +226,37 @@ describe('the clock of the embedded broker', () => {
     await expect(producer.begin()).resolves.toBeDefined()
   })
 
-  test('a rebalance waits for the deadline, not for time to pass', async () => {
-    const clock = new ManualClock(5_000)
-    const broker = await openBroker({ clock })
-    const journal: string[] = []
-    const options = { group: 'group', topics: ['documents'], journal, rebalanceTimeoutMs: 1_000 }
-    const deadlines: number[] = []
-    const { promise: never } = Promise.withResolvers<void>()
-    await TestMember.join(broker, {
-      ...options,
-      name: 'slow',
-      onRevoked: ({ at }) => {
-        deadlines.push(at)
-        return never
+  test('no timer is left when the broker is closed', async () => {
+    const clock = new ManualClock()
+    let timers = 0
+    const counting: Clock = {
+      now: () => clock.now(),
+      after(delayMs, action) {
+        timers++
+        const cancel = clock.after(delayMs, action)
+        let isCounted = true
+        return () => {
+          if (isCounted) timers--
+          isCounted = false
+          cancel()
+        }
       },
-    })
-    const joining = TestMember.join(broker, { ...options, name: 'other' })
-    await expect.poll(() => journal).toContain('slow revoked')
-    const before = [...journal]
+    }
+    const broker = await openBroker({ clock: counting })
+    const producer = await broker.producer({ transactionalId: 'transactional' })
+    for (let count = 0; count < 3; count++) await (await producer.begin()).commit()
+    await producer.begin()
+    const { promise: never } = Promise.withResolvers<void>()
+    const stuck = { group: 'group', topics: ['documents'], name: 'stuck', onRevoked: () => never }
+    const { journal } = await TestMember.join(broker, stuck)
+    const joining = TestMember.join(broker, { group: 'group', topics: ['documents'] })
+    await expect.poll(() => journal).toContain('stuck revoked')
+    const whileOpen = timers
 
-    clock.advance(1_000)
-    await joining
+    await broker.close()
 
-    expect(deadlines).toEqual([6_000])
-    expect(before).toEqual(['slow assigned 0 1', 'slow revoked'])
-    expect(journal).toEqual([...before, 'other assigned 0 1'])
+    await expect(joining).rejects.toMatchObject({ code: 'BROKER_CLOSED' })
+    expect(whileOpen).toBeGreaterThan(2)
+    expect(timers).toBe(0)
   })
 })

@@ -157,21 +157,22 @@ describe('retention', () => {
     await expect(readAll(broker, place, 1)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
   })
 
-  test('a topic without retention.ms keeps everything', async () => {
+  test('a topic without retention.ms, or one that is only compacted, keeps everything', async () => {
     const clock = new ManualClock()
     const broker = embeddedBroker({ clock, cleanIntervalMs })
     onTestFinished(() => broker.close())
     await broker.open()
     await broker.createTopics([
       { topic: 'kept', partitions: 1 },
+      { topic: 'compacted', partitions: 1, cleanup: 'compact', settings: { 'retention.ms': '0' } },
       { topic: 'expired', partitions: 1, settings: { 'retention.ms': '0' } },
     ])
     const producer = await broker.producer()
-    const places = ['kept', 'expired'].map((topic) => ({ topic, partition: 0 }))
+    const places = ['kept', 'compacted', 'expired'].map((topic) => ({ topic, partition: 0 }))
     await producer.send(places.map((each) => logRecord(each, 'a', '1')))
 
     clock.advance(cleanIntervalMs)
 
-    await expect.poll(async () => (await broker.offsets(places)).map(({ earliest }) => earliest)).toEqual([0, 1])
+    await expect.poll(async () => (await broker.offsets(places)).map(({ earliest }) => earliest)).toEqual([0, 0, 1])
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { ManualClock } from '../../../src/clock.ts'
 import { EmbeddedLog } from '../../../src/connectors/embedded/log.ts'
+import { TransactionalProducers } from '../../../src/connectors/embedded/transactions.ts'
 import { memoryStore } from '../../../src/state/memory-store.ts'
 import type { ByteStore } from '../../../src/state/store.ts'
 import { logRecord } from '../../support/log-records.ts'
@@ -62,6 +64,31 @@ describe('an embedded log whose store refuses a write', () => {
     disk.isFull = false
     await log.createTopics([{ topic: 'later', partitions: 2 }])
     expect(log.catalog.describe(['later']).get('later')?.partitions).toBe(2)
+  })
+})
+
+describe('what is still being written', () => {
+  test('counts as committed for whoever asks later', async () => {
+    const { log } = await openLog()
+
+    const commit = log.commit('group', [{ ...place, offset: 1 }])
+    const [committed] = await log.committed('group', [place])
+
+    expect(committed?.offset).toBe(1)
+    await commit
+  })
+
+  test('is there when a newer producer has taken over', async () => {
+    const { log, visible } = await openLog()
+    const producers = new TransactionalProducers({ log, clock: new ManualClock() })
+    const transaction = await (await producers.create('id')).begin()
+    await transaction.send([logRecord(place, 'a', '1')])
+
+    const commit = transaction.commit()
+    await producers.create('id')
+
+    expect(await visible()).toEqual({ keys: ['a'], next: 1 })
+    await commit
   })
 })
 

@@ -125,6 +125,27 @@ export function commitFeatures(log: Log): void {
       expect((await log.broker.committed(options.group, [foreign]))[0]?.offset).toBeUndefined()
     })
 
+    test('a commit after revoked has resolved is refused, also while the group still waits for others', async () => {
+      const topic = await log.topic(2)
+      const options = { group: log.name('group'), topics: [topic] }
+      const { promise: mayGiveUp, resolve: giveUp } = Promise.withResolvers<void>()
+      const waiting: string[] = []
+      const quick = await TestMember.join(log.broker, { ...options, journal: waiting, name: 'quick' })
+      const slow = await TestMember.join(await log.another(), { ...options, onRevoked: () => mayGiveUp })
+      await log.eventually(() => expect([quick.owned.length, slow.owned.length]).toEqual([1, 1]))
+      const place = { topic, partition: quick.owned[0] ?? -1 }
+      waiting.length = 0
+
+      const joining = TestMember.join(await log.another(), options)
+      await log.eventually(() => expect(waiting).toEqual(['quick revoked', 'quick gave up']))
+      const commit = quick.member.commit([{ ...place, offset: 0 }])
+
+      await expect(commit).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
+      giveUp()
+      await joining
+      expect((await log.broker.committed(options.group, [place]))[0]?.offset).toBeUndefined()
+    })
+
     test('the group goes on without a member that does not give up in time, whose commits are refused', async () => {
       const topic = await log.topic(2)
       const journal: string[] = []

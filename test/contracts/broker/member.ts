@@ -22,6 +22,8 @@ export interface TestMemberOptions {
   readonly journal?: string[]
   readonly assignor?: Assignor
   readonly rebalanceTimeoutMs?: number
+  /** Milliseconds, default 6,000. */
+  readonly sessionTimeoutMs?: number
   /** Default: what the group has committed, else 0. */
   readonly start?: (partition: TopicPartition) => number
   readonly onAssigned?: () => Promise<void>
@@ -55,12 +57,12 @@ export class TestMember {
 
   static async join(broker: Broker, options: TestMemberOptions): Promise<TestMember> {
     const test = new TestMember(broker, options)
-    const { group, topics, rebalanceTimeoutMs } = options
+    const { group, topics, rebalanceTimeoutMs, sessionTimeoutMs = 6_000 } = options
     const groupOptions: GroupOptions = {
       group,
       topics,
       assignor: options.assignor ?? evenAssignor(),
-      sessionTimeoutMs: 6_000,
+      sessionTimeoutMs,
       ...(rebalanceTimeoutMs !== undefined && { rebalanceTimeoutMs }),
     }
     test.#member = await broker.join(groupOptions, test.#listener())
@@ -70,6 +72,10 @@ export class TestMember {
   /** Partition numbers of what the member owns, sorted. */
   get owned(): number[] {
     return this.#owned.map(({ partition }) => partition).sort((a, b) => a - b)
+  }
+
+  get group(): string {
+    return this.#options.group
   }
 
   get member(): GroupMember {
