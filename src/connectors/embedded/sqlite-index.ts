@@ -96,12 +96,18 @@ class SqliteIndex implements VectorIndex {
 
   writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {
     if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
-    const owner = {}
+    const writer = { closed: false }
     return {
-      write: (record, signal) => this.#write(owner, record, signal),
+      write: async (record, signal) => {
+        if (writer.closed) throw this.#closedError()
+        await this.#write(writer, record, signal)
+      },
       // Nothing ever waits for company: a transaction begins as soon as the one before has ended.
       flush: () => undefined,
-      close: async () => this.#session?.queue.release(owner, this.#closedError()),
+      close: async () => {
+        writer.closed = true
+        await this.#session?.queue.release(writer, this.#closedError())
+      },
     }
   }
 

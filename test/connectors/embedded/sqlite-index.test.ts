@@ -229,6 +229,15 @@ describe('writing', () => {
     expect(await contents(index)).toEqual(['fine', 'good'])
   })
 
+  test('records with huge texts do not share one transaction', async () => {
+    const index = await open()
+    const huge = 'x'.repeat(3_000_000)
+
+    await Promise.all(['a', 'b', 'c', 'd'].map((key) => write(index, key, upsert(point(key, huge)))))
+
+    expect(index.stats).toMatchObject({ pointsWritten: 4, writeRequests: 4 })
+  })
+
   test("the caller's vectors stay usable", async () => {
     const index = await open()
     const given = point('a', 'text')

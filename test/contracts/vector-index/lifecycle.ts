@@ -84,6 +84,20 @@ export function lifecycleFeatures(subject: OpenIndex): void {
       expect([...kept.values()].map(({ doc }) => doc)).toEqual(expect.arrayContaining(acknowledged))
     })
 
+    test('a writer that was closed writes no more, the others go on', async () => {
+      const other = subject.index.writer('0_1')
+      await subject.writer.close()
+
+      const [refused, written] = await Promise.allSettled([
+        subject.write('a', upsert(point('a', 'refused'))),
+        other.write(change('b', upsert(point('b', 'text'))), never),
+      ])
+
+      expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'INDEX_CLOSED' } })
+      expect(written.status).toBe('fulfilled')
+      expect(await subject.contents()).toEqual(['text'])
+    })
+
     test('closing twice is fine; using a closed index is an error of ours', async () => {
       await subject.index.close()
       await subject.index.close()

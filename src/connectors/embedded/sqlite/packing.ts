@@ -11,6 +11,8 @@ export interface PackedRecord {
   readonly points: number
   readonly payloads: number
   readonly deletes: number
+  /** About how much memory the texts take. */
+  readonly characters: number
 }
 
 /** Checks and packs the operations of one record; INDEX_REJECTED names what cannot be stored. Empty operations are left out. */
@@ -30,7 +32,19 @@ export function packRecord(operations: readonly IndexOp[], dimensions: number): 
       packed.push(operation)
     }
   }
-  return { operations: packed, vectors, points: vectors.length, payloads, deletes }
+  const characters = packed.reduce((sum, operation) => sum + charactersOf(operation), 0)
+  return { operations: packed, vectors, points: vectors.length, payloads, deletes, characters }
+}
+
+function charactersOf(operation: PackedOp): number {
+  if (operation.kind === 'delete') return 0
+  if (operation.kind === 'set-payload')
+    return operation.updates.reduce((sum, update) => sum + payloadCharacters(update), 0)
+  return operation.points.reduce((sum, point) => sum + payloadCharacters(point) + point.meaning.length, 0)
+}
+
+function payloadCharacters({ content, metadata }: PackedPayload): number {
+  return content.length + metadata.length
 }
 
 /** `vector` with length 1, as cosine search wants it; INDEX_REJECTED when it cannot have one. */

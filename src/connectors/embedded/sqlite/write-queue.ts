@@ -5,6 +5,8 @@ import type { PackedBatch, RecordOutcome } from './protocol.ts'
 
 /** A transaction of 512 points takes the database thread about 80 ms: no search waits longer for its turn. */
 const maxBatchOperations = 512
+/** Ordinary chunks never reach this; a few huge ones do, and their batch is copied on its way to the thread. */
+const maxBatchCharacters = 8_000_000
 const firstRetryMs = 100
 const maxRetryMs = 5_000
 
@@ -89,9 +91,11 @@ export class WriteQueue {
   /** As many records as fit; a record is never split, so that its document changes as a whole. */
   #takeBatch(): readonly Write[] {
     let operations = 0
+    let characters = 0
     const end = this.#waiting.findIndex(({ record }, i) => {
       operations += record.points + record.payloads + record.deletes
-      return i > 0 && operations > maxBatchOperations
+      characters += record.characters
+      return i > 0 && (operations > maxBatchOperations || characters > maxBatchCharacters)
     })
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
   }
