@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { auditCommand } from './audit.ts'
 import { describeCommand } from './describe.ts'
 import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
@@ -19,6 +20,7 @@ export function createProgram(): Command {
     indexCommand(),
     searchCommand(),
     exportCommand(),
+    auditCommand(),
     produceCommand(),
     runCommand(),
     describeCommand(),
