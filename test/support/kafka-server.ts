@@ -103,6 +103,10 @@ export class KafkaServer implements AsyncDisposable {
     return this.#output.join('\n')
   }
 
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+  }
+
   /** Asks the broker to shut down, and waits until it has. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.#process?.kill('SIGKILL'), stopTimeoutMs)

@@ -95,9 +95,12 @@ class KafkaBroker implements Broker {
   }
 
   async join(options: GroupOptions, listener: GroupListener): Promise<GroupMember> {
-    const existing = await describeTopics(this.#requireOpen(), options.topics)
+    const cluster = this.#requireOpen()
+    const existing = await describeTopics(cluster, options.topics)
     for (const topic of options.topics) if (!existing.has(topic)) throw topicMissing(topic)
-    return keep(this.#members, (onEnd) => KafkaMember.join(options, listener, { factory: this.#factory, onEnd }))
+    return keep(this.#members, (onEnd) =>
+      KafkaMember.join(options, listener, { factory: this.#factory, cluster, onEnd }),
+    )
   }
 
   async producer(options: ProducerOptions = {}): Promise<Producer> {

@@ -1,10 +1,11 @@
 import type { PartitionMetadata } from 'kafkajs'
 import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
-import type { CommittedOffset, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
+import type { CommittedOffset, GroupOptions, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
+import { within } from './deadline.ts'
 import { isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
-import { type Cluster, readCommitted } from './internals.ts'
+import { type Cluster, type DescribedGroups, readCommitted } from './internals.ts'
 
 const openTimeoutMs = 15_000
 const longestAttempts = 10
@@ -29,17 +30,13 @@ export class ClusterConnections {
 
   /** Throws BROKER_UNREACHABLE, after fifteen seconds at the latest. */
   async connect(): Promise<void> {
-    const late = Promise.withResolvers<never>()
-    const cancel = this.#clock.after(openTimeoutMs, () =>
-      late.reject(new StreamError('BROKER_UNREACHABLE', `${this.#name} did not answer within ${openTimeoutMs} ms`)),
-    )
+    const connecting = this.#cluster.connect()
     try {
-      await Promise.race([this.#cluster.connect(), late.promise])
+      if (await within(this.#clock, openTimeoutMs, connecting)) return
+      throw new StreamError('BROKER_UNREACHABLE', `${this.#name} did not answer within ${openTimeoutMs} ms`)
     } catch (error) {
       this.close().catch(() => undefined)
       throw unreachable(error, this.#name)
-    } finally {
-      cancel()
     }
   }
 
@@ -128,6 +125,15 @@ export class ClusterConnections {
       const offset = Number(commit?.offset ?? -1)
       return { topic, partition, offset: offset < 0 ? undefined : offset, metadata: commit?.metadata ?? '' }
     })
+  }
+
+  /** The assignor that the members of a group have agreed on; undefined while they have not. */
+  async assignorOf({ group, topics }: GroupOptions): Promise<string | undefined> {
+    const { groups }: DescribedGroups = await this.using(topics, async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group })
+      return coordinator.describeGroups({ groupIds: [group] })
+    })
+    return groups[0]?.protocol || undefined
   }
 
   async #listOffsets(asked: readonly AskedTopic[], fromBeginning: boolean): Promise<Map<string, number>> {

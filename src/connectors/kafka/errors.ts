@@ -1,4 +1,5 @@
 import { type ErrorCode, isStreamError, reasonOf, StreamError, type StreamErrorOptions } from '../../errors.ts'
+import type { GroupOptions } from '../../runtime/broker.ts'
 
 /** What KafkaJS puts on its errors; `type` is the name of the protocol's error code. */
 interface KafkaError extends Error {
@@ -102,6 +103,8 @@ export function unreachable(error: unknown, name: string): StreamError {
 /** For what is asked of a broker outside of groups and producers. */
 export function requestError(error: unknown, name: string, what: string): StreamError {
   if (hasType(error, unusable)) return wrap('CONFIG_INVALID', error, `${name} refuses ${what}`)
+  const codec = codecOf(error)
+  if (codec) return unreadable(error, codec, `a read from ${name}`)
   return wrap('BROKER_UNREACHABLE', error, `${name} could not give ${what}`)
 }
 
@@ -123,6 +126,17 @@ export function commitError(error: unknown, group: string): StreamError {
   return wrap('COMMIT_FAILED', error, `group "${group}" could not commit`)
 }
 
+/** KafkaJS has gzip, and zstd from us. */
+function codecOf(error: unknown): string | undefined {
+  return /^(\w+) compression not implemented$/i.exec(causeOf(error))?.[1]
+}
+
+function unreadable(error: unknown, codec: string, reader: string): StreamError {
+  return wrap('CONSUMER_DEAD', error, `${reader} met records compressed with ${codec}`, {
+    fix: 'Let the producers and the topic compress with gzip or zstd, or not at all.',
+  })
+}
+
 /** Why a member cannot go on. */
 export function memberError(error: unknown, group: string): StreamError {
   const outOfRange = chainOf(error).find(({ type }) => type === 'OFFSET_OUT_OF_RANGE')
@@ -131,12 +145,24 @@ export function memberError(error: unknown, group: string): StreamError {
     const fact = `the position of group "${group}" in ${topic}-${partition} is outside of what the log holds`
     return new StreamError('OFFSET_OUT_OF_RANGE', fact, { cause: error, details: { group, topic, partition } })
   }
-  const codec = /^(\w+) compression not implemented$/i.exec(causeOf(error))?.[1]
-  if (codec)
-    return wrap('CONSUMER_DEAD', error, `group "${group}" read records compressed with ${codec}`, {
-      fix: 'Let the producers compress with gzip or zstd, or not at all.',
-    })
+  if (isUnknownTopic(error)) return wrap('TOPIC_MISSING', error, `a topic of group "${group}" is gone`)
+  const codec = codecOf(error)
+  if (codec) return unreadable(error, codec, `group "${group}"`)
   return wrap('CONSUMER_DEAD', error, `a member of group "${group}" failed`)
+}
+
+export const isOtherAssignor = (error: unknown): boolean => hasType(error, ['INCONSISTENT_GROUP_PROTOCOL'])
+
+/** Why a member could not join. `used` is the assignor of the other members. */
+export function joinError(
+  error: unknown,
+  { group, assignor }: GroupOptions,
+  { name, used }: { readonly name: string; readonly used: string | undefined },
+): StreamError {
+  if (isPassing(error) && !isUnknownTopic(error)) return unreachable(error, name)
+  if (!isOtherAssignor(error)) return memberError(error, group)
+  const fact = `group "${group}" uses assignor "${used ?? 'unknown'}", not "${assignor.name}"`
+  return new StreamError('CONSUMER_DEAD', fact, { fix: 'Use one assignor in all members of a group.', cause: error })
 }
 
 function wrap(code: ErrorCode, error: unknown, fact: string, options: StreamErrorOptions = {}): StreamError {

@@ -94,14 +94,19 @@ export interface Cluster extends KafkaCluster {
   retry?: RetryOptions
 }
 
+export interface DescribedGroups {
+  /** `protocol` is the name of the assignor. */
+  readonly groups: readonly { readonly protocol: string; readonly members: readonly { readonly memberId: string }[] }[]
+}
+
+export type CommittedTopics = readonly {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[]
+}[]
+
 export interface OffsetManager {
   coordinator: KafkaBroker
-  commitOffsets(offsets: {
-    readonly topics: readonly {
-      readonly topic: string
-      readonly partitions: readonly { partition: number; offset: string; metadata: string }[]
-    }[]
-  }): Promise<void>
+  commitOffsets(offsets: { readonly topics: CommittedTopics }): Promise<void>
 }
 
 export interface ConsumerGroup {

@@ -27,15 +27,15 @@ export async function connectProducer(
   { transactionalId, transactionTimeoutMs }: ProducerOptions = {},
 ): Promise<ConnectedProducer> {
   const clusters: Cluster[] = []
-  const kafka = factory.kafka(retries.request, (cluster) => {
-    cluster.retry = retries.producer
+  const kafka = factory.kafka(retries.producer, (cluster) => {
+    cluster.retry = retries.send
     clusters.push(cluster)
   })
   const producer = kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    retry: retries.producer,
+    retry: retries.send,
     createPartitioner:
       () =>
       ({ message }) =>

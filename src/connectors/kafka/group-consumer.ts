@@ -1,0 +1,99 @@
+import type { Consumer } from 'kafkajs'
+import { StreamError } from '../../errors.ts'
+import type { GroupOptions, TopicPartition } from '../../runtime/broker.ts'
+import { partitionAssigner } from './assigner.ts'
+import { type KafkaClientFactory, retries } from './client.ts'
+import type { JoinGate } from './compat.ts'
+import { within } from './deadline.ts'
+import type { Cluster } from './internals.ts'
+
+const defaultSessionTimeoutMs = 45_000
+const defaultRebalanceTimeoutMs = 60_000
+/** How soon a member hears of a rebalance. */
+const longestHeartbeatMs = 1_000
+/** A partition that is resumed waits this long at most, as does leaving. */
+const fetchWaitMs = 250
+const commitAllowanceMs = 1_000
+const stopTimeoutMs = 5_000
+
+export interface GroupConsumerHooks {
+  readonly gate: JoinGate
+  /** Asked after a crash whose cause may pass. */
+  mayRestart(error: Error): boolean
+}
+
+/** A KafkaJS consumer with the settings of a member, and its connections. */
+export class GroupConsumer {
+  readonly consumer: Consumer
+  readonly cluster: Cluster
+  /** How long giving up partitions may take. */
+  readonly rebalanceTimeoutMs: number
+  /** How much of it is over when the member hears of the rebalance, or is kept for what follows. */
+  readonly marginMs: number
+  readonly #options: GroupOptions
+  readonly #factory: KafkaClientFactory
+
+  constructor(options: GroupOptions, factory: KafkaClientFactory, { gate, mayRestart }: GroupConsumerHooks) {
+    const { sessionTimeoutMs = defaultSessionTimeoutMs, rebalanceTimeoutMs = defaultRebalanceTimeoutMs } = options
+    const heartbeatMs = Math.min(longestHeartbeatMs, sessionTimeoutMs / 3, rebalanceTimeoutMs / 3)
+    this.#options = options
+    this.#factory = factory
+    this.rebalanceTimeoutMs = rebalanceTimeoutMs
+    this.marginMs = heartbeatMs + fetchWaitMs + Math.min(commitAllowanceMs, rebalanceTimeoutMs / 10)
+    const clusters: Cluster[] = []
+    this.consumer = factory
+      .kafka(retries.member, (cluster) => clusters.push(cluster))
+      .consumer({
+        groupId: options.group,
+        partitionAssigners: [partitionAssigner(factory.kafkaJs, options.assignor, gate)],
+        sessionTimeout: sessionTimeoutMs,
+        rebalanceTimeout: rebalanceTimeoutMs,
+        heartbeatInterval: heartbeatMs,
+        maxWaitTimeInMs: fetchWaitMs,
+        allowAutoTopicCreation: false,
+        retry: { ...retries.member, restartOnFailure: async (error) => mayRestart(error) },
+      })
+    const [cluster] = clusters
+    if (!cluster) throw new StreamError('CLIENT_VERSION', 'a consumer of kafkajs was made without a cluster')
+    this.cluster = cluster
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.consumer.pause(toKafkaJs(partitions))
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.consumer.resume(toKafkaJs(partitions))
+  }
+
+  seek({ topic, partition }: TopicPartition, offset: number): void {
+    this.consumer.seek({ topic, partition, offset: String(offset) })
+  }
+
+  /** KafkaJS can be stopped only once it has begun to fetch: before, the member would stay in the group as a ghost. */
+  async stop(hasBegunToFetch: Promise<void>): Promise<void> {
+    const { clock, logger } = this.#factory
+    const { group } = this.#options
+    await within(clock, this.rebalanceTimeoutMs + stopTimeoutMs, hasBegunToFetch)
+    const stopping = this.consumer.disconnect().catch((error: unknown) => {
+      logger.debug({ group, error }, 'the consumer did not disconnect cleanly')
+    })
+    if (await within(clock, stopTimeoutMs, stopping)) return
+    logger.warn(
+      { group },
+      'the cluster does not answer; until the session timeout the group does not know that the member has left',
+    )
+    // KafkaJS looks for a broker as long as it may. Now it finds none, and gives up.
+    this.cluster.brokerPool.createSeedBroker = () => Promise.reject(hasLeft())
+  }
+}
+
+/** Ends what KafkaJS would otherwise repeat. */
+export function hasLeft(): Error {
+  return Object.assign(new Error('the member has left'), { retriable: false })
+}
+
+function toKafkaJs(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
+  const groups = Map.groupBy(partitions, ({ topic }) => topic)
+  return [...groups].map(([topic, group]) => ({ topic, partitions: group.map(({ partition }) => partition) }))
+}
