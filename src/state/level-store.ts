@@ -7,9 +7,11 @@ export interface LevelStoreOptions {
   readonly cacheBytes?: number
   /** Size of the write buffer; up to two are held. Bytes, default 4 MiB. */
   readonly writeBufferBytes?: number
+  /** Size of the table files. Bytes, default 2 MiB. */
+  readonly tableFileBytes?: number
   /**
-   * Table files, of some 2 MB each, that stay open. LevelDB maps them into memory, so that everything that was read counts as memory of
-   * the process until it is mapped no more. Default 1,000.
+   * Table files that stay open. LevelDB maps them into memory, so that what was read of them counts as memory of the process. Default
+   * 1,000.
    */
   readonly maxOpenFiles?: number
 }
@@ -37,6 +39,7 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     valueEncoding: 'buffer',
     ...(options.cacheBytes !== undefined && { cacheSize: options.cacheBytes }),
     ...(options.writeBufferBytes !== undefined && { writeBufferSize: options.writeBufferBytes }),
+    ...(options.tableFileBytes !== undefined && { maxFileSize: options.tableFileBytes }),
     ...(options.maxOpenFiles !== undefined && { maxOpenFiles: options.maxOpenFiles }),
   })
   try {
