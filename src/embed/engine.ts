@@ -12,7 +12,6 @@ export interface Device {
   open(): Promise<unknown>
   /** One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED. */
   run(rows: readonly Int32Array[]): Promise<Float32Array>
-  close(): Promise<void>
 }
 
 export type Encode = (texts: readonly string[]) => readonly Encoding[] | Promise<readonly Encoding[]>
@@ -78,13 +77,12 @@ export class EmbeddingEngine {
     return this.#flights.ask(texts, signal)
   }
 
-  /** Callers that still wait get EMBED_FAILED. */
-  async close(): Promise<void> {
+  /** Callers that still wait get EMBED_FAILED. The devices stay open: they belong to whoever made them. */
+  close(): void {
     this.#isClosed = true
     this.#cancelAlarm?.()
     const fix = 'Close the embedder after those who use it.'
     this.#flights.failAll(new StreamError('EMBED_FAILED', 'the embedder was closed', { fix }))
-    await Promise.all(this.#slots.map(({ device }) => device.close()))
   }
 
   get #hasUsableDevice(): boolean {

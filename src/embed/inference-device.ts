@@ -2,23 +2,34 @@ import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Device } from './engine.ts'
 import type { Model } from './models.ts'
-import { type InferenceReady, type InferenceSetup, type PackedRows, packRows } from './worker-protocol.ts'
+import { NativeGate } from './native-gate.ts'
+import { type InferenceReady, type InferenceSetup, type Mode, type PackedRows, packRows } from './worker-protocol.ts'
 import { WorkerThread, workerFile } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {
-  readonly mode: 'exact' | 'fast'
+  readonly mode: Mode
   readonly clock: Clock
   /** Counts the workers of a model from 1; shown in errors. */
   readonly number: number
 }
 
+/** Longer than any batch. */
+const haltTimeoutMs = 5_000
+
+export interface InferenceDevice extends Device {
+  close(): Promise<void>
+  /** For the end of the process: blocks until the worker is where it can be ended. It does not work any more afterwards. */
+  halt(): void
+}
+
 /** A worker thread with one session of the model. */
-export function inferenceDevice(model: Model, { mode, clock, number }: InferenceDeviceOptions): Device {
+export function inferenceDevice(model: Model, { mode, clock, number }: InferenceDeviceOptions): InferenceDevice {
   const { name, weights, pooling, normalize } = model
+  const gate = new NativeGate()
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
     name: `model "${name}", worker ${number}`,
     entry: workerFile('worker'),
-    setup: { weights, mode, pooling, normalize },
+    setup: { weights, mode, pooling, normalize, gate: gate.shared },
     clock,
   })
   return {
@@ -39,5 +50,6 @@ export function inferenceDevice(model: Model, { mode, clock, number }: Inference
         return { message, transfer: [message.ids.buffer, message.lengths.buffer] }
       }),
     close: () => thread.close(),
+    halt: () => gate.shut(haltTimeoutMs),
   }
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readdirSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { reasonOf, StreamError } from '../errors.ts'
-import type { Pooling } from './worker-protocol.ts'
+import type { EmbedderId } from './embedder.ts'
+import type { Mode, Pooling } from './worker-protocol.ts'
 
 /** A model on disk: what its folder says about how to run it. */
 export interface Model {
@@ -24,7 +25,7 @@ export interface Model {
 /** A text and its vectors as the model gave them when it was packed, to notice a runtime that computes something else. */
 export interface Golden {
   readonly text: string
-  readonly vectors: Readonly<Record<'exact' | 'fast', readonly number[]>>
+  readonly vectors: Readonly<Record<Mode, readonly number[]>>
 }
 
 /** Models that come with the package; the path is the same from `src/embed` and `dist/embed`. */
@@ -44,34 +45,47 @@ export async function readModel(nameOrFolder: string): Promise<Model> {
   if (!weights) throw new StreamError('MODEL_MISSING', `${folder} has none of ${weightsFiles.join(', ')}`)
   const config = await readJson(join(folder, 'config.json'))
   if (!config) throw new StreamError('MODEL_MISSING', `${folder} has no config.json`)
+  const dimensions = positive(config.hidden_size, `hidden_size in ${join(folder, 'config.json')}`)
   const limits = await readJson(join(folder, 'sentence_bert_config.json'))
   return {
     name: basename(folder),
     folder,
     weights,
-    dimensions: positive(config.hidden_size, `hidden_size in ${join(folder, 'config.json')}`),
+    dimensions,
     // The limit of tokenizer.json is that of its last use; sentence-transformers takes this one.
     maxTokens: positive(limits?.max_seq_length ?? config.max_position_embeddings, `the length limit of ${folder}`),
     pooling: poolingOf(await readJson(join(folder, '1_Pooling', 'config.json')), folder),
     normalize: await normalizes(folder),
-    golden: (await readJson(join(folder, 'golden.json'))) as Golden | undefined,
+    golden: await readGolden(folder, dimensions),
   }
 }
 
-/** SHA-256 over files, one after the other, as hex digits. Reads in pieces: the event loop keeps turning. */
-export async function hashFiles(files: readonly string[]): Promise<string> {
+/** What the user decides about the vectors of a model. */
+export interface ModelUse {
+  readonly mode: Mode
+  readonly prefix: string
+}
+
+/** Everything that decides the vectors goes in; what only decides the speed, or where the folder lies, stays out. */
+export async function identify(model: Model, { mode, prefix }: ModelUse): Promise<EmbedderId> {
+  const { name, pooling, normalize, maxTokens } = model
+  // Large models keep their weights beside the graph.
+  const weights = await hashFiles([model.weights, `${model.weights}_data`].filter(isFile))
+  const tokenizer = await hashFiles([join(model.folder, 'tokenizer.json')])
+  const facts = { name, weights, tokenizer, pooling, normalize, maxTokens, prefix, mode }
+  const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex')
+  return `onnx:${name}:${mode}:${digest.slice(0, 16)}`
+}
+
+/** SHA-256 over files, one after the other. Reads in pieces: the event loop keeps turning. */
+async function hashFiles(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
   for (const file of files) await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { end: false })
   return hash.digest('hex')
 }
 
-/** The files that hold the weights: large models keep them beside the graph. */
-export function weightsFilesOf(model: Model): readonly string[] {
-  return [model.weights, `${model.weights}_data`].filter(isFile)
-}
-
 function folderOf(nameOrFolder: string): string {
-  const bundled = readdirSync(bundledFolder)
+  const bundled = existsSync(bundledFolder) ? readdirSync(bundledFolder) : []
   if (bundled.includes(nameOrFolder)) return join(bundledFolder, nameOrFolder)
   const folder = resolve(nameOrFolder)
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder
@@ -109,6 +123,16 @@ function poolingOf(config: Readonly<Record<string, unknown>> | undefined, folder
   if (chosen.join() === 'pooling_mode_mean_tokens') return 'mean'
   if (chosen.join() === 'pooling_mode_cls_token') return 'cls'
   throw new StreamError('MODEL_INVALID', `${folder} pools by ${chosen.join(', ') || 'nothing'}; known are mean and cls`)
+}
+
+async function readGolden(folder: string, dimensions: number): Promise<Golden | undefined> {
+  const file = join(folder, 'golden.json')
+  const golden = (await readJson(file)) as Partial<Golden> | undefined
+  if (!golden) return undefined
+  const { text, vectors } = golden
+  const fits = vectors?.exact?.length === dimensions && vectors.fast?.length === dimensions
+  if (typeof text === 'string' && fits) return { text, vectors }
+  throw new StreamError('MODEL_INVALID', `${file} does not hold a text and its ${dimensions} numbers in both modes`)
 }
 
 /** Unit length is what an index expects, so it is also the default. */

@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { BatchFormerOptions } from './batch-former.ts'
 import type { Embedder, EmbedderId, EmbedderStats } from './embedder.ts'
 import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
 import { inferenceDevice } from './inference-device.ts'
-import { hashFiles, type Model, readModel, weightsFilesOf } from './models.ts'
+import { identify, type Model, readModel } from './models.ts'
 import { cosine } from './similarity.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
+import type { Mode } from './worker-protocol.ts'
 
 export interface OnnxOptions extends BatchFormerOptions {
   /** A bundled model (`all-MiniLM-L6-v2`) or a folder in the layout of Hugging Face. */
@@ -18,7 +17,7 @@ export interface OnnxOptions extends BatchFormerOptions {
    * What is done with quantized weights. `exact` multiplies in fp32; `fast` multiplies with int8 activations, a third faster and a
    * little less exact. The two give different vectors, so the mode is part of the embedder's id. Default `exact`.
    */
-  readonly mode?: 'exact' | 'fast'
+  readonly mode?: Mode
   /** Worker threads, each with a copy of the model and one core. Default: the cores of the process, at most 8. */
   readonly workers?: number
   /** Put before every text, for models that were trained with one: `passage: `. Default empty. */
@@ -56,6 +55,7 @@ interface Opened {
   readonly model: Model
   readonly engine: EmbeddingEngine
   readonly tokenizer: ModelTokenizer
+  close(): Promise<void>
 }
 
 class OnnxEmbedder implements Embedder {
@@ -105,8 +105,7 @@ class OnnxEmbedder implements Embedder {
     if (this.#users === 0 || --this.#users > 0) return
     const opening = this.#opening
     this.#opening = undefined
-    const opened = await opening
-    await Promise.all([opened?.engine.close(), opened?.tokenizer.close()])
+    await (await opening)?.close()
   }
 
   embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
@@ -126,37 +125,38 @@ async function openModel(options: OnnxOptions): Promise<Opened> {
   const clock = options.clock ?? systemClock
   const workers = options.workers ?? Math.min(availableParallelism(), maxDefaultWorkers)
   const devices = Array.from({ length: workers }, (_, at) => inferenceDevice(model, { mode, clock, number: at + 1 }))
+  const halt = () => {
+    for (const device of devices) device.halt()
+  }
+  process.on('exit', halt)
   // The threads load the model while this one reads the tokenizer and hashes the weights.
   const ready = Promise.all(devices.map((device) => device.open()))
   const tokenizing = openTokenizer(model, clock)
-  const identifying = identify(model, options)
+  const identifying = identify(model, { mode, prefix: options.prefix ?? '' })
+  const close = async () => {
+    await Promise.allSettled([ready, tokenizing.then((tokenizer) => tokenizer.close())])
+    await Promise.all(devices.map((device) => device.close()))
+    process.off('exit', halt)
+  }
   try {
     const [tokenizer, id] = await Promise.all([tokenizing, identifying, ready])
     const { encode } = tokenizer
     await Promise.all(devices.map((device) => checkGolden({ model, mode, encode, device })))
     const engine = new EmbeddingEngine({ ...options, devices, encode, dimensions: model.dimensions, clock })
-    return { id, model, engine, tokenizer }
+    const closeAll = () => {
+      engine.close()
+      return close()
+    }
+    return { id, model, engine, tokenizer, close: closeAll }
   } catch (error) {
-    await Promise.allSettled([tokenizing.then((tokenizer) => tokenizer.close()), ready, identifying])
-    await Promise.all(devices.map((device) => device.close()))
+    await close()
     throw error
   }
 }
 
-/** Everything that decides the vectors goes in; what only decides the speed stays out. */
-async function identify(model: Model, options: OnnxOptions): Promise<EmbedderId> {
-  const { name, pooling, normalize, maxTokens } = model
-  const mode = options.mode ?? 'exact'
-  const weights = await hashFiles(weightsFilesOf(model))
-  const tokenizer = await hashFiles([join(model.folder, 'tokenizer.json')])
-  const facts = { name, weights, tokenizer, pooling, normalize, maxTokens, prefix: options.prefix ?? '', mode }
-  const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex')
-  return `onnx:${name}:${mode}:${digest.slice(0, 16)}`
-}
-
 interface GoldenCheck {
   readonly model: Model
-  readonly mode: 'exact' | 'fast'
+  readonly mode: Mode
   readonly encode: Encode
   readonly device: Device
 }

@@ -48,10 +48,15 @@ export function unpackRows({ ids, lengths }: PackedRows): readonly Int32Array[] 
 export interface InferenceSetup {
   /** Path of the ONNX file. */
   readonly weights: string
-  readonly mode: 'exact' | 'fast'
+  readonly mode: Mode
   readonly pooling: Pooling
   readonly normalize: boolean
+  /** `NativeGate.shared` */
+  readonly gate: SharedArrayBuffer
 }
+
+/** What is done with quantized weights: fold them to fp32, or multiply them with int8 activations. */
+export type Mode = 'exact' | 'fast'
 
 export type Pooling = 'mean' | 'cls'
 

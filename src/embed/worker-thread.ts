@@ -79,13 +79,20 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     })
   }
 
-  /** The request that is running may end, within a deadline; nothing is answered any more. */
+  /**
+   * Lets the requests end that the worker has, within a deadline. After that the worker is left alone, and does not keep the process
+   * alive: ending it by force in the middle of native code would abort the process.
+   */
   async close(): Promise<void> {
     const worker = this.#worker
     if (!worker || this.#state === 'closing') return
     this.#state = 'closing'
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(closeTimeoutMs, () => void worker.terminate())
+      const cancel = this.#options.clock.after(closeTimeoutMs, () => {
+        worker.unref()
+        this.#ended(this.#failure('did not stop in time'))
+        resolve()
+      })
       worker.once('exit', () => {
         cancel()
         resolve()
@@ -96,7 +103,8 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   #start(): Promise<Ready> {
     const { entry, setup, name } = this.#options
-    const worker = new Worker(entry, { workerData: setup, name })
+    // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
+    const worker = new Worker(entry, { workerData: setup, name, execArgv: [] })
     this.#worker = worker
     let crash: unknown
     return new Promise((resolve, reject) => {

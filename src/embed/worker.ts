@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { StreamError } from '../errors.ts'
+import { NativeGate } from './native-gate.ts'
 import { serveRequests, type WorkerService } from './worker-port.ts'
 import type { InferenceReady, InferenceSetup, PackedRows } from './worker-protocol.ts'
 
@@ -7,7 +8,25 @@ await serveRequests(openSession)
 
 /** One session with one thread: the runtime computes on the thread that calls it, and the other cores belong to other workers. */
 async function openSession(setup: InferenceSetup): Promise<WorkerService<InferenceReady, PackedRows, Float32Array>> {
-  const session = await InferenceSession.create(setup.weights, {
+  const gate = new NativeGate(setup.gate)
+  const session = await gate.pass(() => createSession(setup))
+  const output = outputOf(session)
+  return {
+    ready: { dimensions: output.dimensions },
+    async handle(rows) {
+      const width = rows.lengths.reduce((longest, length) => Math.max(longest, length), 0)
+      const feeds = feedsOf(session.inputNames, rows, width)
+      const results = await gate.pass(() => session.run(feeds, [output.name]))
+      const hidden = results[output.name]?.data as Float32Array
+      const vectors = pool(hidden, rows.lengths, { width, dimensions: output.dimensions, setup })
+      return { message: vectors, transfer: [vectors.buffer] }
+    },
+    close: () => gate.pass(() => session.release()),
+  }
+}
+
+function createSession(setup: InferenceSetup): Promise<InferenceSession> {
+  return InferenceSession.create(setup.weights, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -21,21 +40,6 @@ async function openSession(setup: InferenceSetup): Promise<WorkerService<Inferen
       },
     },
   })
-  const output = outputOf(session)
-  return {
-    ready: { dimensions: output.dimensions },
-    async handle(rows) {
-      const width = rows.lengths.reduce((longest, length) => Math.max(longest, length), 0)
-      const results = await session.run(feedsOf(session.inputNames, rows, width), [output.name])
-      const vectors = pool(results[output.name]?.data as Float32Array, rows.lengths, {
-        width,
-        dimensions: output.dimensions,
-        setup,
-      })
-      return { message: vectors, transfer: [vectors.buffer] }
-    },
-    close: () => session.release(),
-  }
 }
 
 interface Output {

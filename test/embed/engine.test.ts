@@ -13,8 +13,8 @@ function engineWith(devices: readonly FakeDevice[], options: { encode?: Encode; 
   return { engine, clock }
 }
 
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.close()))
+afterEach(() => {
+  for (const engine of engines.splice(0)) engine.close()
 })
 
 describe('texts', () => {
@@ -85,7 +85,7 @@ describe('texts', () => {
     await settle()
 
     expect(encoded).toBeLessThanOrEqual(256 + 2 * 5)
-    await engine.close()
+    engine.close()
     expect(await pending).toBe('closed')
   })
 
@@ -273,7 +273,7 @@ test('closing fails those who wait, and refuses those who come', async () => {
   const waiting = engine.embed(['a'], never)
   await settle()
 
-  await engine.close()
+  engine.close()
 
   await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED' })
   await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })

@@ -7,8 +7,11 @@ export function vectorOf(ids: Int32Array): readonly [sum: number, count: number]
 }
 
 /** One token per character, its code. */
-export const encodeCharacters: Encode = (texts) =>
-  texts.map((text) => ({ ids: Int32Array.from(text, (character) => character.charCodeAt(0)), truncated: false }))
+export function codesOf(text: string): Int32Array {
+  return Int32Array.from(text, (character) => character.charCodeAt(0))
+}
+
+export const encodeCharacters: Encode = (texts) => texts.map((text) => ({ ids: codesOf(text), truncated: false }))
 
 interface Run {
   readonly rows: readonly Int32Array[]
@@ -56,11 +59,6 @@ export class FakeDevice implements Device {
   die(): void {
     this.isUsable = false
     for (const run of this.waiting.splice(0)) run.refuse(new StreamError('EMBED_FAILED', 'the device died'))
-  }
-
-  async close(): Promise<void> {
-    this.isUsable = false
-    for (const run of this.waiting.splice(0)) run.refuse(new StreamError('EMBED_FAILED', 'the device was closed'))
   }
 }
 
