@@ -2,7 +2,7 @@ import { type EmbeddedBroker, embeddedBroker } from '../../src/connectors/embedd
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { type BrokerTarget, brokerFeatures } from './broker.features.ts'
 
-const capabilities = { waitMs: 5_000, rebalanceTimeoutMs: 200 }
+const capabilities = { waitMs: 10_000, rebalanceTimeoutMs: 200 }
 const cleanIntervalMs = 20
 
 async function targetOf(

@@ -86,6 +86,7 @@ export class EmbeddedBroker implements Broker {
   }
 
   async open(): Promise<void> {
+    if (this.#host) return
     this.#opening ??= this.#access.open()
     try {
       this.#host = await this.#opening

@@ -111,6 +111,17 @@ describe('clients of one embedded log', () => {
     await expect(broker.connect().open()).rejects.toMatchObject({ code: 'BROKER_CLOSED' })
   })
 
+  test('opening twice is opening once', async () => {
+    const broker = embeddedBroker()
+    onTestFinished(() => broker.close())
+
+    await Promise.all([broker.open(), broker.open()])
+    await broker.createTopics([{ topic: 'kept', partitions: 1 }])
+    await broker.open()
+
+    expect((await broker.topics(['kept'])).size).toBe(1)
+  })
+
   test('a client that is closed aborts its transaction, whose producer is dead', async () => {
     const broker = await openBroker()
     const client = broker.connect()
