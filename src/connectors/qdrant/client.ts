@@ -1,0 +1,77 @@
+import type { Clock } from '../../clock.ts'
+import { isStreamError, StreamError } from '../../errors.ts'
+import type { Logger } from '../../logger.ts'
+import type { Answer, Connection, Method } from './connection.ts'
+import { Backoff, errorOf, type Refusal, retrying } from './retry.ts'
+
+export interface AskOptions {
+  readonly body?: unknown
+  /** Ends the attempts; without it there are five. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Requests that may be repeated until they succeed, and what they answer. */
+export class Client {
+  readonly #connection: Connection
+  readonly #clock: Clock
+  readonly #logger: Logger
+
+  constructor(connection: Connection, clock: Clock, logger: Logger) {
+    this.#connection = connection
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  get address(): string {
+    return this.#connection.address
+  }
+
+  backoff(): Backoff {
+    return new Backoff({ clock: this.#clock, logger: this.#logger })
+  }
+
+  /** The `result` of an answer. Errors are those of `errorOf`. */
+  async ask<T>(method: Method, path: string, options?: AskOptions): Promise<T> {
+    return resultOf(await this.patiently(method, path, options))
+  }
+
+  async patiently(method: Method, path: string, { body, signal }: AskOptions = {}): Promise<Answer> {
+    const text = body === undefined ? {} : { body: JSON.stringify(body) }
+    return retrying(() => this.once(method, path, { ...text, signal }), { backoff: this.backoff(), signal })
+  }
+
+  /** One attempt; an answer that is no success is thrown. */
+  async once(
+    method: Method,
+    path: string,
+    options: { readonly body?: string; readonly signal?: AbortSignal | undefined },
+  ): Promise<Answer> {
+    const answer = await this.#connection.request(method, path, options)
+    if (answer.status !== 200) throw errorOf(answer, this.#clock.now())
+    return answer
+  }
+}
+
+/** What an answer of Qdrant holds. Its shape is the caller's knowledge of the interface. */
+export function resultOf<T>({ text }: Answer): T {
+  try {
+    const { result }: { result: T } = JSON.parse(text)
+    return result
+  } catch (cause) {
+    throw new StreamError('CONFIG_INVALID', 'the server does not answer like Qdrant', { cause })
+  }
+}
+
+/** The HTTP status behind an error; undefined when there was no answer. */
+export function statusOf(error: unknown): number | undefined {
+  const details: Partial<Refusal> = isStreamError(error) ? error.details : {}
+  return details.status
+}
+
+export const collectionPath = (collection: string) => `/collections/${encodeURIComponent(collection)}`
+
+export function collectionGone(collection: string, address: string): StreamError {
+  return new StreamError('INDEX_MISMATCH', `the collection "${collection}" does not exist any more at ${address}`, {
+    fix: 'Run `millrace audit` after a restart: it creates the collection, and finds what is missing.',
+  })
+}

@@ -1,0 +1,163 @@
+import { type Clock, systemClock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import { type Logger, silentLogger } from '../../logger.ts'
+import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
+import type {
+  IndexStats,
+  Pipeline,
+  ScanOptions,
+  SearchOptions,
+  SearchQuery,
+  SinkWriter,
+  StoredPoint,
+  VectorIndex,
+} from '../../topology/processor.ts'
+import { Client } from './client.ts'
+import { Connection } from './connection.ts'
+import { type Counts, Delivery } from './delivery.ts'
+import type { PayloadKeys } from './operations.ts'
+import { Reader } from './reader.ts'
+import { type CollectionFacts, openCollection } from './schema.ts'
+import { QdrantWriter, type RequestLimits } from './writer.ts'
+
+export interface QdrantOptions {
+  /** Created when it is missing. An alias stands for the collection that it names when the index is opened. */
+  readonly collection: string
+  /** The REST interface. Default `http://127.0.0.1:6333`. */
+  readonly url?: string
+  /** With write access, unless `readOnly`. Refused over plain http to another machine. */
+  readonly apiKey?: string
+  /** Only look: creates nothing, and has no writers. Default false. */
+  readonly readOnly?: boolean
+  /** Key of the payload that holds the text of a chunk; LangChain.js reads `content`, LangChain for Python `page_content`. Default `content`. */
+  readonly contentKey?: string
+  /** Key of the payload that holds the metadata. Default `metadata`. */
+  readonly metadataKey?: string
+  /** A request is closed at so many points. Default 256. */
+  readonly maxRequestPoints?: number
+  /** A request is closed at so many bytes, which must be below the server's limit (32 MiB). Default 2 MiB. */
+  readonly maxRequestBytes?: number
+  /** After that long without an answer a request is repeated. Milliseconds, default 60,000. */
+  readonly requestTimeoutMs?: number
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+/**
+ * A collection of Qdrant 1.10 or later; tested against 1.18.3.
+ *
+ * Points have the default, unnamed vector and the payload that LangChain.js reads without options. The sparse vector `bm25` is created
+ * and not filled yet: mode `hybrid` searches by vector, mode `text` is refused.
+ *
+ * Writes are idempotent and wait until they are applied. What fails for a reason that passes (network, 408, 429, 5xx, no room) is
+ * repeated until the record is given up; a record that the server refuses is rejected alone, with INDEX_REJECTED.
+ *
+ * Throws CONFIG_INVALID for options that cannot work. `open` fails with INDEX_UNREACHABLE, INDEX_DENIED, INDEX_MISMATCH (other
+ * dimensions, distance or vectors; nothing is written then) or INDEX_MISSING (`readOnly`).
+ *
+ * @example
+ * const index = qdrant({ collection: 'documents', url: 'https://qdrant.example.com', apiKey })
+ * builder.stream(...).process(...).to('index', index)
+ */
+export function qdrant(options: QdrantOptions): VectorIndex {
+  return new QdrantIndex(options)
+}
+
+interface Session {
+  readonly facts: CollectionFacts
+  readonly reader: Reader
+  readonly writers: Set<SinkWriter<DocumentKey, readonly IndexOp[]>>
+}
+
+/** The server's limit for a body, less a frame. */
+const longestBodyBytes = 32 * 1024 * 1024 - 1024
+
+class QdrantIndex implements VectorIndex {
+  readonly name: string
+  readonly #collection: string
+  readonly #client: Client
+  readonly #clock: Clock
+  readonly #readOnly: boolean
+  readonly #keys: PayloadKeys
+  readonly #limits: RequestLimits
+  #session: Session | undefined
+  #counts = noCounts()
+
+  constructor(options: QdrantOptions) {
+    const { collection, url = 'http://127.0.0.1:6333', apiKey, clock = systemClock, logger = silentLogger } = options
+    checkName(collection)
+    this.name = `qdrant:${collection}`
+    this.#collection = collection
+    this.#clock = clock
+    this.#readOnly = options.readOnly ?? false
+    this.#keys = { content: options.contentKey ?? 'content', metadata: options.metadataKey ?? 'metadata' }
+    this.#limits = { points: options.maxRequestPoints ?? 256, bytes: options.maxRequestBytes ?? 2 * 1024 * 1024 }
+    const connection = new Connection({ url, apiKey, clock, requestTimeoutMs: options.requestTimeoutMs ?? 60_000 })
+    this.#client = new Client(connection, clock, logger.child({ index: this.name }))
+  }
+
+  get stats(): IndexStats {
+    return { ...this.#counts }
+  }
+
+  async open({ dimensions }: Pipeline): Promise<void> {
+    if (this.#session) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} is open already`)
+    const facts = await openCollection(this.#client, {
+      collection: this.#collection,
+      dimensions,
+      readOnly: this.#readOnly,
+    })
+    this.#session = { facts, reader: new Reader(this.#client, facts, this.#keys), writers: new Set() }
+    this.#counts = noCounts()
+  }
+
+  writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {
+    if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
+    const { facts, writers } = this.#opened()
+    const writer = new QdrantWriter({
+      delivery: new Delivery(this.#client, facts.name, this.#counts),
+      rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes },
+      limits: { ...this.#limits, points: Math.min(this.#limits.points, facts.maxPoints) },
+      clock: this.#clock,
+      name: this.name,
+    })
+    writers.add(writer)
+    return writer
+  }
+
+  async observe(keys: readonly DocumentKey[], signal?: AbortSignal): Promise<Map<DocumentKey, readonly PointRef[]>> {
+    return this.#opened().reader.observe(keys, signal)
+  }
+
+  async *scan(options: ScanOptions = {}): AsyncGenerator<StoredPoint> {
+    yield* this.#opened().reader.scan(options)
+  }
+
+  async search(query: SearchQuery, options: SearchOptions = {}): Promise<readonly Hit[]> {
+    return this.#opened().reader.search(query, options)
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await Promise.all([...(session?.writers ?? [])].map((writer) => writer.close()))
+  }
+
+  #opened(): Session {
+    if (!this.#session) throw new StreamError('INDEX_CLOSED', `the index ${this.name} is not open`)
+    return this.#session
+  }
+}
+
+function noCounts(): Counts {
+  return { writeRequests: 0, pointsWritten: 0, payloadsWritten: 0, pointsDeleted: 0 }
+}
+
+/** What Qdrant allows in a name; a dot or two would become another path. */
+function checkName(collection: string): void {
+  const isFine = /^[^<>:"/\\|?*\p{Cc}]{1,255}$/u.test(collection) && !/^\.{1,2}$/.test(collection)
+  if (isFine) return
+  throw new StreamError('CONFIG_INVALID', `${JSON.stringify(collection)} cannot be the name of a collection`, {
+    fix: 'Use letters, digits, dots, dashes and underscores.',
+  })
+}
