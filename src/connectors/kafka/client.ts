@@ -33,7 +33,7 @@ export const retries = {
   /** A producer looks half a minute for a broker. */
   producer: { ...backoff, initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
   /** What a broker refuses for the moment. A transaction meets the end of the one before if it follows closely: the first waits are short. */
-  send: { ...backoff, initialRetryTime: 10, maxRetryTime: 1_000, retries: 12 },
+  send: { ...backoff, initialRetryTime: 5, maxRetryTime: 1_000, retries: 12 },
 } satisfies Record<string, RetryOptions>
 
 const defaultConnectionTimeoutMs = 3_000
@@ -100,11 +100,15 @@ export class KafkaClientFactory {
     return clusterMaker(this.kafka(retries.request)).create(options)
   }
 
-  /** What KafkaJS calls an error is one attempt that failed; what remains failed reaches the caller as a StreamError. */
+  /**
+   * What KafkaJS calls an error is mostly one attempt of several, as in transactions that follow closely; what remains failed reaches the caller
+   * as a StreamError. That no broker can be reached is said, because it may be tried for minutes.
+   */
   #log({ level, namespace, log }: LogEntry): void {
     const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...facts } = log
     const sentence = `${namespace}: ${message}`
-    if (level === this.kafkaJs.logLevel.ERROR) this.logger.warn(facts, sentence)
+    const isUnreachable = namespace === 'BrokerPool' && level === this.kafkaJs.logLevel.ERROR
+    if (isUnreachable) this.logger.warn(facts, sentence)
     else this.logger.debug(facts, sentence)
   }
 }

@@ -74,6 +74,10 @@ export const isOutOfRange = (error: unknown): boolean => hasType(error, ['OFFSET
 export const isWrongCoordinator = (error: unknown): boolean =>
   hasType(error, ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'])
 
+/** The coordinator has not taken the offsets of a transaction, and may do so in a moment. */
+export const isOffsetsPassing = (error: unknown): boolean =>
+  hasType(error, ['CONCURRENT_TRANSACTIONS']) || (isPassing(error) && !isUnknownTopic(error))
+
 /** The group does not know the member any more. */
 export const isUnknownMember = (error: unknown): boolean =>
   hasType(error, ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'])

@@ -1,10 +1,15 @@
 import type { Transaction as KafkaJsTransaction } from 'kafkajs'
+import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { CommitOffset, Producer, ProducerOptions, ProducerRecord, Transaction } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
-import { produceError } from './errors.ts'
+import { isOffsetsPassing, produceError } from './errors.ts'
 import { type ConnectedProducer, connectProducer } from './producer.ts'
 import { sendRecords } from './sender.ts'
+
+const offsetsAttempts = 12
+const firstOffsetsPauseMs = 10
+const longestOffsetsPauseMs = 1_000
 
 export interface TransactionalOptions extends ProducerOptions {
   readonly transactionalId: string
@@ -14,13 +19,19 @@ export interface TransactionalOptions extends ProducerOptions {
 /** Writes records in transactions, one after the other. After a failed step it refuses everything: only a new one knows where it stands. */
 export class TransactionalProducer implements Producer {
   readonly #name: string
+  readonly #clock: Clock
   readonly #connected: ConnectedProducer
   readonly #onClose: () => void
+  #isBeginning = false
   #transaction: KafkaTransaction | undefined
   #refusal: StreamError | undefined
 
-  private constructor(name: string, connected: ConnectedProducer, onClose: () => void) {
+  private constructor(
+    connected: ConnectedProducer,
+    { name, clock, onClose }: { readonly name: string; readonly clock: Clock; readonly onClose: () => void },
+  ) {
     this.#name = name
+    this.#clock = clock
     this.#connected = connected
     this.#onClose = onClose
   }
@@ -33,7 +44,7 @@ export class TransactionalProducer implements Producer {
       connected = await connectProducer(factory, options)
       const empty = await connected.producer.transaction()
       await empty.abort()
-      return new TransactionalProducer(name, connected, options.onClose)
+      return new TransactionalProducer(connected, { name, clock: factory.clock, onClose: options.onClose })
     } catch (error) {
       connected?.producer.disconnect().catch(() => undefined)
       throw produceError(error, name)
@@ -46,13 +57,19 @@ export class TransactionalProducer implements Producer {
 
   async begin(): Promise<Transaction> {
     if (this.#refusal) throw unusable(this.#refusal)
-    if (this.#transaction?.isOpen) throw new StreamError('ILLEGAL_STATE', 'a transaction is open already')
+    if (this.#isBeginning || this.#transaction?.isOpen)
+      throw new StreamError('ILLEGAL_STATE', 'a transaction is open already')
+    this.#isBeginning = true
     try {
       const { producer, leaders } = this.#connected
-      this.#transaction = new KafkaTransaction(await producer.transaction(), leaders, (error) => this.#refuse(error))
+      const transaction = await producer.transaction()
+      const refuse = (error: unknown) => this.#refuse(error)
+      this.#transaction = new KafkaTransaction(transaction, { leaders, clock: this.#clock, refuse })
       return this.#transaction
     } catch (error) {
       throw this.#refuse(error)
+    } finally {
+      this.#isBeginning = false
     }
   }
 
@@ -70,26 +87,27 @@ export class TransactionalProducer implements Producer {
   }
 }
 
+interface TransactionContext {
+  readonly leaders: ConnectedProducer['leaders']
+  readonly clock: Clock
+  /** The producer takes note, and says what the error means. */
+  readonly refuse: (error: unknown) => StreamError
+}
+
 /**
  *    open --commit, abort--> ended
  *     +--a step failed--> broken --abort--> ended
  */
 class KafkaTransaction implements Transaction {
   readonly #transaction: KafkaJsTransaction
-  readonly #leaders: ConnectedProducer['leaders']
-  readonly #refuse: (error: unknown) => StreamError
+  readonly #context: TransactionContext
   #state: 'open' | 'broken' | 'ended' = 'open'
   #refusal: StreamError | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(
-    transaction: KafkaJsTransaction,
-    leaders: ConnectedProducer['leaders'],
-    refuse: (error: unknown) => StreamError,
-  ) {
+  constructor(transaction: KafkaJsTransaction, context: TransactionContext) {
     this.#transaction = transaction
-    this.#leaders = leaders
-    this.#refuse = refuse
+    this.#context = context
   }
 
   get isOpen(): boolean {
@@ -98,7 +116,7 @@ class KafkaTransaction implements Transaction {
 
   send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
     const sender = {
-      leaders: this.#leaders,
+      leaders: this.#context.leaders,
       sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) => this.#transaction.sendBatch(batch),
     }
     return this.#step(() => sendRecords(sender, records))
@@ -113,7 +131,7 @@ class KafkaTransaction implements Transaction {
         metadata,
       })),
     }))
-    return this.#step(() => this.#transaction.sendOffsets({ consumerGroupId: group, topics }))
+    return this.#step(() => this.#untilTaken(() => this.#transaction.sendOffsets({ consumerGroupId: group, topics })))
   }
 
   /** Refused after a failed step, also by itself: KafkaJS would commit what had been written before. */
@@ -130,9 +148,23 @@ class KafkaTransaction implements Transaction {
     try {
       await this.#transaction.abort()
     } catch (error) {
-      const refusal = this.#refuse(error)
+      const refusal = this.#context.refuse(error)
       // The broker aborts it for the next producer of the id, or when it times out.
       if (!wasBroken) throw refusal
+    }
+  }
+
+  /** KafkaJS knows the errors of a coordinator that is starting by other names than its own, and gives up at the first. */
+  async #untilTaken(sendOffsets: () => Promise<void>): Promise<void> {
+    let pauseMs = firstOffsetsPauseMs
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await sendOffsets()
+      } catch (error) {
+        if (attempt === offsetsAttempts || !isOffsetsPassing(error)) throw error
+      }
+      await delay(this.#context.clock, pauseMs)
+      pauseMs = Math.min(2 * pauseMs, longestOffsetsPauseMs)
     }
   }
 
@@ -149,7 +181,7 @@ class KafkaTransaction implements Transaction {
       return await action()
     } catch (error) {
       this.#state = 'broken'
-      this.#refusal = this.#refuse(error)
+      this.#refusal = this.#context.refuse(error)
       throw this.#refusal
     }
   }

@@ -66,6 +66,28 @@ describe('the corrections of KafkaJS', () => {
     expect(printed).toBe(`CLIENT_VERSION ${fact}`)
   })
 
+  test.each([
+    ['while no request waits', [], false],
+    ['while one waits', ['request'], true],
+  ])('set the timer of a connection only as needed: %s', (_name, pending, isSet) => {
+    loadKafkaJs()
+    const RequestQueue = require('kafkajs/src/network/requestQueue/index.js')
+    const logger = { debug: () => undefined }
+    const queue = new RequestQueue({
+      logger,
+      clientId: 'test',
+      broker: 'kafka',
+      requestTimeout: 1,
+      maxInFlightRequests: 1,
+    })
+    queue.pending = pending
+
+    queue.scheduleCheckPendingRequests()
+
+    expect(queue.throttleCheckTimeoutId !== null).toBe(isSet)
+    queue.destroy()
+  })
+
   test('leave consumers without a gate as they are', async () => {
     const { prototype } = require('kafkajs/src/consumer/consumerGroup.js')
     const group = {

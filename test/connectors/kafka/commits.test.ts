@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/clock.ts'
+import { Assignment } from '../../../src/connectors/kafka/assignment.ts'
+import { GroupCommits } from '../../../src/connectors/kafka/commits.ts'
+import type { Cluster, CommittedTopics, OffsetManager } from '../../../src/connectors/kafka/internals.ts'
+
+const place = { topic: 'documents', partition: 0 }
+
+/** What a test can say about the brokers: how each commit ends, and which coordinator is found. */
+function setUp(answers: readonly (() => Promise<void>)[]) {
+  const sent: { readonly coordinator: unknown; readonly topics: CommittedTopics }[] = []
+  const clock = new ManualClock()
+  const offsetManager = {
+    coordinator: 'first',
+    commitOffsets({ topics }: { readonly topics: CommittedTopics }) {
+      sent.push({ coordinator: offsetManager.coordinator, topics })
+      return answers[sent.length - 1]?.() ?? Promise.resolve()
+    },
+  }
+  const cluster = { findGroupCoordinator: async () => 'second' } as unknown as Cluster
+  const assignment = new Assignment([place], offsetManager as unknown as OffsetManager)
+  return { sent, clock, assignment, commits: new GroupCommits('group', cluster, clock) }
+}
+
+const refuse = (type: string) => async () => {
+  throw Object.assign(new Error(type), { type })
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('commits of a member', () => {
+  test('go out with their metadata, by topic', async () => {
+    const { sent, commits, assignment } = setUp([])
+
+    await commits.commit(assignment, [{ ...place, offset: 7, metadata: 'clean' }])
+
+    expect(sent.map(({ topics }) => topics)).toEqual([
+      [{ topic: 'documents', partitions: [{ partition: 0, offset: '7', metadata: 'clean' }] }],
+    ])
+  })
+
+  test.each([
+    ['of a partition that it does not own', (assignment: Assignment) => assignment, { ...place, partition: 1 }],
+    ['without an assignment', () => undefined, place],
+    ['after the group has gone on', (assignment: Assignment) => Object.assign(assignment, { isFenced: true }), place],
+  ])('are refused %s, without asking the broker', async (_name, change, target) => {
+    const { sent, commits, assignment } = setUp([])
+
+    const commit = commits.commit(change(assignment), [{ ...target, offset: 1 }])
+
+    await expect(commit).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
+    expect(sent).toEqual([])
+  })
+
+  test('look for the coordinator when it has moved', async () => {
+    const { sent, commits, assignment } = setUp([refuse('NOT_COORDINATOR_FOR_GROUP')])
+
+    await commits.commit(assignment, [{ ...place, offset: 1 }])
+
+    expect(sent.map(({ coordinator }) => coordinator)).toEqual(['first', 'second'])
+  })
+
+  test('that the broker fences end the right to commit', async () => {
+    const { sent, commits, assignment } = setUp([refuse('ILLEGAL_GENERATION')])
+
+    await expect(commits.commit(assignment, [{ ...place, offset: 1 }])).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
+    await expect(commits.commit(assignment, [{ ...place, offset: 1 }])).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
+
+    expect(sent).toHaveLength(1)
+  })
+
+  test('that are not answered fail in time, and arrive before newer ones', async () => {
+    const slow = Promise.withResolvers<void>()
+    const { sent, clock, commits, assignment } = setUp([() => slow.promise])
+    const first = commits.commit(assignment, [{ ...place, offset: 1 }])
+    await settled()
+
+    clock.advance(60_000)
+    await expect(first).rejects.toMatchObject({ code: 'COMMIT_FAILED', reaction: 'retry' })
+    const second = commits.commit(assignment, [{ ...place, offset: 2 }])
+    await settled()
+    const sentBefore = sent.length
+    slow.resolve()
+    await second
+
+    expect(sentBefore).toBe(1)
+    expect(sent.map(({ topics }) => topics[0]?.partitions[0]?.offset)).toEqual(['1', '2'])
+  })
+})
