@@ -54,12 +54,14 @@ export class Client {
 
 /** What an answer of Qdrant holds. Its shape is the caller's knowledge of the interface. */
 export function resultOf<T>({ text }: Answer): T {
+  let cause: unknown
   try {
-    const { result }: { result: T } = JSON.parse(text)
-    return result
-  } catch (cause) {
-    throw new StreamError('CONFIG_INVALID', 'the server does not answer like Qdrant', { cause })
+    const { result }: { result?: T } = JSON.parse(text)
+    if (result !== undefined) return result
+  } catch (error) {
+    cause = error
   }
+  throw new StreamError('CONFIG_INVALID', 'the server does not answer like Qdrant', { cause })
 }
 
 /** The HTTP status behind an error; undefined when there was no answer. */
