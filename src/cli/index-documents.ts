@@ -1,20 +1,12 @@
 import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
-import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
-import type { Broker } from '../runtime/broker.ts'
-import { FeedRunner } from '../runtime/feed-runner.ts'
-import { pipelinesOf } from '../runtime/pipelines.ts'
-import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import type { Feed } from '../topology/feed.ts'
-import type { VectorIndex } from '../topology/processor.ts'
-import type { Topology } from '../topology/topology.ts'
-import { documentTopology, names } from './documents.ts'
-import { plainLogger } from './logger.ts'
+import { DocumentIndex } from './document-index.ts'
 import { ProgressDisplay } from './progress.ts'
 import { feedOf } from './source-feed.ts'
 import { onStopSignal } from './stop-signals.ts'
-import { type IndexSummary, SummaryObserver } from './summary.ts'
-import { claimWorkspace, defaultDataDirectory, defaultModel, embedderFor, openLog, workspaceAt } from './workspace.ts'
+import type { IndexSummary } from './summary.ts'
+import { defaultDataDirectory, defaultModel } from './workspace.ts'
 
 interface IndexOptions {
   readonly data: string
@@ -41,78 +33,38 @@ export function indexCommand(): Command {
 async function indexDocuments(path: string, options: IndexOptions): Promise<void> {
   const startedAt = systemClock.now()
   const feed = await feedOf(path, { watch: options.watch ?? false })
-  const workspace = workspaceAt(options.data)
-  const index = sqliteIndex({ path: workspace.indexFile })
-  const embedder = embedderFor(options.model)
-  const topology = documentTopology(index, embedder)
-  await embedder.open()
-  try {
-    const pipeline = pipelinesOf(topology)('index').id
-    await claimWorkspace(options.data, { model: options.model, pipeline }, options.reindex ?? false)
-    await using log = openLog(workspace)
-    await log.open()
-    await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
-    const observer = new SummaryObserver(names)
-    const stateDirectory = workspace.stateDirectory
-    await follow({ feed, log, topology, observer, stateDirectory })
-    report(summaryOf(observer, index, feed, (systemClock.now() - startedAt) / 1_000), options)
-  } finally {
-    await embedder.close()
-  }
-}
-
-interface Following {
-  readonly feed: Feed<unknown>
-  readonly log: Broker
-  readonly topology: Topology
-  readonly observer: SummaryObserver
-  readonly stateDirectory: string
-}
-
-/** Reads the feed into the log and the log into the index, until the feed ends and everything is committed, or a signal comes. */
-async function follow({ feed, log, topology, observer, stateDirectory }: Following): Promise<void> {
+  await using documents = await DocumentIndex.open(options)
   const stop = new AbortController()
   const release = onStopSignal(() => stop.abort())
-  await using runtime = new StreamRuntime({
-    topology,
-    broker: log,
-    application: names.application,
-    stateDirectory,
-    observer,
-    logger: plainLogger,
-  })
-  await runtime.start()
   let written = 0
   const progress = new ProgressDisplay(systemClock, () => ({
     label: 'indexing',
-    done: observer.records,
+    done: documents.observer.records,
     total: written,
-    note: `${observer.chunks.embedded} chunks embedded`,
+    note: `${documents.observer.chunks.embedded} chunks embedded`,
   }))
-  const feeding = new FeedRunner({
-    feed,
-    broker: log,
-    topic: names.topic,
-    cursorTopic: names.cursorTopic,
-    clock: systemClock,
-    onBatch: (records) => (written += records),
-    onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${reason}\n`),
-  }).run(stop.signal)
   try {
-    const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()))
-    await Promise.race([feeding.then(() => runtime.drain()), runtime.finished, stopped.then(() => feeding)])
+    await documents.read(feed, {
+      signal: stop.signal,
+      onBatch: (records) => {
+        written += records
+      },
+      onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${reason}\n`),
+    })
   } finally {
     progress.stop()
     release()
   }
+  await documents.close()
+  report(summaryOf(documents, feed, (systemClock.now() - startedAt) / 1_000), options)
 }
 
-function summaryOf(observer: SummaryObserver, index: VectorIndex, feed: Feed<unknown>, seconds: number): IndexSummary {
+function summaryOf({ observer, stats }: DocumentIndex, feed: Feed<unknown>, seconds: number): IndexSummary {
   const { documents, chunks, deadLetters } = observer
   return {
     documents: { ...documents, unchanged: documents.unchanged + feed.stats.unchanged },
     chunks,
-    indexRequests: index.stats.writeRequests,
+    indexRequests: stats.writeRequests,
     deadLetters,
     seconds: Math.round(seconds * 10) / 10,
   }

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Hit } from '../model.ts'
 import type { SearchOptions } from '../topology/processor.ts'
+import { queryDeadlineMs } from './document-index.ts'
 import { defaultDataDirectory, embedderFor, indexForReading, requireCard, workspaceAt } from './workspace.ts'
 
 interface SearchCommandOptions {
@@ -9,8 +10,6 @@ interface SearchCommandOptions {
   readonly mode: NonNullable<SearchOptions['mode']>
   readonly json?: true
 }
-
-const queryDeadlineMs = 60_000
 
 export function searchCommand(): Command {
   return new Command('search')

@@ -1,10 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { embeddedBroker } from '../connectors/embedded/broker.ts'
 import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
 import { type Embedder, hash, onnx } from '../embed/index.ts'
-import { StreamError } from '../errors.ts'
+import { StreamError, toStreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import type { VectorIndex } from '../topology/processor.ts'
 
@@ -25,8 +24,11 @@ export interface Workspace {
 export const defaultDataDirectory = '.millrace'
 export const defaultModel = 'all-MiniLM-L6-v2'
 
-const Card = z.object({ format: z.literal(1), model: z.string(), pipeline: z.string() })
-type Card = z.infer<typeof Card>
+interface Card {
+  readonly format: 1
+  readonly model: string
+  readonly pipeline: string
+}
 
 export function workspaceAt(data: string): Workspace {
   return { logDirectory: join(data, 'log'), stateDirectory: join(data, 'state'), indexFile: join(data, 'index.db') }
@@ -46,14 +48,14 @@ export async function readCard(data: string): Promise<Card | undefined> {
   } catch {
     return undefined
   }
-  const card = Card.safeParse(parsed(text))
-  if (card.success) return card.data
+  const card = parsed(text)
+  if (card?.format === 1 && typeof card.model === 'string' && typeof card.pipeline === 'string') return card as Card
   throw new StreamError('STATE_FORMAT', `${file} was not written by this version of Millrace`)
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): Partial<Card> | undefined {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) as Partial<Card>
   } catch {
     return undefined
   }
@@ -85,9 +87,16 @@ export async function claimWorkspace(data: string, card: Omit<Card, 'format'>, r
       },
     )
   }
-  if (known) return
-  await mkdir(data, { recursive: true })
-  await writeFile(join(data, 'workspace.json'), `${JSON.stringify({ format: 1, ...card })}\n`)
+  if (!known) await writeCard(data, { format: 1, ...card })
+}
+
+async function writeCard(data: string, card: Card): Promise<void> {
+  try {
+    await mkdir(data, { recursive: true })
+    await writeFile(join(data, 'workspace.json'), `${JSON.stringify(card)}\n`)
+  } catch (error) {
+    throw toStreamError(error, 'STATE_IO', `the folder ${data} cannot be written`)
+  }
 }
 
 export function openLog(workspace: Workspace): Broker {

@@ -1,0 +1,128 @@
+import { systemClock } from '../clock.ts'
+import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
+import type { Embedder } from '../embed/index.ts'
+import type { Hit } from '../model.ts'
+import type { Broker } from '../runtime/broker.ts'
+import { FeedRunner } from '../runtime/feed-runner.ts'
+import { pipelinesOf } from '../runtime/pipelines.ts'
+import { StreamRuntime } from '../runtime/stream-runtime.ts'
+import type { Feed, FeedProblem } from '../topology/feed.ts'
+import type { IndexStats, VectorIndex } from '../topology/processor.ts'
+import { type AuditReport, auditIndex } from './audit-report.ts'
+import { documentTopology, names } from './documents.ts'
+import { plainLogger } from './logger.ts'
+import { SummaryObserver } from './summary.ts'
+import { claimWorkspace, embedderFor, openLog, workspaceAt } from './workspace.ts'
+
+export interface DocumentIndexOptions {
+  /** The workspace; made when it is missing. */
+  readonly data: string
+  readonly model: string
+  /** Empty the workspace first. */
+  readonly reindex?: boolean
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal
+  readonly onBatch?: (records: number) => void
+  readonly onProblem?: (problem: FeedProblem) => void
+}
+
+interface Parts {
+  readonly log: Broker
+  readonly index: VectorIndex
+  readonly embedder: Embedder
+  readonly runtime: StreamRuntime
+  readonly observer: SummaryObserver
+}
+
+/** The pipeline of `millrace index` at work in a workspace: reads feeds, and can be searched and audited meanwhile. */
+export class DocumentIndex implements AsyncDisposable {
+  /** What was done since it was opened. */
+  readonly observer: SummaryObserver
+  readonly #log: Broker
+  readonly #index: VectorIndex
+  readonly #embedder: Embedder
+  readonly #runtime: StreamRuntime
+
+  private constructor(parts: Parts) {
+    this.#log = parts.log
+    this.#index = parts.index
+    this.#embedder = parts.embedder
+    this.#runtime = parts.runtime
+    this.observer = parts.observer
+  }
+
+  /** Throws INDEX_MISMATCH when another pipeline filled the workspace, STATE_LOCKED while another process uses it. */
+  static async open({ data, model, reindex = false }: DocumentIndexOptions): Promise<DocumentIndex> {
+    const workspace = workspaceAt(data)
+    const index = sqliteIndex({ path: workspace.indexFile })
+    const embedder = embedderFor(model)
+    const topology = documentTopology(index, embedder)
+    const log = openLog(workspace)
+    const observer = new SummaryObserver(names)
+    const runtime = new StreamRuntime({
+      topology,
+      broker: log,
+      application: names.application,
+      stateDirectory: workspace.stateDirectory,
+      observer,
+      logger: plainLogger,
+    })
+    const opened = new DocumentIndex({ log, index, embedder, runtime, observer })
+    try {
+      await embedder.open()
+      await claimWorkspace(data, { model, pipeline: pipelinesOf(topology)('index').id }, reindex)
+      await log.open()
+      await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
+      await runtime.start()
+      return opened
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+  }
+
+  get stats(): IndexStats {
+    return this.#index.stats
+  }
+
+  /** Reads a feed until it ends and everything is in the index, or the signal aborts. Throws what made the pipeline fail. */
+  async read(feed: Feed<unknown>, { signal, onBatch, onProblem }: ReadOptions): Promise<void> {
+    const runner = new FeedRunner({
+      feed,
+      broker: this.#log,
+      topic: names.topic,
+      cursorTopic: names.cursorTopic,
+      clock: systemClock,
+      ...(onBatch && { onBatch }),
+      ...(onProblem && { onProblem }),
+    })
+    const failed = this.#runtime.finished
+    await Promise.race([runner.run(signal), failed])
+    if (!signal.aborted) await this.#runtime.drain()
+  }
+
+  async search(text: string, limit: number): Promise<readonly Hit[]> {
+    const [vector] = await this.#embedder.embed([text], AbortSignal.timeout(queryDeadlineMs))
+    return this.#index.search({ text, ...(vector && { vector }) }, { limit })
+  }
+
+  /** Compares the index with the manifests of the last commit. */
+  async audit(): Promise<AuditReport> {
+    return auditIndex(this.#log, this.#index)
+  }
+
+  /** Commits what is done, and closes everything. */
+  async close(): Promise<void> {
+    await this.#runtime.close()
+    await this.#log.close()
+    await this.#embedder.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+export const queryDeadlineMs = 60_000
