@@ -65,12 +65,17 @@ describe.skipIf(kafkaBrokers.length === 0)('members of a group in a real Kafka',
     const first = await TestMember.join(log.broker, { ...options, assignor: evenAssignor('one') })
     await log.eventually(() => expect(first.owned).toEqual([0, 1]))
 
-    const joining = TestMember.join(await log.another(), { ...options, assignor: evenAssignor('two') })
+    const other = await log.another()
 
-    await expect(joining).rejects.toMatchObject({
-      code: 'CONSUMER_DEAD',
-      fact: `group "${options.group}" uses assignor "one", not "two"`,
-    })
+    const joining = () => TestMember.join(other, { ...options, assignor: evenAssignor('two') })
+
+    // While a group rebalances it has no assignor that could be named.
+    await log.eventually(() =>
+      expect(joining()).rejects.toMatchObject({
+        code: 'CONSUMER_DEAD',
+        fact: `group "${options.group}" uses assignor "one", not "two"`,
+      }),
+    )
   })
 
   test('pausing in assigned holds from the first record on', async () => {

@@ -165,7 +165,9 @@ export function joinError(
 ): StreamError {
   if (isPassing(error) && !isUnknownTopic(error)) return unreachable(error, name)
   if (!isOtherAssignor(error)) return memberError(error, group)
-  const fact = `group "${group}" uses assignor "${used ?? 'unknown'}", not "${assignor.name}"`
+  // A group that is rebalancing has not agreed on one again.
+  const others = used === undefined ? 'another assignor' : `assignor "${used}"`
+  const fact = `group "${group}" uses ${others}, not "${assignor.name}"`
   return new StreamError('CONSUMER_DEAD', fact, { fix: 'Use one assignor in all members of a group.', cause: error })
 }
 
