@@ -1,4 +1,5 @@
-export { type ChunkOptions, chunk } from './chunk.ts'
+export { compareManifests, type ManifestComparison } from './audit.ts'
+export { type ChunkOptions, chunk, type DocumentKind, type MeaningLimit } from './chunk.ts'
 export { type DedupeOptions, dedupe } from './dedupe.ts'
 export { type DiffOptions, diff } from './diff.ts'
 export { filter, filterNot } from './filter.ts'

@@ -4,7 +4,7 @@ import { sqliteIndex } from '../../src/connectors/embedded/sqlite-index.ts'
 import { partitionFor } from '../../src/partitioner.ts'
 import { book500, type ChangeEvent, changeStream } from '../support/change-stream.ts'
 import { dump, type Pipeline, produceEvents, startPipeline } from '../support/document-pipeline.ts'
-import { differences, type DumpedPoint, faultsOf, shuffled } from '../support/oracle.ts'
+import { type DumpedPoint, differences, faultsOf, shuffled } from '../support/oracle.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const partitions = 6
@@ -35,7 +35,13 @@ async function runInTenParts(delivery: readonly ChangeEvent[]) {
 
 function countsOf({ embedder, counter }: Pipeline) {
   const { texts, sharedTexts } = embedder.stats
-  return { embedderTexts: texts, sharedTexts, newChunks: counter.upserts, payloads: counter.payloads, deletes: counter.deletes }
+  return {
+    embedderTexts: texts,
+    sharedTexts,
+    newChunks: counter.upserts,
+    payloads: counter.payloads,
+    deletes: counter.deletes,
+  }
 }
 
 describe('500 commits of a real book through the embedded log', () => {

@@ -21,7 +21,9 @@ export function faultsOf(events: readonly ChangeEvent[], points: Iterable<Dumped
   const twice = all.length - new Set(all.map((point) => point.id)).size
   return [
     ...(twice > 0 ? [`${twice} ids occur twice`] : []),
-    ...[...byKey.keys()].filter((key) => !documents.has(key)).map((key) => `${key}: points of a document that is deleted`),
+    ...[...byKey.keys()]
+      .filter((key) => !documents.has(key))
+      .map((key) => `${key}: points of a document that is deleted`),
     ...[...documents].flatMap(([key, text]) => tilingFaults(key, text, byKey.get(key) ?? [])),
   ]
 }
