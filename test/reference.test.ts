@@ -23,7 +23,8 @@ test('docs/reference.md has every command with every flag', () => {
 })
 
 test('docs/reference.md names every operator', () => {
-  const functions = Object.keys({ ...operators, embed: embedding.embed })
+  const { compareManifests: _, ...suppliers } = operators
+  const functions = Object.keys({ ...suppliers, embed: embedding.embed })
   expect(functions.filter((name) => !page.includes(`\`${name}`))).toEqual([])
 })
 

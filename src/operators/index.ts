@@ -1,5 +1,6 @@
 export { compareManifests, type ManifestComparison } from './audit.ts'
-export { type ChunkOptions, chunk, type DocumentKind, type MeaningLimit } from './chunk.ts'
+export { type ChunkOptions, chunk, type DocumentKind } from './chunk.ts'
+export type { MeaningLimit } from './chunker/chunker.ts'
 export { type DedupeOptions, dedupe } from './dedupe.ts'
 export { type DiffOptions, diff } from './diff.ts'
 export { filter, filterNot } from './filter.ts'
