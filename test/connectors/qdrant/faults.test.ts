@@ -259,7 +259,7 @@ it('a collection that is full is waited for: no document is to blame', async () 
   expect(error).toContain('INDEX_FULL')
 })
 
-it('a write that is given up in a pause is not sent again', async () => {
+it('a write that is given up in a pause is not sent again, and holds up nobody', async () => {
   await using bench = await openBench()
   bench.double.faults.add({ kind: 'status', status: 503 }, { times: 100 })
   const abort = new AbortController()
@@ -268,7 +268,6 @@ it('a write that is given up in a pause is not sent again', async () => {
   await bench.pause(1)
   abort.abort(new Error('too late'))
   const error = await refused
-  bench.clock.advance(60_000)
   bench.double.faults.clear()
   await bench.write('b', upsert(point('b', 'text')))
 
@@ -287,6 +286,22 @@ it('closing ends a pause', async () => {
 
   expect(await refused).toBeInstanceOf(StreamError)
   expect(await refused).toMatchObject({ code: 'INDEX_CLOSED' })
+})
+
+it('closing keeps what is on its way and sends nothing more', async () => {
+  await using bench = await openBench()
+  bench.double.faults.add({ kind: 'hold' })
+
+  const first = bench.write('a', upsert(point('a', 'text')))
+  await expect.poll(() => bench.batches().length).toBe(1)
+  const second = rejection(bench.write('b', upsert(point('b', 'text'))))
+  const closed = bench.index.close()
+  bench.double.faults.release()
+  await closed
+
+  await expect(first).resolves.toBeUndefined()
+  expect(await second).toMatchObject({ code: 'INDEX_CLOSED' })
+  expect(bench.size()).toBe(1)
 })
 
 it('closing waits for an answer, but not for ever', async () => {

@@ -105,6 +105,16 @@ it('a reader without dimensions takes what there is, and creates nothing', async
   expect(() => reader.writer('0_0')).toThrow('ILLEGAL_STATE')
 })
 
+it('a reader leaves a collection without payload indexes as it is', async () => {
+  await using double = await startQdrantDouble()
+  await send(double, 'PUT', '/collections/c', { vectors: { size: 8, distance: 'Cosine' } })
+  const before = changes(double)
+
+  await open(double, { readOnly: true })
+
+  expect(changes(double)).toBe(before)
+})
+
 it('a reader does not create a missing collection', async () => {
   await using double = await startQdrantDouble()
 

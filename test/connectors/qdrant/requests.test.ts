@@ -36,6 +36,17 @@ it('upserts before it sets payloads, and deletes last', async () => {
   expect(operations).toEqual([['upsert'], ['set_payload'], ['delete']])
 })
 
+it('deletes nothing of a large record before all of its new points are there', async () => {
+  await using bench = await openBench({ index: { maxRequestPoints: 100 } })
+  const [old, fresh] = ['old', 'new'].map((age) => Array.from({ length: 250 }, (_, i) => point('a', `${age} ${i}`)))
+  await bench.write('a', upsert(...(old ?? [])))
+
+  await bench.write('a', remove(...(old ?? [])), upsert(...(fresh ?? [])))
+
+  const kinds = bench.batches().map(({ operations }) => operations.map((operation) => Object.keys(operation)[0]).join())
+  expect(kinds.slice(3)).toEqual(['upsert', 'upsert', 'upsert,delete', 'delete', 'delete'])
+})
+
 it('points that get the same payload share one operation', async () => {
   await using bench = await openBench()
   const points = [point('a', 'one'), point('a', 'two'), point('a', 'three')]
