@@ -1,8 +1,22 @@
+import { chunkerBlocks, chunkerChunks } from './chunker.ts'
+import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from './embed.ts'
+import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
+import { qdrantBatches } from './qdrant.ts'
 import { storeReadCache, storeReadDisk, storeReadOverlay, storeWrite } from './store.ts'
 
 /** Every figure by its name. */
 const figures: Readonly<Record<string, () => Promise<Figure>>> = {
+  'chunker.blocks': chunkerBlocks,
+  'chunker.chunks': chunkerChunks,
+  'embed.pipeline': embedPipeline,
+  'embed.tokenizer': embedTokenizer,
+  'embed.event-loop-delay-p99': embedEventLoopDelay,
+  'embed.padding': embedPadding,
+  'manifest.bytes': manifestBytes,
+  'manifest.encode': manifestEncode,
+  'manifest.decode': manifestDecode,
+  'qdrant.batches': qdrantBatches,
   'store.read-overlay': storeReadOverlay,
   'store.read-cache': storeReadCache,
   'store.read-disk': storeReadDisk,

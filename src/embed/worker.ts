@@ -1,12 +1,13 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import { StreamError } from '../errors.ts'
 import { NativeGate } from './native-gate.ts'
+import { createSession } from './session.ts'
 import { serveRequests, type WorkerService } from './worker-port.ts'
 import type { InferenceReady, InferenceSetup, PackedRows } from './worker-protocol.ts'
 
 await serveRequests(openSession)
 
-/** One session with one thread: the runtime computes on the thread that calls it, and the other cores belong to other workers. */
+/** A session in a thread of its own: the runtime computes on the thread that calls it, and blocks it. */
 async function openSession(setup: InferenceSetup): Promise<WorkerService<InferenceReady, PackedRows, Float32Array>> {
   const gate = new NativeGate(setup.gate)
   const session = await gate.pass(() => createSession(setup))
@@ -23,23 +24,6 @@ async function openSession(setup: InferenceSetup): Promise<WorkerService<Inferen
     },
     close: () => gate.pass(() => session.release()),
   }
-}
-
-function createSession(setup: InferenceSetup): Promise<InferenceSession> {
-  return InferenceSession.create(setup.weights, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
-    extra: {
-      session: {
-        intra_op: { allow_spinning: '0' },
-        // Folds quantized weights to fp32 while loading. Without it the runtime multiplies with int8 activations.
-        ...(setup.mode === 'exact' ? { disable_quant_qdq: '1' } : {}),
-      },
-    },
-  })
 }
 
 interface Output {
