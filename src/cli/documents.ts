@@ -21,10 +21,10 @@ export const names = {
 } as const
 
 /** What `millrace index` runs: the pipeline of the README over documents of one topic. */
-export function documentTopology(index: VectorIndex, embedder: Embedder): Topology {
+export function documentTopology(index: VectorIndex, embedder: Embedder, topic: string = names.topic): Topology {
   const builder = new TopologyBuilder()
   builder
-    .stream(names.topic, kafka({ topic: names.topic, key: string, value: json(FileDocument) }))
+    .stream(names.topic, kafka({ topic, key: string, value: json(FileDocument) }))
     .process(dedupe(names.dedupe))
     .process(chunk(names.chunk, { text: (document) => document.text }))
     .process(diff(names.diff, { against: index }))

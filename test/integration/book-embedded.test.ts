@@ -23,7 +23,7 @@ async function runInTenParts(delivery: readonly ChangeEvent[]) {
   for (let part = 1; part <= 10; part++) {
     const from = Math.floor(((part - 1) * delivery.length) / 10)
     const to = Math.floor((part * delivery.length) / 10)
-    await produceEvents(broker, delivery.slice(from, to), partitions)
+    await produceEvents(broker, delivery.slice(from, to), { topic: 'documents', partitions })
     await pipeline.runtime.drain()
     points = await dump(index)
     faults.push(...faultsOf(delivery.slice(0, to), points).map((fault) => `part ${part}: ${fault}`))

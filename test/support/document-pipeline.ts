@@ -38,25 +38,29 @@ export interface Pipeline {
 /** Starts the pipeline of `millrace index` with the hash embedder. */
 export async function startPipeline(
   index: VectorIndex,
-  options: Omit<StreamRuntimeOptions, 'topology' | 'application'>,
+  { topic, ...options }: Partial<StreamRuntimeOptions> & { readonly broker: Broker; readonly topic?: string },
 ): Promise<Pipeline> {
   const embedder = hash({ dimensions: 64 })
   const counter = new ChangeCounter()
-  const topology = documentTopology(index, embedder)
+  const topology = documentTopology(index, embedder, topic)
   const runtime = new StreamRuntime({ application: 'index', observer: counter, ...options, topology })
   await runtime.start()
   return { runtime, embedder, counter }
 }
 
 /** Writes events as documents; resolves when they are in the topic. */
-export async function produceEvents(broker: Broker, events: readonly ChangeEvent[], partitions: number): Promise<void> {
+export async function produceEvents(
+  broker: Broker,
+  events: readonly ChangeEvent[],
+  { topic, partitions }: { readonly topic: string; readonly partitions: number },
+): Promise<void> {
   const producer = await broker.producer()
   for (let start = 0; start < events.length; start += 200) {
     await producer.send(
       events.slice(start, start + 200).map(({ key, op, text }) => {
         const document: FileDocument = { path: key, text }
         return {
-          topic: 'documents',
+          topic,
           partition: partitionFor(Buffer.from(key), partitions),
           key: Buffer.from(key),
           value: op === 'delete' ? null : Buffer.from(JSON.stringify(document)),
