@@ -69,9 +69,9 @@ export class EmbeddingEngine {
 
   async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     if (this.#isClosed) throw new StreamError('ILLEGAL_STATE', 'the embedder is closed')
-    signal.throwIfAborted()
     if (texts.length === 0) return []
     if (!this.#hasUsableDevice) await this.#revive()
+    signal.throwIfAborted()
     this.#counted.texts += texts.length
     this.#schedule()
     return this.#flights.ask(texts, signal)

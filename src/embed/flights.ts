@@ -1,10 +1,17 @@
 /** A text on its way to a vector, with everybody who wants it. Runs once, however many they are. */
-export interface Flight {
+export class Flight {
   readonly text: string
+  readonly askers: Asker[] = []
   /** Empty until the text is tokenized. */
-  ids: Int32Array
-  readonly tokens: number
-  readonly askers: Asker[]
+  ids: Int32Array = new Int32Array(0)
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  get tokens(): number {
+    return this.ids.length
+  }
 }
 
 interface Asker {
@@ -75,14 +82,7 @@ export class Flights {
     if (call.next === call.texts.length) this.#queue.shift()
     const text = call.texts[at] ?? ''
     const known = this.#byText.get(text)
-    const flight = known ?? {
-      text,
-      ids: noIds,
-      get tokens() {
-        return this.ids.length
-      },
-      askers: [],
-    }
+    const flight = known ?? new Flight(text)
     flight.askers.push({ call, at })
     call.flights.add(flight)
     this.#byText.set(text, flight)
@@ -129,5 +129,3 @@ export class Flights {
     call.settle(error)
   }
 }
-
-const noIds = new Int32Array(0)

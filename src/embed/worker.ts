@@ -12,6 +12,7 @@ async function openSession(setup: InferenceSetup): Promise<WorkerService<Inferen
   const gate = new NativeGate(setup.gate)
   const session = await gate.pass(() => createSession(setup))
   const output = outputOf(session)
+  refuseUnknownInputs(session)
   return {
     ready: { dimensions: output.dimensions },
     async handle(rows) {
@@ -41,6 +42,11 @@ function outputOf(session: InferenceSession): Output {
   throw new StreamError('MODEL_INVALID', 'the model has no float32 output [batch, tokens, dimensions]')
 }
 
+function refuseUnknownInputs({ inputNames }: InferenceSession): void {
+  const unknown = inputNames.filter((name) => !['input_ids', 'attention_mask', 'token_type_ids'].includes(name))
+  if (unknown.length > 0) throw new StreamError('MODEL_INVALID', `the model asks for the inputs ${unknown.join(', ')}`)
+}
+
 function feedsOf(names: readonly string[], rows: PackedRows, width: number): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {}
   for (const name of names) feeds[name] = new Tensor('int64', inputOf(name, rows, width), [rows.lengths.length, width])
@@ -50,8 +56,6 @@ function feedsOf(names: readonly string[], rows: PackedRows, width: number): Rec
 function inputOf(name: string, { ids, lengths }: PackedRows, width: number): BigInt64Array {
   const input = new BigInt64Array(lengths.length * width)
   if (name === 'token_type_ids') return input
-  if (name !== 'input_ids' && name !== 'attention_mask')
-    throw new StreamError('MODEL_INVALID', `the model asks for an input "${name}"`)
   // Ids are small: writing the low words alone makes no bigint. (Every platform of the runtime is little-endian.)
   const lowWords = new Int32Array(input.buffer)
   let from = 0
