@@ -29,14 +29,10 @@ export default async function setup(project: TestProject): Promise<Teardown | un
     project.provide('kafkaBrokers', process.env.KAFKA_BROKERS)
     return undefined
   }
-  const found = (await isDockerRunning())
-    ? await startContainer()
-    : missing === undefined
-      ? await startServer()
-      : undefined
+  const found = (await tryContainer()) ?? (missing === undefined ? await startServer() : undefined)
   project.provide('kafkaBrokers', found?.address ?? null)
   if (found) return found.teardown
-  const fact = `No Kafka: KAFKA_BROKERS is not set, Docker does not answer, and ${missing}.`
+  const fact = `No Kafka: KAFKA_BROKERS is not set, Docker gives none, and ${missing}.`
   if (process.env.MILLRACE_REQUIRE_KAFKA === '1') throw new Error(fact)
   console.warn(`\n!!! ${fact} THE INTEGRATION TESTS ARE SKIPPED.\n`)
   return undefined
@@ -47,11 +43,10 @@ interface Found {
   readonly teardown: Teardown
 }
 
-async function isDockerRunning(): Promise<boolean> {
-  return promisify(execFile)('docker', ['info'], { timeout: 10_000 }).then(
-    () => true,
-    () => false,
-  )
+/** Undefined where Docker does not answer, or cannot get the image. */
+async function tryContainer(): Promise<Found | undefined> {
+  const answers = await promisify(execFile)('docker', ['info'], { timeout: 10_000 }).catch(() => undefined)
+  return answers && (await startContainer().catch(() => undefined))
 }
 
 async function startContainer(): Promise<Found> {

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type KafkaBrokerOptions, kafkaBroker } from '../../src/connectors/kafka/broker.ts'
+import { text, valuesOf } from '../contracts/broker/harness.ts'
+import { KafkaServer } from '../support/kafka-server.ts'
+
+const run = promisify(execFile)
+const password = 'only-for-tests'
+
+describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password', () => {
+  let directory: string
+  let server: KafkaServer
+  let certificate: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'millrace-keys-'))
+    const keystore = join(directory, 'keystore.p12')
+    const store = ['-keystore', keystore, '-storepass', password, '-alias', 'broker']
+    const names = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1']
+    await run('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', ...store, ...names])
+    certificate = (await run('keytool', ['-exportcert', '-rfc', ...store])).stdout
+    server = await KafkaServer.start({
+      settings: {
+        'listener.security.protocol.map': 'PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT',
+        'inter.broker.listener.name': 'PLAINTEXT',
+        'ssl.keystore.type': 'PKCS12',
+        'ssl.keystore.location': keystore,
+        'ssl.keystore.password': password,
+        'ssl.truststore.type': 'PKCS12',
+        'ssl.truststore.location': keystore,
+        'ssl.truststore.password': password,
+        'sasl.enabled.mechanisms': 'PLAIN',
+        'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+        'listener.name.plaintext.plain.sasl.jaas.config':
+          'org.apache.kafka.common.security.plain.PlainLoginModule required ' +
+          'username="broker" password="secret" user_broker="secret" user_alice="wonder";',
+      },
+    })
+  })
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  const client = (options: Partial<KafkaBrokerOptions>) =>
+    kafkaBroker({
+      brokers: [server.address],
+      ssl: { ca: certificate },
+      sasl: { mechanism: 'plain', username: 'alice', password: 'wonder' },
+      connectionTimeoutMs: 1_000,
+      ...options,
+    })
+
+  test('is written and read with both', async () => {
+    await using broker = client({})
+    await broker.open()
+    const place = { topic: 'documents', partition: 0 }
+    await broker.createTopics([{ topic: place.topic, partitions: 1 }])
+    const producer = await broker.producer()
+    await producer.send([text(place, 'secret')])
+
+    const values: unknown[] = []
+    for await (const { records } of broker.read(place, 0)) values.push(...valuesOf(records))
+
+    expect(values).toEqual(['secret'])
+  })
+
+  test.each<[string, Partial<KafkaBrokerOptions>, RegExp]>([
+    [
+      'the password is wrong',
+      { sasl: { mechanism: 'plain', username: 'alice', password: 'guess' } },
+      /authentication/i,
+    ],
+    ['its certificate is not trusted', { ssl: true }, /certificate/i],
+    ['the client does not speak TLS', { ssl: false }, /.+/],
+  ])('cannot be opened when %s', async (_name, options, reason) => {
+    const opening = client(options).open()
+
+    await expect(opening).rejects.toMatchObject({
+      code: 'BROKER_UNREACHABLE',
+      fact: expect.stringMatching(reason),
+    })
+    await expect(opening).rejects.not.toThrow(/guess|wonder/)
+  })
+})
