@@ -1,7 +1,18 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 /** Suites by what they need: unit, property and contracts need nothing; fault kills child processes; integration wants a Kafka. */
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+/** The examples import the package by its name, as its users do. */
+const alias = [
+  { find: /^millrace$/, replacement: source('index.ts') },
+  { find: /^millrace\/testing$/, replacement: source('testing.ts') },
+  { find: /^millrace\/(operators|embed|connectors)$/, replacement: source('$1/index.ts') },
+]
+
 const project = (name: string, include: string[], options: Record<string, unknown> = {}) => ({
+  resolve: { alias },
   test: { name, include, environment: 'node', testTimeout: 20_000, hookTimeout: 60_000, ...options },
 })
 

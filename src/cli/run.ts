@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { type RuntimeSettings, runtimeSettings } from '../config.ts'
 import { kafkaBroker } from '../connectors/kafka/broker.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { loadTopology } from './load-topology.ts'
@@ -10,6 +11,7 @@ interface RunOptions {
   readonly brokers: string
   readonly application?: string
   readonly state: string
+  readonly set: Partial<RuntimeSettings>
   readonly verbose?: true
 }
 
@@ -27,6 +29,7 @@ export function runCommand(): Command {
       'names consumer group, internal topics and state (default: the file without its ending)',
     )
     .option('--state <folder>', 'folder for the local stores', '.millrace/state')
+    .option('--set <name=value>', 'a setting of the runtime (docs/reference.md), repeatable', collectSetting, {})
     .option('--verbose', 'log every detail')
     .action(async (file: string, options: RunOptions) => {
       const topology = await loadTopology(file)
@@ -34,11 +37,22 @@ export function runCommand(): Command {
       await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
       await broker.open()
       const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
-      const runtime = new StreamRuntime({ topology, broker, logger, application, stateDirectory: options.state })
+      const settings = { application, stateDirectory: options.state, ...options.set }
+      const runtime = new StreamRuntime({ topology, broker, logger, ...settings })
       runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))
       const release = onStopSignal(() => void runtime.close())
       await runtime.start()
       await runtime.finished
       release()
     })
+}
+
+/** `commitIntervalMs=500` -> { commitIntervalMs: 500 }; the values themselves are checked with all other settings. */
+function collectSetting(text: string, previous: Partial<RuntimeSettings>): Partial<RuntimeSettings> {
+  const [name = '', ...rest] = text.split('=')
+  if (!(name in runtimeSettings.shape) || rest.length === 0) {
+    throw new InvalidArgumentError(`Known are ${Object.keys(runtimeSettings.shape).join(', ')}, as name=value.`)
+  }
+  const value = rest.join('=')
+  return { ...previous, [name]: /^\d+$/.test(value) ? Number(value) : value }
 }

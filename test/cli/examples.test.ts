@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest'
+import documents from '../../examples/documents.ts'
+import wordCount, { counts, lines } from '../../examples/word-count.ts'
+import { TopologyTestDriver } from '../../src/testing.ts'
+import { describeTopology } from '../../src/topology/describe.ts'
+import { millrace } from '../support/command-line.ts'
+
+describe('the examples', () => {
+  test('documents.ts is one sub-topology from the topic to the collection', () => {
+    const [part, ...others] = describeTopology(documents).subtopologies
+
+    expect(others).toEqual([])
+    expect(part?.nodes.map(({ does }) => does)).toEqual([
+      'topic documents',
+      'dedupe',
+      'chunk',
+      'diff',
+      'embed',
+      'qdrant:documents',
+    ])
+  })
+
+  test('word-count.ts counts words across keys', async () => {
+    await using driver = await TopologyTestDriver.start(wordCount)
+
+    await driver.pipe(lines, { key: '1', value: 'to be or not' }, { key: '2', value: 'to be' })
+
+    const latest = new Map((await driver.read(counts)).map(({ key, value }) => [key, value]))
+    expect(Object.fromEntries(latest)).toEqual({ to: 2, be: 2, or: 1, not: 1 })
+  })
+
+  test('the command line describes an example that imports the package by its name', async () => {
+    const { code, stdout } = await millrace(['describe', 'examples/documents.ts'])
+
+    expect(code).toBe(0)
+    expect(stdout).toContain('processor changes (diff) [by key] stores: changes')
+  })
+})
