@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { reasonOf, StreamError } from '../errors.ts'
+import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Topology } from '../topology/topology.ts'
 
 /**
  * Imports a topology file, TypeScript or JavaScript, and returns its default export. Throws TOPOLOGY_FILE when it does not exist, does
- * not compile, throws or exports something else.
+ * not compile, throws or exports something else, and TOPOLOGY_INVALID when its builder finds problems.
  *
  * The file may import `millrace` wherever it lies: it gets this very copy, so that it works before anything is installed beside it.
  */
@@ -30,6 +30,8 @@ async function importing(path: string): Promise<{ default?: unknown }> {
   try {
     return await import(pathToFileURL(path).href)
   } catch (cause) {
+    // What the file's own builder has to say is said whole: it may be a list of problems.
+    if (isStreamError(cause)) throw cause
     throw new StreamError('TOPOLOGY_FILE', `${path} cannot be loaded: ${reasonOf(cause)}`, { cause })
   }
 }
