@@ -66,7 +66,7 @@ export function qdrant(options: QdrantOptions): VectorIndex {
 interface Session {
   readonly facts: CollectionFacts
   readonly reader: Reader
-  readonly writers: Set<SinkWriter<DocumentKey, readonly IndexOp[]>>
+  readonly writers: Set<QdrantWriter>
 }
 
 /** The server's limit for a body, less a frame. */
@@ -114,12 +114,13 @@ class QdrantIndex implements VectorIndex {
   writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {
     if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
     const { facts, writers } = this.#opened()
-    const writer = new QdrantWriter({
+    const writer: QdrantWriter = new QdrantWriter({
       delivery: new Delivery(this.#client, facts.name, this.#counts),
       rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes },
       limits: { ...this.#limits, points: Math.min(this.#limits.points, facts.maxPoints) },
       clock: this.#clock,
       name: this.name,
+      onClose: () => writers.delete(writer),
     })
     writers.add(writer)
     return writer

@@ -14,6 +14,7 @@ export interface WriterOptions {
   readonly clock: Clock
   /** Names the index in errors. */
   readonly name: string
+  readonly onClose: () => void
 }
 
 /** A request is closed when either is reached; a single change may be larger. */
@@ -69,6 +70,7 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
     const cancel = this.#options.clock.after(closeTimeoutMs, () => this.#cancel.abort(closed))
     await this.#draining
     cancel()
+    this.#options.onClose()
   }
 
   #drop(write: Write, reason: unknown): void {
