@@ -13,6 +13,9 @@ const defaultRebalanceTimeoutMs = 60_000
 const longestHeartbeatMs = 1_000
 /** A partition that is resumed waits this long at most, as does leaving. */
 const fetchWaitMs = 250
+/** KafkaJS decodes an answer without a break: with its defaults the event loop stands still for 0.1 s. Throughput is the same. */
+const fetchBytes = 1_048_576
+const partitionBytes = 262_144
 const commitAllowanceMs = 1_000
 const stopTimeoutMs = 5_000
 
@@ -50,6 +53,8 @@ export class GroupConsumer {
         rebalanceTimeout: rebalanceTimeoutMs,
         heartbeatInterval: heartbeatMs,
         maxWaitTimeInMs: fetchWaitMs,
+        maxBytesPerPartition: partitionBytes,
+        maxBytes: fetchBytes,
         allowAutoTopicCreation: false,
         retry: { ...retries.member, restartOnFailure: async (error) => mayRestart(error) },
       })

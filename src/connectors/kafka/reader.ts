@@ -6,8 +6,8 @@ import { isOutOfRange, requestError } from './errors.ts'
 import { type Cluster, type FetchedPartition, type FetchResponse, readCommitted } from './internals.ts'
 import { committedRecords } from './records.ts'
 
-/** What one read holds in memory, unless a single batch of records is larger. */
-const fetchBytes = 1_048_576
+/** What one read holds in memory and decodes without a break, unless a single batch of records is larger. */
+const fetchBytes = 262_144
 const emptyFetches = 100
 const emptyPauseMs = 50
 
