@@ -69,7 +69,7 @@ export const errorTable = {
   // embedding
   MODEL_MISSING: configuration('Name a bundled model or a folder with model.onnx, tokenizer.json and config.json.'),
   MODEL_INVALID: configuration('Restore the files of the model.'),
-  EMBED_FAILED: runtime('retry', 'See the cause; the worker was restarted.'),
+  EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
   EMBED_TEXT: runtime('skip', 'Look at the text of the named document.'),
 
   // index

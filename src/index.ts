@@ -26,7 +26,14 @@ export type { RuntimeState, StateListener } from './runtime/lifecycle.ts'
 export type { GivenUpEvent, NodeEvent, RestoreEvent, RuntimeObserver } from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
 export { bytes, json, msgpack, type Serde, string } from './serde.ts'
-export type { KeyRange, KeyValueStore, KeyValueStoreSpec, ReadOnlyKeyValueStore, StateStore, StoreSpec } from './state/store.ts'
+export type {
+  KeyRange,
+  KeyValueStore,
+  KeyValueStoreSpec,
+  ReadOnlyKeyValueStore,
+  StateStore,
+  StoreSpec,
+} from './state/store.ts'
 export { TopologyBuilder } from './topology/builder.ts'
 export {
   describeAsMermaid,

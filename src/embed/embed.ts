@@ -22,6 +22,8 @@ export function embed(
     name,
     operator: 'embed',
     order: 'key',
+    // A chunk may wait for hours behind others, or for a device to come back; no document is at fault then.
+    deadline: 'none',
     resources: [embedder],
     facts: () => ({ fingerprint: embedder.id, dimensions: embedder.dimensions }),
     create: () => ({

@@ -1,10 +1,15 @@
 import type { StartPosition, TopicPartition } from '../../runtime/broker.ts'
-import type { OffsetManager } from './internals.ts'
+import type { ConsumerGroup, OffsetManager } from './internals.ts'
+
+export interface Generation {
+  readonly group: ConsumerGroup
+  readonly offsetManager: OffsetManager
+}
 
 /** What a member owns between two joins. It keeps the offset manager of its generation: a late commit cannot pass for a newer one. */
 export class Assignment {
   readonly partitions: readonly TopicPartition[]
-  readonly offsetManager: OffsetManager
+  readonly generation: Generation
   /** `assigned` was called, so that `revoked` or `lost` is due. */
   wasHanded = false
   /** The end has begun: nothing is delivered any more, but commits are still taken. */
@@ -17,9 +22,9 @@ export class Assignment {
   readonly #positions = new Map<string, number>()
   readonly #paused = new Set<string>()
 
-  constructor(partitions: readonly TopicPartition[], offsetManager: OffsetManager) {
+  constructor(partitions: readonly TopicPartition[], generation: Generation) {
     this.partitions = partitions
-    this.offsetManager = offsetManager
+    this.generation = generation
     this.#keys = new Set(partitions.map(keyOf))
   }
 

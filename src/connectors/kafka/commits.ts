@@ -3,8 +3,9 @@ import { StreamError } from '../../errors.ts'
 import type { CommitOffset } from '../../runtime/broker.ts'
 import type { Assignment } from './assignment.ts'
 import { within } from './deadline.ts'
-import { commitError, isUnknownMember, isWrongCoordinator } from './errors.ts'
-import type { Cluster, CommittedTopics } from './internals.ts'
+import { commitError, isCoordinatorGone, isUnknownMember } from './errors.ts'
+import type { CommittedTopics } from './internals.ts'
+import { findCoordinator } from './steady-group.ts'
 
 const attempts = 3
 const timeoutMs = 15_000
@@ -12,14 +13,12 @@ const timeoutMs = 15_000
 /** Commits the offsets of one member. */
 export class GroupCommits {
   readonly #group: string
-  readonly #cluster: Cluster
   readonly #clock: Clock
   /** One after the other: a commit that waits for its broker must not arrive after a newer one. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor(group: string, cluster: Cluster, clock: Clock) {
+  constructor(group: string, clock: Clock) {
     this.#group = group
-    this.#cluster = cluster
     this.#clock = clock
   }
 
@@ -37,24 +36,18 @@ export class GroupCommits {
   }
 
   async #commit(assignment: Assignment, topics: CommittedTopics): Promise<void> {
+    const { group, offsetManager } = assignment.generation
     for (let attempt = 1; ; attempt++) {
       try {
         // The consumer's own method does nothing while it is not running, as during a first join or while it stops.
-        return await assignment.offsetManager.commitOffsets({ topics })
+        return await offsetManager.commitOffsets({ topics })
       } catch (error) {
         if (isUnknownMember(error)) assignment.isFenced = true
-        if (!isWrongCoordinator(error) || attempt === attempts) throw commitError(error, this.#group)
+        if (!isCoordinatorGone(error) || attempt === attempts) throw commitError(error, this.#group)
       }
-      await this.#findCoordinator(assignment)
-    }
-  }
-
-  /** It moves with the partitions of an internal topic, and KafkaJS looks for it only when it joins. */
-  async #findCoordinator({ offsetManager }: Assignment): Promise<void> {
-    try {
-      offsetManager.coordinator = await this.#cluster.findGroupCoordinator({ groupId: this.#group })
-    } catch (error) {
-      throw commitError(error, this.#group)
+      await findCoordinator(group).catch((error: unknown) => {
+        throw commitError(error, this.#group)
+      })
     }
   }
 }

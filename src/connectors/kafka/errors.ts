@@ -71,8 +71,10 @@ export const isTopicThere = (error: unknown): boolean => hasType(error, ['TOPIC_
 
 export const isOutOfRange = (error: unknown): boolean => hasType(error, ['OFFSET_OUT_OF_RANGE'])
 
-export const isWrongCoordinator = (error: unknown): boolean =>
-  hasType(error, ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'])
+/** Another broker coordinates the group by now, or will in a moment. */
+export const isCoordinatorGone = (error: unknown): boolean =>
+  hasType(error, ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS']) ||
+  chainOf(error).some(({ name }) => passingNames.includes(name))
 
 /** The coordinator has not taken the offsets of a transaction, and may do so in a moment. */
 export const isOffsetsPassing = (error: unknown): boolean =>

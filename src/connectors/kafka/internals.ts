@@ -118,7 +118,7 @@ export interface ConsumerGroup {
   readonly generationId: number | null
   readonly offsetManager: OffsetManager | null
   coordinator: KafkaBroker | null
-  heartbeat(options: { readonly interval: number }): Promise<void>
+  heartbeat: (options: { readonly interval: number }) => Promise<void>
   leave(): Promise<void>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: Error): Promise<void>

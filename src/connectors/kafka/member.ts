@@ -16,6 +16,7 @@ import { isOtherAssignor, isPassing, isUnknownMember, isUnknownTopic, joinError,
 import { GroupConsumer, hasLeft } from './group-consumer.ts'
 import type { ConsumerGroup, FetchedBatch } from './internals.ts'
 import { toLogRecord } from './records.ts'
+import { keepSteady } from './steady-group.ts'
 
 const gateHeartbeatMs = 500
 const joinAttempts = 60
@@ -63,8 +64,8 @@ export class KafkaMember implements GroupMember {
       gate: (group, join) => this.#gate(group, join),
       mayRestart: (error) => this.#hasJoined && !this.#isLeaving && !isUnknownTopic(error),
     })
-    const { consumer, cluster } = this.#consumer
-    this.#commits = new GroupCommits(options.group, cluster, factory.clock)
+    this.#commits = new GroupCommits(options.group, factory.clock)
+    const { consumer } = this.#consumer
     consumer.on(consumer.events.GROUP_JOIN, (event) => this.#onJoin(event))
     consumer.on(consumer.events.FETCH_START, () => this.#fetching.resolve())
     consumer.on(consumer.events.CRASH, (event) => this.#onCrash(event))
@@ -122,7 +123,7 @@ export class KafkaMember implements GroupMember {
   }
 
   async #gate(group: ConsumerGroup, join: () => Promise<void>): Promise<void> {
-    if (this.#group !== group) keepNodeIds(group)
+    if (this.#group !== group) keepSteady(group)
     this.#group = group
     if (group.memberId === null) await this.#lose()
     else await this.#keepAlive(group, this.#revoke())
@@ -170,9 +171,10 @@ export class KafkaMember implements GroupMember {
     const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
     )
-    const offsetManager = this.#group?.offsetManager
-    if (!offsetManager || this.#isLeaving) return
-    const assignment = new Assignment(partitions, offsetManager)
+    const group = this.#group
+    const offsetManager = group?.offsetManager
+    if (!group || !offsetManager || this.#isLeaving) return
+    const assignment = new Assignment(partitions, { group, offsetManager })
     this.#assignment = assignment
     this.#consumer.pause(partitions)
     this.#factory.logger.info({ group: this.#options.group, partitions: partitions.length }, 'joined the group')
@@ -291,16 +293,5 @@ export class KafkaMember implements GroupMember {
   async #end(): Promise<void> {
     await this.#consumer.stop(this.#fetching.promise)
     this.#onEnd()
-  }
-}
-
-/** While no broker can be reached KafkaJS forgets them all, and then crashes for having none; those that it knew may come back. */
-function keepNodeIds(group: ConsumerGroup): void {
-  const current = group.getNodeIds.bind(group)
-  let known: readonly string[] = []
-  group.getNodeIds = () => {
-    const ids = current()
-    if (ids.length > 0) known = ids
-    return known
   }
 }

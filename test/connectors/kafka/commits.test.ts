@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
-import { Assignment } from '../../../src/connectors/kafka/assignment.ts'
+import { Assignment, type Generation } from '../../../src/connectors/kafka/assignment.ts'
 import { GroupCommits } from '../../../src/connectors/kafka/commits.ts'
-import type { Cluster, CommittedTopics, OffsetManager } from '../../../src/connectors/kafka/internals.ts'
+import type { CommittedTopics } from '../../../src/connectors/kafka/internals.ts'
 
 const place = { topic: 'documents', partition: 0 }
 
@@ -17,13 +17,13 @@ function setUp(answers: readonly (() => Promise<void>)[]) {
       return answers[sent.length - 1]?.() ?? Promise.resolve()
     },
   }
-  const cluster = { findGroupCoordinator: async () => 'second' } as unknown as Cluster
-  const assignment = new Assignment([place], offsetManager as unknown as OffsetManager)
-  return { sent, clock, assignment, commits: new GroupCommits('group', cluster, clock) }
+  const group = { groupId: 'group', offsetManager, cluster: { findGroupCoordinator: async () => 'second' } }
+  const generation = { group, offsetManager } as unknown as Generation
+  return { sent, clock, assignment: new Assignment([place], generation), commits: new GroupCommits('group', clock) }
 }
 
-const refuse = (type: string) => async () => {
-  throw Object.assign(new Error(type), { type })
+const refuse = (facts: { readonly type?: string; readonly name?: string }) => async () => {
+  throw Object.assign(new Error('refused'), facts)
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
@@ -52,8 +52,11 @@ describe('commits of a member', () => {
     expect(sent).toEqual([])
   })
 
-  test('look for the coordinator when it has moved', async () => {
-    const { sent, commits, assignment } = setUp([refuse('NOT_COORDINATOR_FOR_GROUP')])
+  test.each([
+    ['has moved', refuse({ type: 'NOT_COORDINATOR_FOR_GROUP' })],
+    ['is gone', refuse({ name: 'KafkaJSBrokerNotFound' })],
+  ])('look for the coordinator when it %s', async (_name, answer) => {
+    const { sent, commits, assignment } = setUp([answer])
 
     await commits.commit(assignment, [{ ...place, offset: 1 }])
 
@@ -61,7 +64,7 @@ describe('commits of a member', () => {
   })
 
   test('that the broker fences end the right to commit', async () => {
-    const { sent, commits, assignment } = setUp([refuse('ILLEGAL_GENERATION')])
+    const { sent, commits, assignment } = setUp([refuse({ type: 'ILLEGAL_GENERATION' })])
 
     await expect(commits.commit(assignment, [{ ...place, offset: 1 }])).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
     await expect(commits.commit(assignment, [{ ...place, offset: 1 }])).rejects.toMatchObject({ code: 'MEMBER_FENCED' })
