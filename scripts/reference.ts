@@ -7,7 +7,9 @@ export const referenceFile = new URL('../docs/reference.md', import.meta.url)
 
 /** A row per error code: what the runtime does about it, the exit code of the command line, the usual next step. */
 export function errorRows(): string[] {
-  return Object.entries(errorTable).map(([code, { reaction, exit, fix }]) => `| \`${code}\` | ${reaction} | ${exit} | ${fix} |`)
+  return Object.entries(errorTable).map(
+    ([code, { reaction, exit, fix }]) => `| \`${code}\` | ${reaction} | ${exit} | ${fix} |`,
+  )
 }
 
 /** A row per setting of a runtime: type, default, meaning. */
@@ -29,7 +31,10 @@ function replaced(page: string, marker: string, rows: readonly string[]): string
   const start = page.indexOf(open)
   const end = page.indexOf(close)
   if (start < 0 || end < 0) throw new Error(`docs/reference.md has no ${marker} table`)
-  const [head = '', rule = ''] = page.slice(start + open.length, end).trim().split('\n')
+  const [head = '', rule = ''] = page
+    .slice(start + open.length, end)
+    .trim()
+    .split('\n')
   return `${page.slice(0, start + open.length)}\n${[head, rule, ...rows].join('\n')}\n${page.slice(end)}`
 }
 

@@ -54,7 +54,9 @@ export const runtimeSettings = z.strictObject({
     .int()
     .min(1)
     .default(300_000)
-    .describe('How long one call of an asynchronous processor may take; then its record is given up (RECORD_TIMEOUT). Embedding and the index watch over their own waits.'),
+    .describe(
+      'How long one call of an asynchronous processor may take; then its record is given up (RECORD_TIMEOUT). Embedding and the index watch over their own waits.',
+    ),
   closeDeadlineMs: z
     .int()
     .min(1)

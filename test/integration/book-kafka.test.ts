@@ -8,7 +8,7 @@ import { partitionFor } from '../../src/partitioner.ts'
 import { book500, type ChangeEvent, changeStream } from '../support/change-stream.ts'
 import { dump, type Pipeline, produceEvents, startPipeline } from '../support/document-pipeline.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
-import { differences, type DumpedPoint, faultsOf, shuffled } from '../support/oracle.ts'
+import { type DumpedPoint, differences, faultsOf, shuffled } from '../support/oracle.ts'
 import { startQdrantDouble } from '../support/qdrant-double.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -72,25 +72,28 @@ async function runEmbedded(): Promise<DumpedPoint[]> {
   return points
 }
 
-describe.skipIf(kafkaBrokers.length === 0)('500 commits of a real book between Kafka and Qdrant, with two instances', () => {
-  test('the index equals the documents after every tenth, and the index of the embedded run', async () => {
-    const application = `book-${Date.now()}`
+describe.skipIf(kafkaBrokers.length === 0)(
+  '500 commits of a real book between Kafka and Qdrant, with two instances',
+  () => {
+    test('the index equals the documents after every tenth, and the index of the embedded run', async () => {
+      const application = `book-${Date.now()}`
 
-    const { faults, points, counts, shares } = await runOnKafka(events, application)
+      const { faults, points, counts, shares } = await runOnKafka(events, application)
 
-    console.log(`book-500, Kafka: ${JSON.stringify({ points: points.length, shares, ...counts })}`)
-    expect(faults).toEqual([])
-    expect(shares).toEqual([3, 3])
-    expect(counts.embedderTexts).toBe(counts.newChunks)
-    expect(differences(points, await runEmbedded())).toEqual([])
-  })
+      console.log(`book-500, Kafka: ${JSON.stringify({ points: points.length, shares, ...counts })}`)
+      expect(faults).toEqual([])
+      expect(shares).toEqual([3, 3])
+      expect(counts.embedderTexts).toBe(counts.newChunks)
+      expect(differences(points, await runEmbedded())).toEqual([])
+    })
 
-  test('a shuffled delivery with duplicates and replays ends right as well', async () => {
-    const partitionOf = (key: string) => partitionFor(Buffer.from(key), partitions)
-    const delivery = shuffled(events, { seed: 11, partitions, partitionOf })
+    test('a shuffled delivery with duplicates and replays ends right as well', async () => {
+      const partitionOf = (key: string) => partitionFor(Buffer.from(key), partitions)
+      const delivery = shuffled(events, { seed: 11, partitions, partitionOf })
 
-    const { faults } = await runOnKafka(delivery, `shuffled-${Date.now()}`)
+      const { faults } = await runOnKafka(delivery, `shuffled-${Date.now()}`)
 
-    expect(faults).toEqual([])
-  })
-})
+      expect(faults).toEqual([])
+    })
+  },
+)
