@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
-import { numbered, text, useLog } from '../contracts/broker/harness.ts'
+import { keepingOldRecords, numbered, text, useLog } from '../contracts/broker/harness.ts'
 import { TestMember } from '../contracts/broker/member.ts'
 import { KafkaServer } from '../support/kafka-server.ts'
 import { kafkaTarget } from '../support/kafka-target.ts'
@@ -21,7 +21,7 @@ describe.skipIf(!inject('kafkaServers'))('while a real Kafka is away', () => {
 
   /** A member that has received a record, so that its first assignment is behind it. */
   async function readingMember() {
-    const place = { topic: await log.topic(), partition: 0 }
+    const place = { topic: await log.topic(1, { settings: keepingOldRecords }), partition: 0 }
     const member = await TestMember.join(log.broker, { group: log.name('group'), topics: [place.topic] })
     await log.send(place, 'before')
     await log.eventually(() => expect(member.values(place)).toEqual(['before']))

@@ -71,7 +71,7 @@ export class KafkaServer implements AsyncDisposable {
 
   static async start(options: KafkaServerOptions = {}): Promise<KafkaServer> {
     const distribution = await kafkaDistribution()
-    const [port = 0, controllerPort = 0] = await freePorts(options.port)
+    const [port = 0, controllerPort = 0] = await freePorts(2, options.port)
     const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'millrace-kafka-')))
     if (!existsSync(join(directory, 'meta.properties')))
       await cp(distribution.formattedDirectory, directory, { recursive: true })
@@ -204,9 +204,9 @@ function addresses(port: number, controllerPort: number): Record<string, string>
   }
 }
 
-/** Two ports that were free a moment ago; both are held while they are chosen, so they differ. */
-async function freePorts(first = 0): Promise<number[]> {
-  const servers = [createServer(), createServer()]
+/** Ports that were free a moment ago, the first of them as wanted; all are held while they are chosen, so they differ. */
+export async function freePorts(count: number, first = 0): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
   const ports = await Promise.all(
     servers.map(
       (server, index) =>

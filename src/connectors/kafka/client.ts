@@ -30,10 +30,10 @@ export const retries = {
   request: { ...backoff, initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
   /** A member stays alive while the cluster is away: two minutes, then it counts as lost and joins anew. */
   member: { ...backoff, initialRetryTime: 100, maxRetryTime: 1_000, retries: 120 },
-  /** A producer looks half a minute for a broker. */
-  producer: { ...backoff, initialRetryTime: 50, maxRetryTime: 1_000, retries: 30 },
-  /** What a broker refuses for the moment. A transaction meets the end of the one before if it follows closely: the first waits are short. */
-  send: { ...backoff, initialRetryTime: 5, maxRetryTime: 1_000, retries: 12 },
+  /** The end of the transaction before is a matter of milliseconds: the first waits are short. */
+  transaction: { ...backoff, initialRetryTime: 5, maxRetryTime: 1_000, retries: 12 },
+  /** One attempt. The idempotent producer refuses less than one repetition; with this number it compares every count as false. */
+  send: { ...backoff, retries: Number.NaN },
 } satisfies Record<string, RetryOptions>
 
 const defaultConnectionTimeoutMs = 3_000

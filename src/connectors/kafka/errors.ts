@@ -4,6 +4,7 @@ import type { GroupOptions } from '../../runtime/broker.ts'
 /** What KafkaJS puts on its errors; `type` is the name of the protocol's error code. */
 interface KafkaError extends Error {
   readonly type?: string
+  readonly retriable?: boolean
   readonly topic?: string
   readonly partition?: number
 }
@@ -87,6 +88,9 @@ export const isUnknownMember = (error: unknown): boolean =>
 /** Another attempt, after a look at the current metadata, may succeed. */
 export const isPassing = (error: unknown): boolean =>
   hasType(error, passing) || chainOf(error).some(({ name }) => passingNames.includes(name))
+
+/** Another attempt may succeed, as far as KafkaJS knows. */
+export const isRepeatable = (error: unknown): boolean => chainOf(error).some(({ retriable }) => retriable === true)
 
 /** The broker refuses the records themselves; the same bytes will never be taken. */
 export const isPoison = (error: unknown): boolean => hasType(error, poisonous)

@@ -5,7 +5,7 @@ import type { Producer, ProducerOptions, ProducerRecord, Transaction } from '../
 import { type KafkaClientFactory, retries } from './client.ts'
 import { isUnknownTopic, produceError, topicMissing } from './errors.ts'
 import type { Cluster } from './internals.ts'
-import { sendRecords } from './sender.ts'
+import { type BatchSender, sendRecords } from './sender.ts'
 
 /** A topic that was created a moment ago may not be known to every broker. */
 const missingAttempts = 3
@@ -14,8 +14,7 @@ const missingPauseMs = 100
 /** A KafkaJS producer that is connected, and its connections. */
 export interface ConnectedProducer {
   readonly producer: KafkaJsProducer
-  /** The brokers that lead the partitions of a topic. */
-  leaders(topic: string): Promise<ReadonlyMap<number, number>>
+  readonly leaders: BatchSender['leaders']
 }
 
 /**
@@ -27,14 +26,16 @@ export async function connectProducer(
   { transactionalId, transactionTimeoutMs }: ProducerOptions = {},
 ): Promise<ConnectedProducer> {
   const clusters: Cluster[] = []
-  const kafka = factory.kafka(retries.producer, (cluster) => {
-    cluster.retry = retries.send
+  const kafka = factory.kafka(retries.request, (cluster) => {
+    cluster.retry = retries.transaction
     clusters.push(cluster)
   })
   const producer = kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
+    // Between the choice of a leader and the request to it the metadata must not change.
+    metadataMaxAge: Number.POSITIVE_INFINITY,
     retry: retries.send,
     createPartitioner:
       () =>
@@ -51,14 +52,19 @@ export async function connectProducer(
     producer.disconnect().catch(() => undefined)
     throw error
   }
-  return { producer, leaders: (topic) => leadersOf(cluster, topic, factory.clock) }
+  return { producer, leaders: (topic, { fresh }) => leadersOf(cluster, topic, { fresh, clock: factory.clock }) }
 }
 
-async function leadersOf(cluster: Cluster, topic: string, clock: Clock): Promise<ReadonlyMap<number, number>> {
+async function leadersOf(
+  cluster: Cluster,
+  topic: string,
+  { fresh, clock }: { readonly fresh: boolean; readonly clock: Clock },
+): Promise<ReadonlyMap<number, number>> {
   for (let attempt = 1; ; attempt++) {
     try {
       await cluster.addMultipleTargetTopics([topic])
-      await cluster.refreshMetadataIfNecessary()
+      if (fresh) await cluster.refreshMetadata()
+      else await cluster.refreshMetadataIfNecessary()
       return new Map(cluster.findTopicPartitionMetadata(topic).map(({ partitionId, leader }) => [partitionId, leader]))
     } catch (error) {
       if (!isUnknownTopic(error)) throw error
@@ -112,7 +118,11 @@ export class KafkaProducer implements Producer {
     if (this.#closed) throw new StreamError('BROKER_CLOSED', 'the producer is closed')
     try {
       const { producer, leaders } = await this.#connect()
-      return await sendRecords({ leaders, sendBatch: (batch) => producer.sendBatch(batch) }, records)
+      return await sendRecords(
+        { leaders, sendBatch: (batch) => producer.sendBatch(batch) },
+        records,
+        this.#factory.clock,
+      )
     } catch (error) {
       // Whatever failed, its sequence numbers may be wrong from now on, and it may still ask for a topic that is gone.
       await this.#discard()

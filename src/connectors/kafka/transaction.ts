@@ -119,7 +119,7 @@ class KafkaTransaction implements Transaction {
       leaders: this.#context.leaders,
       sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) => this.#transaction.sendBatch(batch),
     }
-    return this.#step(() => sendRecords(sender, records))
+    return this.#step(() => sendRecords(sender, records, this.#context.clock))
   }
 
   sendOffsets(group: string, offsets: readonly CommitOffset[]): Promise<void> {

@@ -88,6 +88,9 @@ export function useLog(createTarget: () => Promise<BrokerTarget>, capabilities: 
   return log
 }
 
+/** Retention goes by the time of the records: Kafka deletes those of `text` soon after its start. */
+export const keepingOldRecords = { 'retention.ms': '-1' }
+
 /** A record with text as its value and, unless another one is given, the same text as its key. */
 export function text({ topic, partition }: TopicPartition, value: string, key: string | null = value): ProducerRecord {
   return {

@@ -1,0 +1,42 @@
+import { isCoordinatorGone } from './errors.ts'
+import type { ConsumerGroup } from './internals.ts'
+
+/** Corrects what a consumer group does while brokers go and come back, so that its member survives it. */
+export function keepSteady(group: ConsumerGroup): void {
+  keepNodeIds(group)
+  followCoordinator(group)
+}
+
+/** While no broker can be reached KafkaJS forgets them all, and then crashes for having none; those that it knew may come back. */
+function keepNodeIds(group: ConsumerGroup): void {
+  const current = group.getNodeIds.bind(group)
+  let known: readonly string[] = []
+  group.getNodeIds = () => {
+    const ids = current()
+    if (ids.length > 0) known = ids
+    return known
+  }
+}
+
+/**
+ * KafkaJS looks for the coordinator only when it joins: it sends heartbeats to a broker that is gone until the group removes the member,
+ * and rejoins when the coordinator has moved. The new coordinator knows the members, and waits for them as long as the old one.
+ */
+function followCoordinator(group: ConsumerGroup): void {
+  const heartbeat = group.heartbeat.bind(group)
+  group.heartbeat = async (options) => {
+    try {
+      await heartbeat(options)
+    } catch (error) {
+      if (!isCoordinatorGone(error)) throw error
+      await findCoordinator(group)
+    }
+  }
+}
+
+/** The next heartbeat and the next commit go to the broker that coordinates the group now. */
+export async function findCoordinator(group: ConsumerGroup): Promise<void> {
+  const coordinator = await group.cluster.findGroupCoordinator({ groupId: group.groupId })
+  group.coordinator = coordinator
+  if (group.offsetManager) group.offsetManager.coordinator = coordinator
+}

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import type { ConsumerGroup } from '../../../src/connectors/kafka/internals.ts'
+import { keepSteady } from '../../../src/connectors/kafka/steady-group.ts'
+
+/** A group whose heartbeat fails with these facts as long as its coordinator is the first one. */
+function groupFailing(facts: { readonly type?: string; readonly name?: string }) {
+  const heartbeats: unknown[] = []
+  const group = {
+    groupId: 'group',
+    coordinator: 'first',
+    offsetManager: { coordinator: 'first' },
+    nodes: ['1', '2'],
+    cluster: { findGroupCoordinator: async () => 'second' },
+    getNodeIds: () => group.nodes,
+    heartbeat: async () => {
+      heartbeats.push(group.coordinator)
+      if (group.coordinator === 'first') throw Object.assign(new Error('refused'), facts)
+    },
+  }
+  keepSteady(group as unknown as ConsumerGroup)
+  return { group, heartbeats }
+}
+
+describe('a group while brokers go and come back', () => {
+  test('keeps the brokers that it knew, and takes those that it finds', () => {
+    const { group } = groupFailing({})
+    const before = group.getNodeIds()
+
+    group.nodes = []
+    const meanwhile = group.getNodeIds()
+    group.nodes = ['3']
+
+    expect([before, meanwhile, group.getNodeIds()]).toEqual([['1', '2'], ['1', '2'], ['3']])
+  })
+
+  test.each([
+    ['its broker is gone', { name: 'KafkaJSConnectionError' }],
+    ['its connection broke', { name: 'KafkaJSConnectionClosedError' }],
+    ['its broker left the cluster', { name: 'KafkaJSBrokerNotFound' }],
+    ['another broker has taken over', { type: 'NOT_COORDINATOR_FOR_GROUP' }],
+    ['the new one is still loading', { type: 'GROUP_LOAD_IN_PROGRESS' }],
+  ])('sends its heartbeats to the new coordinator when %s', async (_name, facts) => {
+    const { group, heartbeats } = groupFailing(facts)
+
+    await group.heartbeat()
+    await group.heartbeat()
+
+    expect(heartbeats).toEqual(['first', 'second'])
+    expect(group.offsetManager.coordinator).toBe('second')
+  })
+
+  test.each(['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])('hears %s', async (type) => {
+    const { group } = groupFailing({ type })
+
+    await expect(group.heartbeat()).rejects.toMatchObject({ type })
+    expect(group.coordinator).toBe('first')
+  })
+})
