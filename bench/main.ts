@@ -1,12 +1,15 @@
+import { backlogMemory } from './backlog.ts'
 import { chunkerBlocks, chunkerChunks } from './chunker.ts'
 import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from './embed.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
+import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
 import { storeReadCache, storeReadDisk, storeReadOverlay, storeWrite } from './store.ts'
 
 /** Every figure by its name. */
 const figures: Readonly<Record<string, () => Promise<Figure>>> = {
+  'backlog.memory': backlogMemory,
   'chunker.blocks': chunkerBlocks,
   'chunker.chunks': chunkerChunks,
   'embed.pipeline': embedPipeline,
@@ -16,6 +19,7 @@ const figures: Readonly<Record<string, () => Promise<Figure>>> = {
   'manifest.bytes': manifestBytes,
   'manifest.encode': manifestEncode,
   'manifest.decode': manifestDecode,
+  'pipeline.overhead': pipelineOverhead,
   'qdrant.batches': qdrantBatches,
   'store.read-overlay': storeReadOverlay,
   'store.read-cache': storeReadCache,

@@ -1,4 +1,4 @@
-import { decode as decodeMsgpack, encode as encodeMsgpack } from '@msgpack/msgpack'
+import { Decoder, Encoder } from '@msgpack/msgpack'
 import type { ZodType } from 'zod'
 import { reasonOf, StreamError } from './errors.ts'
 
@@ -60,10 +60,13 @@ export function json<T>(schema: ZodType<T>): Serde<T> {
 
 /** MessagePack of plain data: objects, arrays, strings, numbers, booleans, null, Uint8Array. `undefined` properties are dropped. */
 export function msgpack<T>(): Serde<T> {
+  // Kept, because each one comes with a buffer.
+  const encoder = new Encoder({ ignoreUndefined: true })
+  const decoder = new Decoder()
   return {
     name: 'msgpack',
-    serialize: (value) => encoding('msgpack', () => encodeMsgpack(value, { ignoreUndefined: true })),
-    deserialize: (data) => decoding('msgpack', () => decodeMsgpack(data) as T),
+    serialize: (value) => encoding('msgpack', () => encoder.encode(value)),
+    deserialize: (data) => decoding('msgpack', () => decoder.decode(data) as T),
   }
 }
 

@@ -8,6 +8,8 @@ import type { Argument, DatabaseMethod, DatabaseRequest, DatabaseResponse, Reply
 /** Requests beyond this many wait here, in order, where a write need not queue behind a hundred searches' worth of messages. */
 const maxRequestsInFlight = 8
 const closeTimeoutMs = 10_000
+/** Messages die young here; V8 would take 100 MB for them on a machine with much memory. */
+const maxYoungGenerationSizeMb = 16
 
 interface Waiting {
   readonly request: DatabaseRequest
@@ -34,7 +36,8 @@ export class DatabaseThread {
     this.#name = name
     this.#clock = clock
     // A build rewrites the extensions of imports, not of strings: the worker has the same one as this file.
-    this.#worker = new Worker(new URL(`./worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
+    const entry = new URL(`./worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
+    this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb } })
     this.#worker.on('message', (response: DatabaseResponse) => this.#settle(response))
     this.#worker.on('error', (cause) => this.#stop(cause))
     this.#worker.on('exit', () => this.#stop())
