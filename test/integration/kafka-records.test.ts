@@ -78,8 +78,10 @@ describe.skipIf(kafkaBrokers.length === 0)('records in a real Kafka', () => {
 
     const { member, read } = await received(place, 'tick')
 
-    expect(read.filter((value) => value === 'new')).toHaveLength(10)
-    expect(member).toEqual(read)
+    // The ticks go on being compacted between the two.
+    const [ofMember, ofRead] = [member, read].map((values) => values.filter((value) => value !== 'tick'))
+    expect(ofRead?.filter((value) => value === 'new')).toHaveLength(10)
+    expect(ofMember).toEqual(ofRead)
   }, 120_000)
 
   test.each(['gzip', 'zstd'])('records compressed with %s are read', async (codec) => {

@@ -49,6 +49,7 @@ const passingNames = [
   'KafkaJSConnectionClosedError',
   'KafkaJSRequestTimeoutError',
   'KafkaJSBrokerNotFound',
+  'KafkaJSGroupCoordinatorNotFound',
   'KafkaJSTopicMetadataNotLoaded',
   'KafkaJSMetadataNotLoaded',
   'KafkaJSLockTimeout',
@@ -89,8 +90,9 @@ export const isUnknownMember = (error: unknown): boolean =>
 export const isPassing = (error: unknown): boolean =>
   hasType(error, passing) || chainOf(error).some(({ name }) => passingNames.includes(name))
 
-/** Another attempt may succeed, as far as KafkaJS knows. */
-export const isRepeatable = (error: unknown): boolean => chainOf(error).some(({ retriable }) => retriable === true)
+/** Another attempt may succeed, as far as KafkaJS knows; what is a StreamError already has been decided. */
+export const isRepeatable = (error: unknown): boolean =>
+  !isStreamError(error) && chainOf(error).some(({ retriable }) => retriable === true)
 
 /** The broker refuses the records themselves; the same bytes will never be taken. */
 export const isPoison = (error: unknown): boolean => hasType(error, poisonous)

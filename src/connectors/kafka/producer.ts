@@ -62,9 +62,10 @@ async function leadersOf(
 ): Promise<ReadonlyMap<number, number>> {
   for (let attempt = 1; ; attempt++) {
     try {
+      // KafkaJS asks for all topics that it ever sent to, which fails when one of them was deleted.
+      if (fresh) cluster.targetTopics.clear()
       await cluster.addMultipleTargetTopics([topic])
-      if (fresh) await cluster.refreshMetadata()
-      else await cluster.refreshMetadataIfNecessary()
+      await cluster.refreshMetadataIfNecessary()
       return new Map(cluster.findTopicPartitionMetadata(topic).map(({ partitionId, leader }) => [partitionId, leader]))
     } catch (error) {
       if (!isUnknownTopic(error)) throw error

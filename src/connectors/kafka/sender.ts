@@ -3,7 +3,7 @@ import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { ProducerRecord } from '../../runtime/broker.ts'
 import { type Batch, halvesOf, roundsOf } from './batches.ts'
-import { causeOf, isPoison, isRepeatable, topicMissing } from './errors.ts'
+import { causeOf, isPoison, isRepeatable, isUnknownTopic, topicMissing } from './errors.ts'
 
 const timeoutMs = 60_000
 /** Transactions that follow one another closely meet the end of the one before: the first pauses are short. */
@@ -55,8 +55,9 @@ class Delivery {
   async send(batches: readonly Batch[]): Promise<void> {
     let pending = batches
     let pauseMs = firstPauseMs
+    let fresh = false
     for (;;) {
-      const failures = await this.#attempt(pending)
+      const failures = await this.#attempt(pending, fresh)
       const final = failures.find(({ error }) => !isRepeatable(error) && !isPoison(error))
       if (final) throw final.error
       for (const { error, batches: refused } of failures) if (isPoison(error)) await this.#isolate(refused, error)
@@ -64,16 +65,18 @@ class Delivery {
       if (!passing) return
       if (this.#clock.now() >= this.#deadline) throw passing.error
       pending = failures.flatMap(({ error, batches: failed }) => (isPoison(error) ? [] : failed))
+      // KafkaJS has asked for fresh metadata, but keeps the old when a topic is gone.
+      fresh = isUnknownTopic(passing.error)
       await delay(this.#clock, pauseMs)
       pauseMs = Math.min(2 * pauseMs, longestPauseMs)
     }
   }
 
   /** Resolves when all brokers have answered, with what was not written. */
-  async #attempt(batches: readonly Batch[]): Promise<Failure[]> {
+  async #attempt(batches: readonly Batch[], fresh: boolean): Promise<Failure[]> {
     let requests: Batch[][]
     try {
-      requests = await this.#requestsFor(batches)
+      requests = await this.#requestsFor(batches, fresh)
     } catch (error) {
       return [{ error, batches }]
     }
@@ -95,20 +98,20 @@ class Delivery {
   /**
    * One for each topic and broker: KafkaJS groups the partitions of a topic in one go, but the metadata may change between two topics.
    */
-  async #requestsFor(batches: readonly Batch[]): Promise<Batch[][]> {
+  async #requestsFor(batches: readonly Batch[], fresh: boolean): Promise<Batch[][]> {
     const requests: Batch[][] = []
     for (const [topic, ofTopic] of Map.groupBy(batches, (batch) => batch.topic)) {
-      const leaders = await this.#leaders(topic, ofTopic)
+      const leaders = await this.#leaders(topic, ofTopic, fresh)
       requests.push(...Map.groupBy(ofTopic, ({ partition }) => leaders.get(partition)).values())
     }
     return requests
   }
 
   /** A partition that is not known may be new. */
-  async #leaders(topic: string, batches: readonly Batch[]): Promise<ReadonlyMap<number, number>> {
+  async #leaders(topic: string, batches: readonly Batch[], fresh: boolean): Promise<ReadonlyMap<number, number>> {
     const isMissing = ({ partition }: Batch) => !leaders.has(partition)
-    let leaders = await this.#sender.leaders(topic, { fresh: false })
-    if (batches.some(isMissing)) leaders = await this.#sender.leaders(topic, { fresh: true })
+    let leaders = await this.#sender.leaders(topic, { fresh })
+    if (!fresh && batches.some(isMissing)) leaders = await this.#sender.leaders(topic, { fresh: true })
     const missing = batches.find(isMissing)
     if (missing) throw topicMissing(`${topic}-${missing.partition}`)
     return leaders

@@ -29,7 +29,8 @@ function followCoordinator(group: ConsumerGroup): void {
       await heartbeat(options)
     } catch (error) {
       if (!isCoordinatorGone(error)) throw error
-      await findCoordinator(group)
+      // When there is none at the moment, the next heartbeat, which is due at once, asks again.
+      await findCoordinator(group).catch(() => undefined)
     }
   }
 }

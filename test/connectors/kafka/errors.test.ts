@@ -5,11 +5,13 @@ import {
   commitError,
   isPassing,
   isPoison,
+  isRepeatable,
   isUnknownMember,
   joinError,
   memberError,
   produceError,
   requestError,
+  topicMissing,
 } from '../../../src/connectors/kafka/errors.ts'
 import { evenAssignor } from '../../contracts/broker/member.ts'
 
@@ -81,6 +83,13 @@ describe('errors of Kafka', () => {
     expect(isPassing(wrapped(protocol('INVALID_RECORD')))).toBe(false)
     expect(isPoison(wrapped(protocol('INVALID_RECORD')))).toBe(true)
     expect(isUnknownMember(wrapped(protocol('UNKNOWN_MEMBER_ID')))).toBe(true)
+  })
+
+  test('a decided error is not repeated, although its cause could be', () => {
+    const cause = Object.assign(protocol('UNKNOWN_TOPIC_OR_PARTITION'), { retriable: true })
+
+    expect(isRepeatable(wrapped(cause))).toBe(true)
+    expect(isRepeatable(topicMissing('documents', cause))).toBe(false)
   })
 
   test('a StreamError stays what it is', () => {

@@ -49,6 +49,21 @@ describe('a group while brokers go and come back', () => {
     expect(group.offsetManager.coordinator).toBe('second')
   })
 
+  test('stays in the group while there is no coordinator', async () => {
+    const { group, heartbeats } = groupFailing({ type: 'NOT_COORDINATOR_FOR_GROUP' })
+    const find = group.cluster.findGroupCoordinator
+    group.cluster.findGroupCoordinator = async () => {
+      throw Object.assign(new Error('Failed to find group coordinator'), { retriable: false })
+    }
+
+    await group.heartbeat()
+    group.cluster.findGroupCoordinator = find
+    await group.heartbeat()
+    await group.heartbeat()
+
+    expect(heartbeats).toEqual(['first', 'first', 'second'])
+  })
+
   test.each(['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])('hears %s', async (type) => {
     const { group } = groupFailing({ type })
 
