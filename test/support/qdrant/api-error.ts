@@ -25,8 +25,9 @@ export class ApiError extends Error {
     return new ApiError(409, `Wrong input: ${text}`)
   }
 
-  static inference(text: string): ApiError {
-    return new ApiError(400, text)
+  static inference(): ApiError {
+    const reason = 'InferenceService URL not configured - please provide valid address in config'
+    return new ApiError(500, `Service internal error: ${reason}`)
   }
 
   static noPoint(id: string | number | bigint): ApiError {

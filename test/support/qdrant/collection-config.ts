@@ -54,7 +54,8 @@ export class CollectionConfig {
   readonly dense: Map<string, VectorParams>
   readonly sparse: Map<string, SparseParams>
   readonly #isSingle: boolean
-  readonly #hasSparse: boolean
+  #hasSparse: boolean
+  readonly shards: number
   #params: Section
   #hnsw: Section
   #optimizers: Section
@@ -68,8 +69,9 @@ export class CollectionConfig {
     this.#isSingle = request.vectors.isSingle
     this.sparse = new Map([...(request.sparse_vectors ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)))
     this.#hasSparse = request.sparse_vectors !== undefined
+    this.shards = request.shard_number ?? 1
     this.#params = {
-      shard_number: request.shard_number ?? 1,
+      shard_number: this.shards,
       ...(request.sharding_method === undefined ? {} : { sharding_method: request.sharding_method }),
       replication_factor: request.replication_factor ?? 1,
       write_consistency_factor: request.write_consistency_factor ?? 1,
@@ -155,6 +157,7 @@ export class CollectionConfig {
       throw ApiError.badInput(`Sparse vector \`${name}\` already exists with a different configuration`)
     }
     if (!known) this.sparse.set(name, { index: undefined, modifier: config.modifier })
+    this.#hasSparse = true
   }
 
   removeVector(name: string): void {
@@ -176,11 +179,10 @@ export class CollectionConfig {
 
   #showParams(): Answer {
     const single = this.#isSingle ? this.dense.get('') : undefined
-    const showsSparse = this.#hasSparse || this.sparse.size > 0
     return {
       vectors: single ? showVector(single) : sorted(this.dense, showVector),
       ...this.#params,
-      sparse_vectors: showsSparse ? sorted(this.sparse, showSparse) : undefined,
+      sparse_vectors: this.#hasSparse ? sorted(this.sparse, showSparse) : undefined,
     }
   }
 }

@@ -20,7 +20,7 @@ function describe(collection: Collection): Answer {
     optimizer_status: 'ok',
     indexed_vectors_count: 0,
     points_count: collection.size,
-    segments_count: 2,
+    segments_count: 2 * collection.config.shards,
     config: collection.config.show(),
     payload_schema: new Map(
       [...collection.indexes].map(([name, { schema, size }]) => [
@@ -38,8 +38,8 @@ export const collectionExists: Handler = (exchange) => ({
 
 export const putCollection: Handler = (exchange) => {
   const name = collectionName(exchange, true)
-  const request = readBody(exchange, createCollection, createProblems)
   waitTimeout(exchange.params)
+  const request = readBody(exchange, createCollection, createProblems)
   requireWrite(exchange)
   exchange.database.create(name, request)
   return { result: true }
@@ -47,8 +47,8 @@ export const putCollection: Handler = (exchange) => {
 
 export const patchCollection: Handler = (exchange) => {
   collectionName(exchange)
-  const request = readBody(exchange, updateCollection, updateCollectionProblems)
   waitTimeout(exchange.params)
+  const request = readBody(exchange, updateCollection, updateCollectionProblems)
   requireWrite(exchange)
   const collection = collectionOf(exchange)
   collection.config.update(request)
@@ -64,8 +64,8 @@ export const dropCollection: Handler = (exchange) => {
 }
 
 export const postAliases: Handler = (exchange) => {
-  const { actions } = readBody(exchange, changeAliases)
   waitTimeout(exchange.params)
+  const { actions } = readBody(exchange, changeAliases)
   requireWrite(exchange)
   for (const action of actions) exchange.database.changeAlias(action)
   return { result: true }

@@ -256,9 +256,17 @@ function strictModeProblems(config: StrictMode | undefined): Problem[] {
   ])
 }
 
+const quantizationProblems = (config: object | undefined): Problem[] => {
+  const { scalar }: { scalar?: { quantile?: number } } = config ?? {}
+  const quantile = scalar?.quantile === undefined ? undefined : Math.fround(scalar.quantile)
+  const rule = inRange('scalar.quantile', quantile, { min: 0.5, max: 1, isFloat: true })
+  return nested('quantization_config', rule)
+}
+
 const vectorParamsProblems = (params: VectorParams): Problem[] => [
   ...inRange('size', params.size, { min: 1, max: 65536 }),
   ...hnswProblems(params.hnsw_config),
+  ...quantizationProblems(params.quantization_config),
 ]
 
 export function createProblems(request: CreateCollection): Problem[] {
@@ -274,6 +282,7 @@ export function createProblems(request: CreateCollection): Problem[] {
     ...hnswProblems(request.hnsw_config),
     ...nested('wal_config', inRange('wal_capacity_mb', request.wal_config?.wal_capacity_mb, { min: 1 })),
     ...optimizersProblems(request.optimizers_config),
+    ...quantizationProblems(request.quantization_config),
     ...strictModeProblems(request.strict_mode_config),
   ]
 }
@@ -283,10 +292,14 @@ export function updateCollectionProblems(request: UpdateCollection): Problem[] {
   return [
     ...nested(
       'vectors',
-      problemsOfValues(diffs, (diff) => hnswProblems(diff.hnsw_config)),
+      problemsOfValues(diffs, (diff) => [
+        ...hnswProblems(diff.hnsw_config),
+        ...quantizationProblems(diff.quantization_config),
+      ]),
     ),
     ...optimizersProblems(request.optimizers_config),
     ...hnswProblems(request.hnsw_config),
+    ...quantizationProblems(request.quantization_config),
     ...strictModeProblems(request.strict_mode_config),
   ]
 }
@@ -325,3 +338,6 @@ export const vectorNameConfig = untagged<ReturnType<typeof denseName> | ReturnTy
 )
 
 export type VectorNameConfig = ReturnType<typeof vectorNameConfig>
+
+export const vectorNameProblems = (config: VectorNameConfig): Problem[] =>
+  'dense' in config ? nested('dense', inRange('size', config.dense.size, { min: 1, max: 65_536 })) : []

@@ -12,6 +12,7 @@ export function countFacets(
 ): Answer {
   const name = printPath(request.key)
   const index = collection.indexes.get(name)
+  if (collection.size === 0) return { hits: [] }
   if (!index?.canLookUp) {
     throw ApiError.badInput(
       `No appropriate index for faceting: \`${name}\`. Please create one to facet on this field. Check https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload schemas support Match conditions`,

@@ -11,7 +11,7 @@ export function reciprocalRankFusion(
 ): Scored[] {
   if (weights && weights.length !== lists.length) {
     throw ApiError.badInput(
-      `Validation failed: Number of weights in RRF should match number of pre-fetches: got ${weights.length}, expected ${lists.length}`,
+      `Validation failed: RRF weights length (${weights.length}) does not match number of prefetches (${lists.length})`,
     )
   }
   const ranked = lists.map((list, source) => {

@@ -1,7 +1,6 @@
 /** Requests that group, and the older search. */
 
 import { type Filter, filter, filterProblems } from './filter-shape.ts'
-import type { Json } from './json.ts'
 import { jsonPath } from './json-path.ts'
 import {
   prefetchProblems,
@@ -9,13 +8,14 @@ import {
   type SearchParams,
   searchParams,
   searchParamsProblems,
+  type WithPayload,
+  type WithVector,
   withPayload,
   withVector,
 } from './query-shape.ts'
 import {
   f32,
   flattened,
-  json,
   list,
   maybe,
   noVariant,
@@ -28,10 +28,26 @@ import {
   untagged,
   usize,
 } from './serde.ts'
-import { inRange, nested, type Problem } from './validation.ts'
+import { shardKeys } from './shard-key.ts'
+import { inRange, nested, type Problem, problemsOfList } from './validation.ts'
 import { type NamedVector, searchVector, sparseProblems } from './vector-shape.ts'
 
-const withLookup = untagged<Json>(noVariant('WithLookupInterface'), string, json)
+/** Which points of another collection are shown beside the groups, and how. */
+export interface WithLookup {
+  readonly collection: string
+  readonly with_payload: WithPayload | undefined
+  readonly with_vectors: WithVector | undefined
+}
+
+const withLookup = untagged<WithLookup>(
+  noVariant('WithLookupInterface'),
+  (node, way) => ({ collection: string(node, way), with_payload: true, with_vectors: undefined }),
+  struct<WithLookup>('WithLookup', {
+    collection: required(string),
+    with_payload: optional<WithPayload | undefined>(option(withPayload), () => true),
+    with_vectors: optional<WithVector | undefined>(option(withVector), () => undefined, ['with_vector']),
+  }),
+)
 
 export const queryGroups = flattened('QueryGroupsRequest', (node, way) => ({
   ...queryInternal(node, way),
@@ -63,7 +79,12 @@ const searchFields = {
 
 export const search = flattened(
   'SearchRequest',
-  struct('SearchRequestInternal', { ...searchFields, limit: required(usize, ['top']), offset: maybe(usize) }),
+  struct('SearchRequestInternal', {
+    ...searchFields,
+    limit: required(usize, ['top']),
+    offset: maybe(usize),
+    shard_key: shardKeys,
+  }),
 )
 
 const searchProblemsOf = (request: {
@@ -81,6 +102,9 @@ export const searchProblems = (request: ReturnType<typeof search>): Problem[] =>
 
 export const searchBatch = struct('SearchRequestBatch', { searches: required(list(search)) })
 
+export const searchBatchProblems = ({ searches }: ReturnType<typeof searchBatch>): Problem[] =>
+  problemsOfList('searches', searches, searchProblems)
+
 export const searchGroups = flattened('SearchGroupsRequest', (node, way) => ({
   ...struct('SearchGroupsRequestInternal', searchFields)(node, way),
   ...struct('BaseGroupRequest', {
@@ -88,6 +112,7 @@ export const searchGroups = flattened('SearchGroupsRequest', (node, way) => ({
     group_size: required(u32),
     limit: required(u32),
     with_lookup: maybe(withLookup),
+    shard_key: shardKeys,
   })(node, way),
 }))
 

@@ -3,6 +3,7 @@
 import { ApiError } from './api-error.ts'
 import type { Collection } from './collection.ts'
 import { type Filter, mergeFilters } from './filter-shape.ts'
+import type { WithLookup } from './group-shape.ts'
 import type { PointId } from './ids.ts'
 import type { Json } from './json.ts'
 import { type JsonPath, valuesAt } from './json-path.ts'
@@ -16,7 +17,7 @@ export interface Grouping {
   readonly group_by: JsonPath
   readonly group_size: number
   readonly limit: number
-  readonly with_lookup: Json | undefined
+  readonly with_lookup: WithLookup | undefined
 }
 
 type GroupKey = string | number | bigint
@@ -26,6 +27,7 @@ export function runGroups(
   request: QueryRequest,
   { grouping, shown }: { grouping: Grouping; shown: Shown },
 ): Answer {
+  checkUsing(place.collection, request.using ?? '')
   const groups = new Map<GroupKey, Scored[]>()
   for (const hit of rankedPoints(place, request, grouping.group_by)) {
     for (const key of keysOf(place.collection, hit.id, grouping.group_by)) {
@@ -42,6 +44,21 @@ export function runGroups(
     lookup: lookup?.(id),
   }))
   return { groups: best }
+}
+
+function checkUsing(collection: Collection, name: string): void {
+  if (collection.config.hasVector(name)) return
+  const { dense, sparse } = collection.schema
+  const names = [...dense.keys(), ...sparse.keys()]
+  const isUnnamedOnly = names.length === 1 && names[0] === ''
+  if (names.length === 0) throw ApiError.badInput('Vectors are not configured in this collection')
+  if (isUnnamedOnly) throw ApiError.badInput(`Vector with name ${name} is not configured in this collection`)
+  const available = `available names: ${names.join(', ')}`
+  throw ApiError.badInput(
+    name === ''
+      ? `Collection requires specified vector name in the request, ${available}`
+      : `Vector with name \`${name}\` is not configured in this collection, ${available}`,
+  )
 }
 
 function rankedPoints(place: QueryPlace, request: QueryRequest, groupBy: JsonPath): Scored[] {
@@ -67,13 +84,16 @@ function keysOf(collection: Collection, id: PointId, path: JsonPath): readonly G
 }
 
 /** Points of another collection whose ids are the group ids. */
-function lookupOf(place: QueryPlace, request: Json | undefined): ((id: GroupKey) => Answer | undefined) | undefined {
+function lookupOf(
+  place: QueryPlace,
+  request: WithLookup | undefined,
+): ((id: GroupKey) => Answer | undefined) | undefined {
   if (request === undefined) return undefined
-  const name = request instanceof Map ? request.get('collection') : request
-  const other = typeof name === 'string' ? place.find(name) : undefined
-  if (!other) throw ApiError.notFound(`Collection ${String(name)} not found`)
+  const { collection, with_payload = false, with_vectors = false } = request
+  const other = place.find(collection)
+  if (!other) throw ApiError.notFound(`Collection ${collection} not found`)
   return (id) => {
     const point = other.get(id)
-    return point && showRecord(other, point, { withPayload: true, withVector: false })
+    return point && showRecord(other, point, { withPayload: with_payload, withVector: with_vectors })
   }
 }

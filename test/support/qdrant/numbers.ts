@@ -1,10 +1,12 @@
 /** How the server prints numbers: the shortest digits that read back, a fraction on every float, exponents with a sign. */
 
 export function formatFloat64(value: number): string {
+  if (!Number.isFinite(value)) return 'null'
   return layOut(String(Math.abs(value)), value)
 }
 
 export function formatFloat32(value: number): string {
+  if (!Number.isFinite(value)) return 'null'
   if (value === 0) return layOut('0', value)
   const size = Math.abs(value)
   for (let digits = 6; digits < 9; digits++) {

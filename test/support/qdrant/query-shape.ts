@@ -25,6 +25,7 @@ import {
   usize,
   variants,
 } from './serde.ts'
+import { type ShardKeys, shardKeys } from './shard-key.ts'
 import { inRange, nested, type Problem, problem, problemsOfList } from './validation.ts'
 import {
   dense,
@@ -68,6 +69,7 @@ export const retrieve = flattened(
     ids: required(list(pointId)),
     with_payload: maybe(withPayload),
     with_vector: vectorsField,
+    shard_key: shardKeys,
   }),
 )
 
@@ -104,6 +106,7 @@ const scrollFields = struct('ScrollRequestInternal', {
   with_payload: maybe(withPayload),
   with_vector: vectorsField,
   order_by: maybe(orderBy),
+  shard_key: shardKeys,
 })
 
 export type Scroll = ReturnType<typeof scrollFields>
@@ -118,7 +121,7 @@ export const scrollProblems = (request: Scroll): Problem[] =>
 
 export const count = flattened(
   'CountRequest',
-  struct('CountRequestInternal', { filter: maybe(filter), exact: optional(boolean, () => true) }),
+  struct('CountRequestInternal', { filter: maybe(filter), exact: optional(boolean, () => true), shard_key: shardKeys }),
 )
 
 export const countProblems = (request: ReturnType<typeof count>): Problem[] =>
@@ -131,6 +134,7 @@ export const facet = flattened(
     limit: maybe(usize),
     filter: maybe(filter),
     exact: maybe(boolean),
+    shard_key: shardKeys,
   }),
 )
 
@@ -328,6 +332,7 @@ export interface QueryRequest extends Prefetch {
   readonly offset: number | undefined
   readonly with_vector: WithVector | undefined
   readonly with_payload: WithPayload | undefined
+  readonly shard_key?: ShardKeys | undefined
 }
 
 const prefetch: Decode<Prefetch> = (node, way) => readPrefetch(node, way)
@@ -350,6 +355,7 @@ export const queryInternal = struct<QueryRequest>('QueryRequestInternal', {
   offset: maybe(usize),
   with_vector: maybe(withVector, ['with_vectors']),
   with_payload: maybe(withPayload),
+  shard_key: shardKeys,
 })
 
 export const queryRequest = flattened('QueryRequest', queryInternal)

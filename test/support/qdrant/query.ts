@@ -9,7 +9,7 @@ import type { ContextPair, Prefetch, Query, QueryRequest, VectorInput } from './
 import type { Scored } from './scored.ts'
 import { type LeafOptions, searchOrdered, searchVectors, unscored, type VectorQuery } from './search.ts'
 import { debugString } from './serde.ts'
-import { checkVector, type StoredVector, similarity } from './vectors.ts'
+import { checkVector, type StoredVector, similarity, unknownVector } from './vectors.ts'
 
 export type FindCollection = (name: string) => Collection | undefined
 
@@ -22,12 +22,21 @@ export interface QueryPlace {
 const defaultLimit = 10
 
 export function runQuery(place: QueryPlace, request: QueryRequest): Scored[] {
-  checkReferences(place, request)
-  checkRequest(request)
-  const { offset = 0, limit = defaultLimit } = request
-  place.collection.spendRead(costOf(request))
-  const filter = withoutIds(request.filter, referencedIds(place, request))
-  return execute(place, { ...request, filter }, limit + offset).slice(offset, offset + limit)
+  return runQueries(place, [request])[0] ?? []
+}
+
+/** Queries of one request are paid together. */
+export function runQueries(place: QueryPlace, requests: readonly QueryRequest[]): Scored[][] {
+  for (const request of requests) {
+    checkReferences(place, request)
+    checkRequest(request)
+  }
+  place.collection.spendRead(requests.reduce((sum, request) => sum + costOf(request), 0))
+  return requests.map((request) => {
+    const { offset = 0, limit = defaultLimit } = request
+    const filter = withoutIds(request.filter, referencedIds(place, request))
+    return execute(place, { ...request, filter }, limit + offset).slice(offset, offset + limit)
+  })
 }
 
 function checkRequest({ prefetch = [], query, score_threshold, using }: Prefetch): void {
@@ -177,7 +186,7 @@ function average(vectors: readonly StoredVector[]): Float32Array {
     throw ApiError.badInput("Can't average vectors of this kind")
   })
   const [first] = rows
-  if (!first) throw ApiError.badRequest('At least one positive vector ID required with this strategy')
+  if (!first) throw ApiError.badInput('Positive vectors should not be empty with `average` strategy')
   return first.map((_, index) => {
     const sum = rows.reduce((total, row) => Math.fround(total + (row[index] ?? 0)), 0)
     return Math.fround(sum / rows.length)
@@ -191,8 +200,10 @@ function vectorOf(place: QueryPlace, request: Prefetch, input: VectorInput): Sto
     checkVector(place.collection.schema, name, input)
     return input
   }
-  const vector = lookupCollection(place, request).require(input.id).vectors.get(name)
+  const collection = lookupCollection(place, request)
+  const vector = collection.require(input.id).vectors.get(name)
   if (vector) return vector
+  if (!collection.config.hasVector(name)) throw unknownVector(name)
   throw ApiError.notFound(`Vector with name ${debugString(name)} for point not found`)
 }
 

@@ -9,6 +9,7 @@ import {
   queryGroupsProblems,
   search,
   searchBatch,
+  searchBatchProblems,
   searchGroups,
   searchGroupsProblems,
   searchProblems,
@@ -16,7 +17,7 @@ import {
 import { type Grouping, runGroups } from './groups.ts'
 import { compareIds, parsePointId } from './ids.ts'
 import { type ReadParams, readParams } from './params.ts'
-import { type QueryPlace, runQuery } from './query.ts'
+import { type QueryPlace, runQueries, runQuery } from './query.ts'
 import {
   count,
   countProblems,
@@ -35,6 +36,7 @@ import {
 import { type Shown, showRecord, showScored } from './scored.ts'
 import { orderedPoints, pageOf } from './search.ts'
 import type { Decode } from './serde.ts'
+import { refuseShardKeys, type ShardKeys } from './shard-key.ts'
 import { checkBatchSize, checkGrouping, checkRead, checkTimeout } from './strict-mode.ts'
 import type { Problem } from './validation.ts'
 import type { NamedVector } from './vector-shape.ts'
@@ -44,15 +46,16 @@ type Handler = (exchange: Exchange) => Reply
 
 /** Reads path, body and parameters, finds the collection, and lets `run` answer. */
 const reading =
-  <T>(
+  <T extends object>(
     body: { readonly decode: Decode<T>; readonly problems?: (value: T) => readonly Problem[] },
     run: (place: QueryPlace, value: T, params: ReadParams) => Answer,
   ): Handler =>
   (exchange) => {
     collectionName(exchange)
-    const value = readBody(exchange, body.decode, body.problems)
     const params = readParams(exchange.params)
+    const value = readBody(exchange, body.decode, body.problems)
     const collection = collectionOf(exchange)
+    if ('shard_key' in value) refuseShardKeys(value.shard_key as ShardKeys | undefined, ApiError.badRequest)
     return { result: run({ collection, find: (name) => exchange.database.find(name) }, value, params) }
   }
 
@@ -85,7 +88,7 @@ export const retrievePoint: Handler = (exchange) => {
 export const scrollPoints = reading(
   { decode: scroll, problems: scrollProblems },
   ({ collection }, request, { timeout }) => {
-    checkRead(collection, { limit: request.limit ?? 10, filter: request.filter, timeout })
+    checkRead(collection, { limit: request.limit, filter: request.filter, timeout })
     if (request.order_by && request.offset !== undefined) {
       throw ApiError.badInput(
         "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value",
@@ -157,15 +160,17 @@ const shownByQuery = ({ with_payload, with_vector }: Pick<QueryRequest, 'with_pa
   withVector: with_vector ?? false,
 })
 
-const answerQuery = (place: QueryPlace, request: QueryRequest): Answer => ({
-  points: showScored(place.collection, runQuery(place, request), shownByQuery(request)),
-})
+const answerQueries = (place: QueryPlace, requests: readonly QueryRequest[]): Answer[] =>
+  runQueries(place, requests).map((points, index) => {
+    const request = requests[index]
+    return { points: request ? showScored(place.collection, points, shownByQuery(request)) : [] }
+  })
 
 export const queryPoints = reading(
   { decode: queryRequest, problems: queryRequestProblems },
   (place, request, params) => {
     checkQuery(place, request, params)
-    return answerQuery(place, request)
+    return answerQueries(place, [request])[0] ?? null
   },
 )
 
@@ -174,7 +179,7 @@ export const queryPointsBatch = reading(
   (place, { searches }, params) => {
     checkBatchSize(place.collection, searches.length)
     for (const request of searches) checkQuery(place, request, params)
-    return searches.map((request) => answerQuery(place, request))
+    return answerQueries(place, searches)
   },
 )
 
@@ -217,10 +222,13 @@ function answerSearch(place: QueryPlace, request: SearchLike, params: ReadParams
 
 export const searchPoints = reading({ decode: search, problems: searchProblems }, answerSearch)
 
-export const searchPointsBatch = reading({ decode: searchBatch }, (place, { searches }, params) => {
-  checkBatchSize(place.collection, searches.length)
-  return searches.map((request) => answerSearch(place, request, params))
-})
+export const searchPointsBatch = reading(
+  { decode: searchBatch, problems: searchBatchProblems },
+  (place, { searches }, params) => {
+    checkBatchSize(place.collection, searches.length)
+    return searches.map((request) => answerSearch(place, request, params))
+  },
+)
 
 export const searchPointGroups = reading(
   { decode: searchGroups, problems: searchGroupsProblems },

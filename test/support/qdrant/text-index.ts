@@ -32,8 +32,32 @@ function stopwordsOf(value: Json | undefined): ReadonlySet<string> {
 
 const characters = (text: string) => [...text]
 
+/** Letters that are more than a letter with an accent. */
+const spelledOut: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  ẞ: 'SS',
+  æ: 'ae',
+  Æ: 'AE',
+  œ: 'oe',
+  Œ: 'OE',
+  ø: 'o',
+  Ø: 'O',
+  đ: 'd',
+  Đ: 'D',
+  ł: 'l',
+  Ł: 'L',
+  þ: 'th',
+  Þ: 'TH',
+}
+
+const asciiOf = (token: string) =>
+  token
+    .normalize('NFD')
+    .replace(/\p{Mn}/gu, '')
+    .replace(/[^\0-\x7f]/gu, (letter) => spelledOut[letter] ?? letter)
+
 function fold(params: TextParams, token: string): string {
-  const folded = params.asciiFolding ? token.normalize('NFD').replace(/\p{Mn}/gu, '') : token
+  const folded = params.asciiFolding ? asciiOf(token) : token
   return params.lowercase ? folded.toLowerCase() : folded
 }
 
@@ -80,6 +104,9 @@ export function matchesText(params: TextParams, tokens: readonly string[], query
   const wanted = queryTokens(params, query.text)
   if (wanted.length === 0) return false
   if (query.kind === 'text_any') return wanted.some((token) => tokens.includes(token))
-  if (query.kind === 'text' || !params.phraseMatching) return wanted.every((token) => tokens.includes(token))
-  return tokens.some((_, start) => wanted.every((token, index) => tokens[start + index] === token))
+  if (query.kind === 'text') return wanted.every((token) => tokens.includes(token))
+  // Without an index of positions nothing is known about phrases.
+  return (
+    params.phraseMatching && tokens.some((_, start) => wanted.every((token, index) => tokens[start + index] === token))
+  )
 }

@@ -1,7 +1,7 @@
 /** Routes that change points and indexes. */
 import { ApiError } from './api-error.ts'
 import type { Collection } from './collection.ts'
-import { vectorNameConfig } from './collection-shape.ts'
+import { vectorNameConfig, vectorNameProblems } from './collection-shape.ts'
 import { badVectorName } from './database.ts'
 import { collectionName, collectionOf, type Exchange, type Reply, readBody, requireWrite } from './exchange.ts'
 import type { Faults } from './faults.ts'
@@ -31,12 +31,12 @@ const single =
   <T>(decode: Decode<T>, make: (value: T) => Update): Handler =>
   (exchange) => {
     collectionName(exchange)
-    const change = readBody(exchange, (node, way) => make(decode(node, way)), updateProblems)
     const params = updateParams(exchange.params)
+    const change = readBody(exchange, (node, way) => make(decode(node, way)), updateProblems)
     const collection = collectionOf(exchange)
     checkUpdate(collection, change, params.timeout)
     requireWrite(exchange)
-    return { result: { ...applyUpdate(collection, change, params.wait) } }
+    return { result: { ...applyUpdate(collection, change, params) } }
   }
 
 export const upsertPoints = single(upsert, (change) => change)
@@ -53,8 +53,8 @@ export const updateBatch =
   (faults: Faults): Handler =>
   (exchange) => {
     collectionName(exchange)
-    const { operations } = readBody(exchange, updates, (value) => updatesProblems(value.operations))
     const params = updateParams(exchange.params)
+    const { operations } = readBody(exchange, updates, (value) => updatesProblems(value.operations))
     if (operations.length === 0) return { result: [] }
     const collection = collectionOf(exchange)
     for (const change of operations) checkUpdate(collection, change, params.timeout)
@@ -69,16 +69,16 @@ function runBatch(
 ): UpdateResult[] {
   const fault = faults.ofBatch()
   if (fault?.kind === 'partial') {
-    for (const change of operations.slice(0, fault.operations)) applyUpdate(collection, change, params.wait)
+    for (const change of operations.slice(0, fault.operations)) applyUpdate(collection, change, params)
     throw new ApiError(500, 'Service internal error: injected after a part of the batch')
   }
   if (fault?.kind === 'wait-timeout' || fault?.kind === 'acknowledged') {
     const first = collection.nextOperation(0) + 1
-    faults.postpone(() => operations.map((change) => applyUpdate(collection, change, false)))
+    faults.postpone(() => operations.map((change) => applyUpdate(collection, change, { ...params, wait: false })))
     const status = fault.kind === 'acknowledged' ? 'acknowledged' : 'wait_timeout'
     return operations.map((_, index) => ({ operation_id: first + index, status }))
   }
-  return operations.map((change) => applyUpdate(collection, change, params.wait))
+  return operations.map((change) => applyUpdate(collection, change, params))
 }
 
 /** Changes of the schema count as two operations. */
@@ -89,8 +89,8 @@ function schemaResult(collection: Collection, wait: boolean): Reply {
 
 export const createFieldIndex: Handler = (exchange) => {
   collectionName(exchange)
-  const { field_name, field_schema } = readBody(exchange, createIndex, indexProblems)
   const { wait, timeout } = updateParams(exchange.params)
+  const { field_name, field_schema } = readBody(exchange, createIndex, indexProblems)
   const collection = collectionOf(exchange)
   checkIndexCount(collection)
   checkTimeout(collection, timeout)
@@ -98,8 +98,10 @@ export const createFieldIndex: Handler = (exchange) => {
     throw ApiError.badRequest("Can't auto-detect field type, please specify `field_schema` in the request")
   }
   requireWrite(exchange)
+  collection.spendWrite(1)
+  const result = schemaResult(collection, wait)
   collection.createIndex(field_name, field_schema)
-  return schemaResult(collection, wait)
+  return result
 }
 
 export const deleteFieldIndex: Handler = (exchange) => {
@@ -124,8 +126,8 @@ function vectorNameOf(exchange: Exchange): string {
 export const createVectorName: Handler = (exchange) => {
   collectionName(exchange)
   const name = vectorNameOf(exchange)
-  const config = readBody(exchange, vectorNameConfig)
   const { wait, timeout } = updateParams(exchange.params)
+  const config = readBody(exchange, vectorNameConfig, vectorNameProblems)
   const collection = collectionOf(exchange)
   checkTimeout(collection, timeout)
   requireWrite(exchange)

@@ -7,7 +7,6 @@ import { type JsonPath, jsonPath } from './json-path.ts'
 import {
   custom,
   type Decode,
-  json,
   jsonObject,
   list,
   maybe,
@@ -21,6 +20,7 @@ import {
   untagged,
   variants,
 } from './serde.ts'
+import { type ShardKeys, shardKeys } from './shard-key.ts'
 import { nested, type Problem, problemsOfList, problemsOfValues } from './validation.ts'
 import {
   type BatchVectors,
@@ -47,14 +47,18 @@ export interface Upsert {
   readonly problems: readonly Problem[]
   readonly update_filter: Filter | undefined
   readonly update_mode: UpdateMode | undefined
+  readonly shard_key: ShardKeys | undefined
 }
 
-export type Selection = { readonly points: readonly PointId[] } | { readonly filter: Filter }
+export type Selection = ({ readonly points: readonly PointId[] } | { readonly filter: Filter }) & {
+  readonly shard_key: ShardKeys | undefined
+}
 
 /** Both may be given; one of them is. */
 export interface LooseSelection {
   readonly points: readonly PointId[] | undefined
   readonly filter: Filter | undefined
+  readonly shard_key: ShardKeys | undefined
 }
 
 export interface PayloadChange extends LooseSelection {
@@ -81,13 +85,13 @@ export interface UpdateVectors {
   readonly kind: 'update-vectors'
   readonly points: readonly PointVectors[]
   readonly update_filter: Filter | undefined
+  readonly shard_key: ShardKeys | undefined
 }
 
-const shardKey = maybe(json)
 const updateMode = variants('upsert', 'insert_only', 'update_only')
 
 const conditional = {
-  shard_key: shardKey,
+  shard_key: shardKeys,
   update_filter: optional(option(filter), () => undefined),
   update_mode: optional(option(updateMode), () => undefined),
 }
@@ -119,21 +123,19 @@ export const upsert: Decode<Upsert> = (node) => {
   const keys = node.kind === 'object' ? node.entries.map(({ key }) => key) : []
   if (keys.includes('batch')) return fromBatch(through('value', pointsBatch)(node, 'value'))
   if (!keys.includes('points')) throw custom('Invalid PointInsertOperations format')
-  const { points, update_filter, update_mode } = through('value', pointsList)(node, 'value')
+  const { points, ...rest } = through('value', pointsList)(node, 'value')
   const problems = problemsOfList('points', points, (point) => nested('vector', vectorStructProblems(point.vector)))
-  return { kind: 'upsert', points, problems, update_filter, update_mode }
+  return { kind: 'upsert', points, problems, ...rest }
 }
 
-interface BatchRequest {
+interface BatchRequest extends Omit<Upsert, 'kind' | 'points' | 'problems'> {
   readonly batch: Batch
-  readonly update_filter: Filter | undefined
-  readonly update_mode: UpdateMode | undefined
 }
 
-function fromBatch({ batch: columns, update_filter, update_mode }: BatchRequest): Upsert {
+function fromBatch({ batch: columns, ...rest }: BatchRequest): Upsert {
   const { ids, vectors, payloads } = columns
   const points = ids.map((id, index) => ({ id, vector: rowOf(vectors, index), payload: payloads?.[index] }))
-  return { kind: 'upsert', points, problems: nested('batch', batchProblems(columns)), update_filter, update_mode }
+  return { kind: 'upsert', points, problems: nested('batch', batchProblems(columns)), ...rest }
 }
 
 function rowOf({ isNamed, vectors }: BatchVectors, index: number): VectorStruct {
@@ -165,8 +167,8 @@ const unequal = (what: string, ids: number, others: number): Problem => ({
 
 export const selection = untagged<Selection>(
   noVariant('PointsSelector'),
-  struct('PointIdsList', { points: required(list(pointId)), shard_key: shardKey }),
-  struct('FilterSelector', { filter: required(filter), shard_key: shardKey }),
+  struct('PointIdsList', { points: required(list(pointId)), shard_key: shardKeys }),
+  struct('FilterSelector', { filter: required(filter), shard_key: shardKeys }),
 )
 
 /** Ids or a filter must be there; which is only known once the whole struct was read. */
@@ -178,14 +180,14 @@ function selecting<T extends LooseSelection>(decode: Decode<T>): Decode<T> {
   }
 }
 
-const loose = { points: maybe(list(pointId)), filter: maybe(filter), shard_key: shardKey }
+const loose = { points: maybe(list(pointId)), filter: maybe(filter), shard_key: shardKeys }
 
 export const payloadChange = selecting(
   struct('SetPayloadShadow', {
     payload: required(jsonObject),
     points: loose.points,
     filter: loose.filter,
-    shard_key: shardKey,
+    shard_key: shardKeys,
     key: maybe(jsonPath),
   }),
 )
@@ -196,7 +198,7 @@ export const vectorsUpdate = struct('UpdateVectors', {
   points: required(
     list(struct<PointVectors>('PointVectors', { id: required(pointId), vector: required(vectorStruct, ['vectors']) })),
   ),
-  shard_key: optional(option(json), () => undefined),
+  shard_key: shardKeys,
   update_filter: optional(option(filter), () => undefined),
 })
 
@@ -204,7 +206,7 @@ export const vectorsDeletion = struct('DeleteVectors', {
   points: loose.points,
   filter: loose.filter,
   vector: required(list(string), ['vectors']),
-  shard_key: shardKey,
+  shard_key: shardKeys,
 })
 
 const operation =

@@ -1,10 +1,13 @@
 /** Applies changes to the points of a collection. */
 import { ApiError } from './api-error.ts'
 import type { Collection, Point } from './collection.ts'
+import { estimatedCount } from './estimate.ts'
 import { emptyFilter } from './filter-shape.ts'
 import type { PointId } from './ids.ts'
 import { cloneJson, type JsonObject } from './json.ts'
 import { mergeInto, removeAt, setAt } from './json-path.ts'
+import type { UpdateParams } from './params.ts'
+import { refuseShardsOfChange } from './shard-key.ts'
 import type { LooseSelection, PointStruct, Selection, Update, UpdateVectors, Upsert } from './update-shape.ts'
 import type { Vector } from './vector-shape.ts'
 import { checkDimensions, checkVector, type StoredVector, store, unknownVector } from './vectors.ts'
@@ -16,11 +19,27 @@ export interface UpdateResult {
 
 /** Refused before the operation gets a number, whether the client waits or not. */
 function checkAcceptable(collection: Collection, change: Update): void {
+  checkInference(change)
   if (change.kind === 'upsert') for (const { vector } of change.points) checkDimensions(collection.schema, vector)
   if (change.kind === 'delete-vectors' && !change.points && !change.filter) {
     throw ApiError.badRequest('No filter or points provided')
   }
   if (idsOf(change)?.length === 0) throw ApiError.badRequest('Empty update request')
+}
+
+/** There is no model that could make vectors of texts. */
+function checkInference(change: Update): void {
+  if (change.kind !== 'upsert' && change.kind !== 'update-vectors') return
+  for (const { vector } of change.points) {
+    for (const candidate of vector.vectors.values()) {
+      if (candidate.kind !== 'inference') continue
+      if (change.kind === 'upsert' || vector.isNamed) throw ApiError.inference()
+      throw new ApiError(
+        400,
+        `Direct ${candidate.source} processing not supported for PointVectors. Use named vectors.`,
+      )
+    }
+  }
 }
 
 /** Ids that a change names; undefined when a filter selects. */
@@ -30,11 +49,13 @@ function idsOf(change: Update): readonly PointId[] | undefined {
   return change.points
 }
 
-/** Does one change; `wait` false hides what goes wrong while it is applied. */
-export function applyUpdate(collection: Collection, change: Update, wait: boolean): UpdateResult {
+/** Does one change. What goes wrong while it is applied is hidden from those who do not wait for it. */
+export function applyUpdate(collection: Collection, change: Update, params: UpdateParams): UpdateResult {
+  const { wait } = params
+  refuseShardsOfChange('selection' in change ? change.selection.shard_key : change.shard_key)
   checkAcceptable(collection, change)
   if (change.kind === 'delete-vectors' && change.points && change.filter) {
-    applyUpdate(collection, { ...change, points: undefined }, wait)
+    applyUpdate(collection, { ...change, points: undefined }, params)
   }
   collection.spendWrite(costOf(collection, change))
   const operation = collection.nextOperation()
@@ -50,7 +71,7 @@ function costOf(collection: Collection, change: Update): number {
   const ids = idsOf(change)
   if (ids) return Math.max(1, ids.length)
   const filter = 'selection' in change && 'filter' in change.selection ? change.selection.filter : undefined
-  return Math.max(1, collection.select(filter ?? ('filter' in change ? change.filter : undefined)).length)
+  return Math.max(1, estimatedCount(collection, filter ?? ('filter' in change ? change.filter : undefined)))
 }
 
 function run(collection: Collection, change: Update, operation: number): void {

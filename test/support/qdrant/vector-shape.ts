@@ -1,8 +1,7 @@
 /** Vectors as requests spell them: dense, sparse, several dense ones, each alone or by name. */
-import type { Json, Node } from './json.ts'
+import type { Json } from './json.ts'
 import {
   type Decode,
-  DecodeError,
   dictionary,
   f32,
   floats,
@@ -15,7 +14,6 @@ import {
   struct,
   u32,
   untagged,
-  type Way,
 } from './serde.ts'
 import { type Problem, problem, problemsOfValues } from './validation.ts'
 
@@ -38,7 +36,7 @@ export interface MultiVector {
 /** Something that a model would turn into a vector; there is no model here. */
 export interface InferenceObject {
   readonly kind: 'inference'
-  readonly model: string
+  readonly source: 'Document' | 'Image' | 'Object'
 }
 
 export type Vector = DenseVector | SparseVector | MultiVector | InferenceObject
@@ -62,26 +60,21 @@ export const sparse: Decode<SparseVector> = (node, way) => {
 }
 
 const model = struct<{ model: string }>('Model', { model: required(string) })
-const sources = [
-  struct<{ text: string }>('Document', { text: required(string) }),
-  struct<{ image: Json }>('Image', { image: required(json) }),
-  struct<{ object: Json }>('InferenceObject', { object: required(json) }),
-]
 
-export const inference: Decode<InferenceObject> = (node, way) => {
-  const isSource = (read: Decode<object>) => succeeds(read, node, way)
-  if (!sources.some(isSource)) throw new DecodeError('not an inference object')
-  return { kind: 'inference', model: model(node, way).model }
-}
-
-function succeeds(read: Decode<object>, node: Node, way: Way): boolean {
-  try {
+const from =
+  (source: InferenceObject['source'], read: Decode<object>): Decode<InferenceObject> =>
+  (node, way) => {
+    model(node, way)
     read(node, way)
-    return true
-  } catch {
-    return false
+    return { kind: 'inference', source }
   }
-}
+
+export const inference = untagged<InferenceObject>(
+  'not an inference object',
+  from('Document', struct<{ text: string }>('Document', { text: required(string) })),
+  from('Image', struct<{ image: Json }>('Image', { image: required(json) })),
+  from('Object', struct<{ object: Json }>('InferenceObject', { object: required(json) })),
+)
 
 export const vector = untagged<Vector>(noVariant('Vector'), dense, sparse, multi, inference)
 

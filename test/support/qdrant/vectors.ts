@@ -34,11 +34,7 @@ export function checkDimensions(schema: VectorSchema, { isNamed, vectors }: Vect
 
 /** Checked while an operation is applied. */
 export function checkVector(schema: VectorSchema, name: string, vector: Vector): asserts vector is StoredVector {
-  if (vector.kind === 'inference') {
-    throw ApiError.inference(
-      `InferenceService is not initialized. Please check if it was properly configured and initialized during startup.`,
-    )
-  }
+  if (vector.kind === 'inference') throw ApiError.inference()
   const params = schema.dense.get(name)
   if (!params) {
     if (!schema.sparse.has(name)) throw unknownVector(name)
