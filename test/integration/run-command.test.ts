@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { qdrant } from '../../src/connectors/qdrant/sink.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { book500, changeStream } from '../support/change-stream.ts'
-import { millrace, startMillrace } from '../support/command-line.ts'
+import { holds, millrace, startMillrace } from '../support/command-line.ts'
 import { dump } from '../support/document-pipeline.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
 import { faultsOf } from '../support/oracle.ts'
@@ -59,6 +58,8 @@ test.skipIf(kafkaBrokers.length === 0)(
         ...['--set', 'sessionTimeoutMs=3000', '--set', 'commitIntervalMs=200'],
       ])
 
+    const behind = (most: number) => async () => (await recordsBehind(broker, topic, topic)) <= most
+
     // given: two instances at work on the stream
     const produced = await millrace([
       'produce',
@@ -71,14 +72,14 @@ test.skipIf(kafkaBrokers.length === 0)(
       `${partitions}`,
     ])
     const [one, two] = [run('one'), run('two')]
-    const committedSome = async () => (await recordsBehind(broker, topic, topic)) < 1_100
-    while (!(await committedSome())) await pause(50)
+    await holds(behind(1_100), one, two)
 
     // when: one is killed, and later started again
     one.child.kill('SIGKILL')
     await one.result
     const again = run('one')
-    while ((await recordsBehind(broker, topic, topic)) > 0) await pause(100)
+    await holds(() => again.log().includes('the runtime is running'), two, again)
+    await holds(behind(0), two, again)
     two.child.kill('SIGTERM')
     again.child.kill('SIGINT')
     const ends = await Promise.all([two.result, again.result])
