@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env -S node --max-semi-space-size=16 --disable-warning=ExperimentalWarning
 import { setFlagsFromString } from 'node:v8'
 import { exit } from './exit.ts'
 import { createProgram } from './program.ts'
