@@ -73,6 +73,11 @@ export class Member implements GroupMember {
     return this.options.rebalanceTimeoutMs ?? defaultRebalanceTimeoutMs
   }
 
+  /** The group lives in this process: it hears of its members without heartbeats. */
+  get lastHeartbeatAt(): number {
+    return this.#context.clock.now()
+  }
+
   assign(partitions: readonly TopicPartition[]): void {
     const delivery = new Delivery(this.#context.log, partitions, {
       records: (partition, batch) => this.#listener.records(partition, batch),

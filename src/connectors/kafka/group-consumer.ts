@@ -6,6 +6,7 @@ import { type KafkaClientFactory, retries } from './client.ts'
 import type { JoinGate } from './compat.ts'
 import { within } from './deadline.ts'
 import type { Cluster } from './internals.ts'
+import { watchSessions } from './sessions.ts'
 
 const defaultSessionTimeoutMs = 45_000
 const defaultRebalanceTimeoutMs = 60_000
@@ -35,6 +36,7 @@ export class GroupConsumer {
   readonly marginMs: number
   readonly #options: GroupOptions
   readonly #factory: KafkaClientFactory
+  #lastHeartbeatAt = 0
 
   constructor(options: GroupOptions, factory: KafkaClientFactory, { gate, mayRestart }: GroupConsumerHooks) {
     const { sessionTimeoutMs = defaultSessionTimeoutMs, rebalanceTimeoutMs = defaultRebalanceTimeoutMs } = options
@@ -61,6 +63,14 @@ export class GroupConsumer {
     const [cluster] = clusters
     if (!cluster) throw new StreamError('CLIENT_VERSION', 'a consumer of kafkajs was made without a cluster')
     this.cluster = cluster
+    watchSessions(cluster, factory.clock, (sentAt) => {
+      this.#lastHeartbeatAt = Math.max(this.#lastHeartbeatAt, sentAt)
+    })
+  }
+
+  /** When the last join, sync or heartbeat was sent that the coordinator has accepted; 0 before the first. */
+  get lastHeartbeatAt(): number {
+    return this.#lastHeartbeatAt
   }
 
   pause(partitions: readonly TopicPartition[]): void {

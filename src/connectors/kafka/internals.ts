@@ -50,6 +50,9 @@ export interface FetchedBatch {
   readonly messages: readonly FetchedRecord[]
   /** Of the last record of any kind. */
   lastOffset(): string
+  isEmpty: () => boolean
+  /** There are records, but none to deliver. */
+  isEmptyDueToFiltering(): boolean
 }
 
 /** Bytes to read from; KafkaJS makes one for each record. */
@@ -87,7 +90,15 @@ export interface BrokerPool {
   createSeedBroker(): Promise<void>
 }
 
+/** The broker that keeps a group. Each of these throws when the answer has an error code. */
+export interface Coordinator extends KafkaBroker {
+  joinGroup(request: object): Promise<unknown>
+  syncGroup(request: object): Promise<unknown>
+  heartbeat(request: object): Promise<unknown>
+}
+
 export interface Cluster extends KafkaCluster {
+  findGroupCoordinator(group: { groupId: string }): Promise<Coordinator>
   readonly targetTopics: Set<string>
   readonly brokerPool: BrokerPool
   /** Read by the transaction manager, but never set by KafkaJS, which then falls back to its slow defaults. */
@@ -105,7 +116,7 @@ export type CommittedTopics = readonly {
 }[]
 
 export interface OffsetManager {
-  coordinator: KafkaBroker
+  coordinator: Coordinator
   commitOffsets(offsets: { readonly topics: CommittedTopics }): Promise<void>
 }
 
@@ -117,8 +128,9 @@ export interface ConsumerGroup {
   readonly memberId: string | null
   readonly generationId: number | null
   readonly offsetManager: OffsetManager | null
-  coordinator: KafkaBroker | null
+  coordinator: Coordinator | null
   heartbeat: (options: { readonly interval: number }) => Promise<void>
+  fetch: (nodeId: string) => Promise<FetchedBatch[]>
   leave(): Promise<void>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: Error): Promise<void>

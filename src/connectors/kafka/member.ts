@@ -69,10 +69,6 @@ export class KafkaMember implements GroupMember {
     consumer.on(consumer.events.GROUP_JOIN, (event) => this.#onJoin(event))
     consumer.on(consumer.events.FETCH_START, () => this.#fetching.resolve())
     consumer.on(consumer.events.CRASH, (event) => this.#onCrash(event))
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
-      // KafkaJS keeps a batch to itself that holds control records alone; the position moves all the same.
-      if (batchSize === 0) this.#deliver({ topic, partition }, { records: [], next: Number(lastOffset) + 1 })
-    })
   }
 
   /** Resolves when the listener is called with its first assignment. Throws BROKER_UNREACHABLE, CONSUMER_DEAD. */
@@ -97,6 +93,10 @@ export class KafkaMember implements GroupMember {
       const used = isOtherAssignor(error) ? await context.cluster.assignorOf(options).catch(() => undefined) : undefined
       throw joinError(error, options, { name: context.factory.name, used })
     }
+  }
+
+  get lastHeartbeatAt(): number {
+    return this.#consumer.lastHeartbeatAt
   }
 
   pause(partitions: readonly TopicPartition[]): void {

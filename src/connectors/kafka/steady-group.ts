@@ -5,6 +5,7 @@ import type { ConsumerGroup } from './internals.ts'
 export function keepSteady(group: ConsumerGroup): void {
   keepNodeIds(group)
   followCoordinator(group)
+  handEveryBatch(group)
 }
 
 /** While no broker can be reached KafkaJS forgets them all, and then crashes for having none; those that it knew may come back. */
@@ -32,6 +33,19 @@ function followCoordinator(group: ConsumerGroup): void {
       // When there is none at the moment, the next heartbeat, which is due at once, asks again.
       await findCoordinator(group).catch(() => undefined)
     }
+  }
+}
+
+/**
+ * KafkaJS keeps a batch to itself that holds control records alone, and moves the position past it. Handed on like any other it is
+ * compared with the position first: it may answer what was asked before the member joined anew, or was told to go elsewhere.
+ */
+function handEveryBatch(group: ConsumerGroup): void {
+  const fetch = group.fetch.bind(group)
+  group.fetch = async (nodeId) => {
+    const batches = await fetch(nodeId)
+    for (const batch of batches) if (batch.isEmptyDueToFiltering()) batch.isEmpty = () => false
+    return batches
   }
 }
 

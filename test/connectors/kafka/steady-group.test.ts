@@ -12,6 +12,7 @@ function groupFailing(facts: { readonly type?: string; readonly name?: string })
     nodes: ['1', '2'],
     cluster: { findGroupCoordinator: async () => 'second' },
     getNodeIds: () => group.nodes,
+    fetch: async (): Promise<object[]> => [],
     heartbeat: async () => {
       heartbeats.push(group.coordinator)
       if (group.coordinator === 'first') throw Object.assign(new Error('refused'), facts)
@@ -69,5 +70,17 @@ describe('a group while brokers go and come back', () => {
 
     await expect(group.heartbeat()).rejects.toMatchObject({ type })
     expect(group.coordinator).toBe('first')
+  })
+
+  test('hands on a batch of control records alone, for its position to be checked', async () => {
+    const { group } = groupFailing({})
+    const control = { isEmptyDueToFiltering: () => true, isEmpty: () => true }
+    const nothing = { isEmptyDueToFiltering: () => false, isEmpty: () => true }
+    const fake = { ...group, fetch: async () => [control, nothing] }
+    keepSteady(fake as unknown as ConsumerGroup)
+
+    const batches = await fake.fetch()
+
+    expect(batches.map((batch) => batch.isEmpty())).toEqual([false, true])
   })
 })

@@ -63,6 +63,19 @@ export function membershipFeatures(log: Log): void {
       expect(remainingMs).toBeLessThanOrEqual(30_000)
     })
 
+    test('a member knows when its group last heard of it, as long as it stays', async () => {
+      const begun = Date.now()
+      const { member } = await TestMember.join(log.broker, { group: log.name('group'), topics: [await log.topic()] })
+      const joinedAt = member.lastHeartbeatAt
+      const joined = Date.now()
+
+      await log.eventually(() => expect(member.lastHeartbeatAt).toBeGreaterThan(joined))
+
+      expect(joinedAt).toBeGreaterThanOrEqual(begun)
+      expect(joinedAt).toBeLessThanOrEqual(joined)
+      expect(member.lastHeartbeatAt).toBeLessThanOrEqual(Date.now())
+    })
+
     test('callbacks never overlap, assignments and revocations alternate, however members come and go', async () => {
       const options = { group: log.name('group'), topics: [await log.topic(3)] }
       const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
