@@ -19,13 +19,14 @@ export interface Broker extends AsyncDisposable {
   offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffsets[]>
   /** What the group has committed; partitions without a commit have `offset` undefined. */
   committed(group: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>
-  /** Joins a consumer group; resolves once the first assignment was delivered to the listener. */
+  /** Joins a consumer group; resolves when the listener is called with its first assignment. Throws BROKER_UNREACHABLE, CONSUMER_DEAD. */
   join(options: GroupOptions, listener: GroupListener): Promise<GroupMember>
   /** A producer that writes each record once (idempotent). With `transactionalId` older producers of the same id are fenced. */
   producer(options?: ProducerOptions): Promise<Producer>
   /**
    * Reads one partition without a group: committed records from `from` up to the last stable offset found at the first fetch, then
-   * ends. Throws OFFSET_OUT_OF_RANGE when `from` is below the first record that is left, unless the log is compacted there.
+   * ends. Throws OFFSET_OUT_OF_RANGE when `from` is below the first record that is left, unless the log is compacted there, and when
+   * it is above the end.
    */
   read(partition: TopicPartition, from: number, signal?: AbortSignal): AsyncIterable<ReadBatch>
 }
@@ -114,7 +115,7 @@ export interface GroupListener {
   revoked(deadline: RevocationDeadline): Promise<void>
   /** The member was removed from the group: nothing may be committed any more. */
   lost(): Promise<void>
-  /** Records in offset order. Bound your queues by pausing. */
+  /** Records in offset order. Bound your queues by pausing; every assignment begins with nothing paused. */
   records(partition: TopicPartition, batch: ReadBatch): void
   /** The member is dead and will not come back. */
   failed(error: StreamError): void
@@ -130,6 +131,11 @@ export interface StartPosition extends TopicPartition {
 }
 
 export interface GroupMember {
+  /**
+   * Clock time (milliseconds) at which the last heartbeat, join or sync that succeeded was sent: the group keeps the member for a session
+   * timeout from then. Always now where members cannot be removed.
+   */
+  readonly lastHeartbeatAt: number
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
   /** Throws MEMBER_FENCED when the group has moved on without us, COMMIT_FAILED when it may be tried again. */
@@ -161,7 +167,7 @@ export interface ProducerRecord {
 export interface Producer {
   /**
    * Resolves with the offset of each record, in order, once all are durable. Throws RECORD_REJECTED for a record that the broker will
-   * never take (`details.index` names it), PRODUCE_FAILED otherwise.
+   * never take (`details.index` names it), TOPIC_MISSING, PRODUCE_FAILED otherwise.
    */
   send(records: readonly ProducerRecord[]): Promise<readonly number[]>
   /** Only with a transactional id. Throws MEMBER_FENCED when a newer producer of this id exists. One transaction at a time. */

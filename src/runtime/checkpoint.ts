@@ -33,14 +33,15 @@ const changelogBatch = 500
  *   3. O  the offsets are committed
  *   4. W  the local store takes it all in one batch
  *
- * So durable state may run ahead of the committed offset, never ahead of the index. See docs/guarantees.md.
+ * So durable state may run ahead of the committed offset, never ahead of the index. See docs/guarantees.md. When the signal aborts, the
+ * task is not ours any more, and nothing further is written to the broker.
  */
 export async function commitGeneration(
   generation: Generation,
   offsets: readonly CommitOffset[],
   options: CheckpointOptions,
 ): Promise<void> {
-  const { state, failpoint } = options
+  const { state, failpoint, signal } = options
   const sourceOffsets = encodeSourceOffsets(offsets)
 
   // 1. S
@@ -49,10 +50,12 @@ export async function commitGeneration(
   await failpoint('before-changelog')
 
   // 2. C
+  signal.throwIfAborted()
   const positions = await writeChangelogs(state.changes(generation.id), sourceOffsets, options)
   await failpoint('before-offsets')
 
   // 3. O
+  signal.throwIfAborted()
   if (offsets.length > 0) {
     await retrying(() => options.commitOffsets(offsets), { ...options, what: 'committing offsets' })
   }

@@ -84,6 +84,15 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
   }
 
   schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel {
+    if (!(everyMs > 0)) {
+      throw new StreamError(
+        'CONFIG_INVALID',
+        `node "${this.running.node.name}" wants to punctuate every ${everyMs} ms`,
+        {
+          fix: 'Give an interval above zero.',
+        },
+      )
+    }
     return this.services.schedule(this.running, everyMs, by, punctuate)
   }
 

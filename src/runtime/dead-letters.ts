@@ -1,5 +1,5 @@
 import type { ErrorReaction, RuntimeSettings } from '../config.ts'
-import type { StreamError } from '../errors.ts'
+import { isStreamError, type StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { partitionFor } from '../partitioner.ts'
 import type { Headers, RecordMetadata } from '../record.ts'
@@ -49,8 +49,7 @@ export class DeadLetters {
     const { task, node, error, source, raw } = record
     const reaction = this.reactionTo(error)
     if (reaction === 'fail') throw error
-    const deadLettered = reaction === 'dead-letter' && raw !== undefined
-    if (deadLettered) await this.#write(raw, source, error)
+    const deadLettered = reaction === 'dead-letter' && raw !== undefined && (await this.#write(raw, source, error))
     this.#options.logger.warn(
       { task, node, source, code: error.code },
       `${deadLettered ? 'dead letter' : 'skipped'}: ${error.message}`,
@@ -58,23 +57,34 @@ export class DeadLetters {
     this.#options.observer.givenUp?.({ task, node, source, error, deadLettered })
   }
 
-  async #write(raw: LogRecord, source: RecordMetadata | undefined, error: StreamError): Promise<void> {
-    const { producer, topic, partitions } = this.#options
-    await producer.send({
-      topic,
-      partition: raw.key ? partitionFor(raw.key, partitions) : 0,
-      key: raw.key,
-      value: raw.value,
-      timestamp: Math.max(0, raw.timestamp),
-      headers: [...raw.headers, ...errorHeaders(error, source)],
-    })
+  /**
+   * A record that just fitted into its topic does not fit with the headers: then its value, which the source still has at the named
+   * offset, is left out. False when the broker takes not even that; a letter must never stop the partition that it was to save.
+   */
+  async #write(raw: LogRecord, source: RecordMetadata | undefined, error: StreamError): Promise<boolean> {
+    const whole = { ...raw, headers: [...raw.headers, ...errorHeaders(error, source, error.stack ?? '')] }
+    const headersAlone = { ...raw, value: null, headers: errorHeaders(error, source, '') }
+    return (await this.#send(whole)) || (await this.#send(headersAlone))
+  }
+
+  async #send({ key, value, timestamp, headers }: LogRecord): Promise<boolean> {
+    const { producer, topic, partitions, logger } = this.#options
+    const partition = key ? partitionFor(key, partitions) : 0
+    try {
+      await producer.send({ topic, partition, key, value, timestamp: Math.max(0, timestamp), headers })
+      return true
+    } catch (error) {
+      if (!isStreamError(error) || error.code !== 'RECORD_REJECTED') throw error
+      logger.error({ topic }, `a dead letter was refused: ${error.message}`)
+      return false
+    }
   }
 }
 
-function errorHeaders(error: StreamError, source: RecordMetadata | undefined): Headers {
+function errorHeaders(error: StreamError, source: RecordMetadata | undefined, stacktrace: string): Headers {
   const facts = {
     exception: error.code,
-    stacktrace: error.stack ?? '',
+    stacktrace,
     message: error.message,
     topic: source?.topic ?? '',
     partition: String(source?.partition ?? -1),

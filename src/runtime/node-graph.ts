@@ -3,6 +3,7 @@ import { StreamError, toStreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
 import type { SinkWriter } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
+import { closeAll } from './close-all.ts'
 import { RecordContext, type RecordScope, SynchronousContext, type TaskServices } from './contexts.ts'
 import { Gate, type PassEnd } from './gate.ts'
 import type { InFlight, Visit } from './in-flight.ts'
@@ -64,19 +65,24 @@ export class NodeGraph {
   }
 
   /** Runs a punctuator of a node; what it forwards belongs to `inFlight`. */
-  punctuate(running: RunningProcessor, inFlight: InFlight, action: () => void): void {
+  punctuate(running: RunningProcessor, inFlight: InFlight, action: () => unknown): void {
+    const context = this.#contextOf(running)
+    context.outputs = []
     this.#with(inFlight, () => this.#guarded(running, action))
+    context.outputs = []
   }
 
   flush(): void {
     for (const running of this.#nodes) if (running.kind === 'sink') running.writer.flush()
   }
 
-  async close(): Promise<void> {
-    for (const running of this.#nodes) {
-      if (running.kind === 'sink') await running.writer.close()
-      else await running.processor.close?.()
-    }
+  close(): Promise<void> {
+    return closeAll(
+      this.#nodes.map((running) => async () => {
+        if (running.kind === 'sink') await running.writer.close()
+        else await running.processor.close?.()
+      }),
+    )
   }
 
   #processors(): RunningProcessor[] {
@@ -144,23 +150,21 @@ export class NodeGraph {
     const context = this.#contextOf(running)
     context.outputs = []
     visit(running, record, inFlight.visits)
-    this.#guarded(running, () => {
-      const result = running.processor.process(record, context)
+    this.#guarded(running, () => running.processor.process(record, context))
+    this.#observe(running, record, context.outputs)
+  }
+
+  /** An error stops the branch of this node only; its siblings go on. Nothing here may wait: what came later would belong to nobody. */
+  #guarded(running: RunningProcessor, action: () => unknown): void {
+    const inFlight = this.#current
+    try {
+      const result = action()
       if (result instanceof Promise) {
         result.catch(() => undefined)
         throw new StreamError('RECORD_FAILED', `node "${running.node.name}" returned a promise before the gate`, {
           fix: "Give it order: 'key', or make it synchronous.",
         })
       }
-    })
-    this.#observe(running, record, context.outputs)
-  }
-
-  /** An error stops the branch of this node only; its siblings go on. */
-  #guarded(running: RunningProcessor, action: () => void): void {
-    const inFlight = this.#current
-    try {
-      action()
     } catch (cause) {
       const node = running.node.name
       const error = toStreamError(cause, 'RECORD_FAILED', `node "${node}" failed`)
@@ -170,7 +174,7 @@ export class NodeGraph {
 
   #write(running: RunningSink, record: AnyRecord, inFlight: InFlight): void {
     inFlight.hold()
-    running.writer.write(record, this.#options.services.signal).then(
+    writing(running, record, this.#options.services.signal).then(
       () => inFlight.release(),
       (cause: unknown) => {
         const node = running.node.name
@@ -216,7 +220,7 @@ export class NodeGraph {
 
   #enterBeyond(running: RunningNode, record: AnyRecord, pass: Pass): void {
     if (pass.failure || pass.signal.aborted) return
-    if (running.kind === 'sink') pass.follow(running.node.name, running.writer.write(record, pass.signal))
+    if (running.kind === 'sink') pass.follow(running.node.name, writing(running, record, pass.signal))
     else this.#runBeyond(running, record, pass)
   }
 
@@ -266,6 +270,11 @@ export class NodeGraph {
 
 function visit(running: RunningProcessor, record: AnyRecord, visits: Visit[]): void {
   if (running.processor.takeBack) visits.push({ node: running, record })
+}
+
+/** A writer that throws at once has failed like one that rejects. */
+async function writing(running: RunningSink, record: AnyRecord, signal: AbortSignal): Promise<void> {
+  await running.writer.write(record, signal)
 }
 
 function timeout(node: string, deadlineMs: number): StreamError {

@@ -63,9 +63,10 @@ export class Progress {
     return this.#inFlight === 0 && this.#generations.count === 1 && !this.#committing && !this.hasMoved
   }
 
-  /** When the open generation should be cut, on the clock. */
+  /** When the open generation should be cut, on the clock. Never while too many wait: the end of a commit wakes the loop. */
   get cutDue(): number {
-    return this.hasMoved ? this.open.openedAt + this.#options.commitIntervalMs : Number.POSITIVE_INFINITY
+    const mayCut = this.#generations.count < this.#options.maxOpenGenerations
+    return mayCut && this.hasMoved ? this.open.openedAt + this.#options.commitIntervalMs : Number.POSITIVE_INFINITY
   }
 
   track(origin: Omit<InFlightOrigin, 'generation'>): InFlight {
@@ -93,10 +94,15 @@ export class Progress {
     return this.settled
   }
 
-  /** Stops committing; resolves when the commit under way has ended. */
-  async close(): Promise<void> {
+  /** Begins no further commit. */
+  stop(): void {
     this.#closed = true
     this.#wakeWaiters()
+  }
+
+  /** Stops, and resolves when the commit under way has ended. */
+  async close(): Promise<void> {
+    this.stop()
     await this.#committing
   }
 

@@ -1,10 +1,12 @@
 /**
- * What a committed offset says about the index beyond it. Travels in the offset's metadata; see docs/guarantees.md, "The mark".
+ * Travels in the metadata of a committed offset and tells the next owner of the partition what may lie beyond it.
  *
- * - `open`: the owner may have written to the index beyond this offset, and a request may still be under way.
+ * - `open`: the owner may have sent more to the index, and requests may still be on their way: wait for the lease, then look at the
+ *   index.
+ * - `quiet`: nothing is on its way, but the owner itself was still recovering: look at the index.
  * - `clean`: nothing beyond this offset was ever sent to the index.
  */
-export type RecoveryMark = 'open' | 'clean'
+export type RecoveryMark = 'open' | 'quiet' | 'clean'
 
 const format = 'millrace/1'
 
@@ -12,7 +14,7 @@ export function encodeMark(mark: RecoveryMark): string {
   return `${format} ${mark}`
 }
 
-/** Anything that is not a clean mark of a format that we know counts as open: looking once too often costs little. */
+/** What is no mark of a format that we know counts as open: looking once too often costs little. */
 export function decodeMark(metadata: string): RecoveryMark {
-  return metadata === encodeMark('clean') ? 'clean' : 'open'
+  return (['quiet', 'clean'] as const).find((mark) => metadata === encodeMark(mark)) ?? 'open'
 }

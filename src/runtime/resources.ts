@@ -1,5 +1,6 @@
 import type { Pipeline, Resource, Sink, VectorIndex } from '../topology/processor.ts'
-import type { Topology } from '../topology/topology.ts'
+import type { Subtopology, Topology } from '../topology/topology.ts'
+import { closeAll } from './close-all.ts'
 import { pipelinesOf } from './pipelines.ts'
 
 /** Everything outside the log that a topology uses, open. */
@@ -13,9 +14,13 @@ export interface OpenResources {
 /** Opens embedders first, because they know the size of the vectors, then sinks; closes in the opposite order. */
 export async function openResources(topology: Topology): Promise<OpenResources> {
   const opened: { close(): Promise<void> }[] = []
-  const close = async (): Promise<void> => {
-    for (const resource of opened.splice(0).reverse()) await resource.close()
-  }
+  const close = () =>
+    closeAll(
+      opened
+        .splice(0)
+        .map((resource) => () => resource.close())
+        .reverse(),
+    )
   try {
     for (const resource of resourcesOf(topology)) {
       opened.push(resource)
@@ -31,6 +36,16 @@ export async function openResources(topology: Topology): Promise<OpenResources> 
     await close()
     throw error
   }
+}
+
+/** How long after it was sent a request of this part of the topology may still take effect; 0 when none outlives its process. */
+export function requestTimeoutOf(topology: Topology, { nodes }: Subtopology): number {
+  const sinks = nodes.flatMap((name): readonly Sink<never, never>[] => {
+    const node = topology.nodes.get(name)
+    if (node?.kind === 'processor') return node.supplier.observes ?? []
+    return node?.kind === 'sink' && node.target.kind === 'sink' ? [node.target.sink] : []
+  })
+  return Math.max(0, ...sinks.map((sink) => sink.requestTimeoutMs ?? 0))
 }
 
 function resourcesOf(topology: Topology): Set<Resource> {

@@ -1,4 +1,3 @@
-import type { KeyValueStore, StateStore } from '../state/store.ts'
 import type { Processor, SinkWriter } from '../topology/processor.ts'
 import type { ProcessorNode, SinkNode } from '../topology/topology.ts'
 
@@ -20,6 +19,3 @@ export interface RunningSink {
 }
 
 export type RunningNode = RunningProcessor | RunningSink
-
-/** Finds a store of a node; `generation` says which generation its writes belong to, at the time of the write. */
-export type StoreView = (name: string, generation: () => number) => KeyValueStore<unknown, unknown> & StateStore

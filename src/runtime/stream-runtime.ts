@@ -1,19 +1,22 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { parseSettings, type RuntimeSettings, type RuntimeSettingsInput } from '../config.ts'
-import { isStreamError, StreamError, toStreamError } from '../errors.ts'
+import { StreamError, toStreamError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
 import { stickyAssignor, topicsBySubtopology } from './assignor.ts'
 import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
+import { closeAll } from './close-all.ts'
+import { Deadline } from './deadline.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
 import type { RuntimeObserver } from './observer.ts'
+import { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 import { partitionKey } from './task-inputs.ts'
 import { TaskManager } from './task-manager.ts'
-import { Wakeup } from './wakeup.ts'
+import { WorkLoop } from './work-loop.ts'
 
 export interface StreamRuntimeOptions extends RuntimeSettingsInput {
   readonly topology: Topology
@@ -27,11 +30,6 @@ export interface StreamRuntimeOptions extends RuntimeSettingsInput {
   /** For tests: keep all stores in memory; a restart restores them from the changelogs. */
   readonly stateInMemory?: boolean
 }
-
-/** How long the loop works before it lets the event loop breathe. */
-const sliceMs = 5
-/** How often a drain looks again when nothing happens. */
-const quietCheckMs = 100
 
 /**
  * Runs a topology: joins the consumer group of the application, works on the tasks that it is assigned, and commits.
@@ -52,7 +50,7 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #logger: Logger
   readonly #lifecycle = new Lifecycle()
   readonly #finished = Promise.withResolvers<void>()
-  readonly #wakeup: Wakeup
+  readonly #loop: WorkLoop
   readonly #factory: TaskFactory
   readonly #manager: TaskManager
   readonly #sourceNodes: ReadonlyMap<string, number>
@@ -60,11 +58,9 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #joined = Promise.withResolvers<GroupMember>()
   #member: GroupMember | undefined
   readonly #firstAssignment = Promise.withResolvers<void>()
-  #assigned = false
-  #loop: Promise<void> | undefined
+  #opening: Promise<void> | undefined
+  #working: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  readonly #quietWaiters: (() => void)[] = []
-  #windowCheckDue = 0
 
   /** Throws CONFIG_INVALID. */
   constructor(options: StreamRuntimeOptions) {
@@ -75,7 +71,6 @@ export class StreamRuntime implements AsyncDisposable {
     this.#clock = clock
     this.#logger = logger
     this.#settings = parseSettings(settings)
-    this.#wakeup = new Wakeup(clock)
     const topics = topicsBySubtopology(topology, this.#settings.application)
     this.#sourceNodes = new Map([...topics].flatMap(([id, names]) => names.map((topic) => [topic, id] as const)))
     this.#factory = new TaskFactory({
@@ -87,22 +82,31 @@ export class StreamRuntime implements AsyncDisposable {
       settings: this.#settings,
       failpoint,
       stateInMemory,
+      member: () => this.#member,
       commitOffsets: (offsets) => this.#commit(offsets),
       pause: (partition) => this.#member?.pause([partition]),
       resume: (partition) => this.#member?.resume([partition]),
-      wake: () => this.#wakeup.wake(),
+      wake: () => this.#loop.wake(),
       fail: (task, error) => this.#taskFailed(task, error),
     })
     this.#manager = new TaskManager({
+      clock,
       logger,
       taskOf: (partition) => this.#taskOf(partition),
       create: (starts) => this.#factory.create(starts),
-      restore: (task) => this.#factory.restore(task),
-      released: (task, clean) => this.#factory.released(task, clean),
+      prepare: (task) => this.#factory.prepare(task),
+      released: (task, end) => this.#factory.released(task, end),
       commitOffsets: (offsets) => this.#commit(offsets),
       failed: (error) => this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'a task could not be restored')),
       stateChanged: () => this.#updateState(),
     })
+    const windows = new RecoveryWindows({
+      broker,
+      clock,
+      logger,
+      everyMs: Math.min(this.#settings.commitIntervalMs, 1_000),
+    })
+    this.#loop = new WorkLoop({ clock, windows, running: () => this.#manager.running })
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
     this.#joined.promise.catch(() => undefined)
@@ -129,17 +133,14 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the first assignment was delivered. Throws TOPIC_MISSING, INDEX_MISMATCH, STATE_LOCKED ... with everything closed
-   * again.
+   * Resolves when the first assignment was delivered, or when the runtime is closed before that. Throws TOPIC_MISSING, INDEX_MISMATCH,
+   * STATE_LOCKED ... with everything closed again.
    */
   async start(): Promise<void> {
     this.#lifecycle.move('starting')
     try {
-      await this.#factory.open()
-      this.#lifecycle.move('rebalancing')
-      this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
-      this.#joined.resolve(this.#member)
-      this.#loop = this.#run()
+      this.#opening = this.#open()
+      await this.#opening
       await this.#firstAssignment.promise
       this.#updateState()
     } catch (error) {
@@ -151,12 +152,7 @@ export class StreamRuntime implements AsyncDisposable {
 
   /** Commits what is done within `closeDeadlineMs`, leaves the group and closes everything. Closing twice is closing once. */
   async close(): Promise<void> {
-    if (!this.#lifecycle.alive) return this.#stopping
-    this.#lifecycle.move('closing')
-    this.#stopping = this.#stop()
-    await this.#stopping
-    this.#lifecycle.move('closed')
-    this.#finished.resolve()
+    await this.#end(() => this.#stop())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,12 +161,7 @@ export class StreamRuntime implements AsyncDisposable {
 
   /** Ends at once without a commit, as a crash of the process would. For tests. */
   async kill(): Promise<void> {
-    if (!this.#lifecycle.alive) return this.#stopping
-    this.#lifecycle.move('closing')
-    this.#stopping = this.#manager.lost().then(() => this.#stop())
-    await this.#stopping
-    this.#lifecycle.move('closed')
-    this.#finished.resolve()
+    await this.#end(() => this.#abort())
   }
 
   /**
@@ -180,40 +171,39 @@ export class StreamRuntime implements AsyncDisposable {
   async drain(): Promise<void> {
     while (this.#lifecycle.alive) {
       if (await this.#isDrained()) return
-      await this.#quiet()
+      await this.#loop.quiet()
     }
     await this.finished
   }
 
   /** Looks twice, because a commit may have waited for writes to an internal topic that another task reads. */
   async #isDrained(): Promise<boolean> {
-    if (!this.#assigned || !(await this.#isAtEnd())) return false
-    const deadline = this.#deadline(this.#settings.closeDeadlineMs)
+    if (!(await this.#isAtEnd())) return false
+    using deadline = new Deadline(this.#clock, this.#settings.closeDeadlineMs)
     const committed = await Promise.all(this.#manager.tasks.map((task) => task.commitAll(deadline.signal)))
-    deadline.cancel()
     return !committed.includes(false) && (await this.#isAtEnd())
   }
 
   async #isAtEnd(): Promise<boolean> {
+    if (!this.#manager.assigned) return false
     const ends = await this.#broker.offsets(this.#manager.tasks.flatMap((task) => task.partitions))
     const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
-    return this.#manager.tasks.every(
-      (task) => task.caughtUp && task.hasReached((partition) => latest.get(partitionKey(partition))),
-    )
-  }
-
-  /** Resolves when the loop has nothing to do, or after a moment: a log may end in offsets that are never delivered. */
-  #quiet(): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#clock.after(quietCheckMs, resolve)
-      this.#quietWaiters.push(() => {
-        cancel()
-        resolve()
-      })
-    })
+    const isDone = (task: Task) => task.caughtUp && task.hasReached((partition) => latest.get(partitionKey(partition)))
+    return this.#manager.assigned && this.#manager.tasks.every(isDone)
   }
 
   // ---- group membership
+
+  /** A close may come at any time: it waits until this has ended, and then closes what is open. */
+  async #open(): Promise<void> {
+    await this.#factory.open()
+    if (!this.#lifecycle.alive) return
+    this.#lifecycle.move('rebalancing')
+    this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
+    this.#joined.resolve(this.#member)
+    const failed = (error: unknown) => void this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'the work loop failed'))
+    this.#working = this.#loop.run().catch(failed)
+  }
 
   #groupOptions() {
     const topics = topicsBySubtopology(this.#topology, this.#settings.application)
@@ -229,8 +219,7 @@ export class StreamRuntime implements AsyncDisposable {
   #listener(): GroupListener {
     return {
       assigned: async (partitions) => {
-        const starts = await this.#manager.assigned(partitions)
-        this.#assigned = true
+        const starts = await this.#manager.assign(partitions)
         this.#firstAssignment.resolve()
         return starts
       },
@@ -238,14 +227,13 @@ export class StreamRuntime implements AsyncDisposable {
         if (this.#lifecycle.state === 'running') this.#lifecycle.move('rebalancing')
         // A part of the time is kept for the commits themselves.
         const available = (at - this.#clock.now()) * 0.8
-        const deadline = this.#deadline(Math.min(available, this.#settings.closeDeadlineMs))
-        await this.#manager.revoked(deadline.signal)
-        deadline.cancel()
+        using deadline = new Deadline(this.#clock, Math.min(available, this.#settings.closeDeadlineMs))
+        await this.#manager.revoke(deadline.signal)
       },
-      lost: () => this.#manager.lost(),
+      lost: () => this.#manager.lose(),
       records: (partition, batch) => {
         this.#manager.add(partition, batch)
-        this.#wakeup.wake()
+        this.#loop.wake()
       },
       failed: (error) => void this.#fail(error),
     }
@@ -264,64 +252,9 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   #updateState(): void {
-    if (!this.#lifecycle.alive || !this.#loop || !this.#assigned) return
+    if (!this.#lifecycle.alive || !this.#working || !this.#manager.assigned) return
     const ready = this.#manager.tasks.every((task) => task.running)
     this.#lifecycle.move(ready ? 'running' : 'rebalancing')
-  }
-
-  // ---- work
-
-  async #run(): Promise<void> {
-    for (let turn = 0; this.#lifecycle.alive; turn++) {
-      const worked = this.#workOnce(turn)
-      await this.#closeWindows()
-      if (worked) await new Promise((resolve) => setImmediate(resolve))
-      else {
-        this.#tellQuiet()
-        await this.#wakeup.wait(this.#nextDue())
-      }
-    }
-    this.#tellQuiet()
-  }
-
-  #tellQuiet(): void {
-    for (const resolve of this.#quietWaiters.splice(0)) resolve()
-  }
-
-  /** Gives every task a turn; each time another one is the first, so that a busy one does not starve the others. */
-  #workOnce(turn: number): boolean {
-    const running = this.#manager.running
-    const until = this.#clock.now() + sliceMs
-    let worked = false
-    for (let index = 0; index < running.length; index++) {
-      const task = running[(turn + index) % running.length]
-      if (task?.run(until)) worked = true
-    }
-    for (const task of running) task.maintain()
-    return worked
-  }
-
-  #nextDue(): number {
-    const due = this.#manager.running.map((task) => task.nextDue)
-    const recovering = this.#manager.running.some((task) => task.recovering)
-    return Math.min(...due, recovering ? this.#windowCheckDue : Number.POSITIVE_INFINITY)
-  }
-
-  /** Asks for the log end on behalf of the tasks inside their recovery window, once an interval. */
-  async #closeWindows(): Promise<void> {
-    const recovering = this.#manager.running.filter((task) => task.recovering)
-    if (recovering.length === 0 || this.#clock.now() < this.#windowCheckDue) return
-    this.#windowCheckDue = this.#clock.now() + Math.min(this.#settings.commitIntervalMs, 1_000)
-    try {
-      const ends = await this.#broker.offsets(recovering.flatMap((task) => task.partitions))
-      const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
-      for (const task of recovering) {
-        if (task.hasReached((partition) => latest.get(partitionKey(partition)))) task.closeWindow()
-      }
-    } catch (error) {
-      // The window stays open: a look too many, nothing worse.
-      this.#logger.warn({ error: isStreamError(error) ? error.message : String(error) }, 'the log end is not known')
-    }
   }
 
   // ---- the end
@@ -329,37 +262,59 @@ export class StreamRuntime implements AsyncDisposable {
   #taskFailed(task: Task, error: StreamError): void {
     if (error.reaction === 'migrate') {
       this.#logger.warn({ task: task.id }, `the task is dropped: ${error.message}`)
-      void this.#manager.drop(task)
+      this.#manager.drop(task).catch((cause: unknown) => void this.#fail(cause as StreamError))
+    } else if (error.reaction === 'restore') {
+      const dropped = this.#manager.drop(task, 'corrupt')
+      void dropped.catch(() => undefined).then(() => this.#fail(error))
     } else void this.#fail(error)
   }
 
   async #fail(error: StreamError): Promise<void> {
-    if (this.#lifecycle.state === 'failed' || this.#lifecycle.state === 'closed') return
+    const { state } = this.#lifecycle
+    if (state === 'failed' || state === 'closed') return
     this.#lifecycle.move('failed')
     this.#firstAssignment.reject(error)
-    this.#stopping ??= this.#manager.lost().then(() => this.#stop())
+    this.#stopping ??= this.#abort()
     try {
       await this.#stopping
     } catch (cause) {
       this.#logger.error({ error: String(cause) }, 'closing after the failure failed as well')
+    } finally {
+      this.#finished.reject(error)
     }
-    this.#finished.reject(error)
+  }
+
+  async #end(stop: () => Promise<void>): Promise<void> {
+    if (!this.#lifecycle.alive) return this.#stopping
+    this.#lifecycle.move('closing')
+    this.#firstAssignment.resolve()
+    this.#stopping = stop()
+    try {
+      await this.#stopping
+    } catch (cause) {
+      await this.#fail(toStreamError(cause, 'ILLEGAL_STATE', 'the runtime could not be closed'))
+      throw cause
+    }
+    if (this.#lifecycle.state !== 'closing') return
+    this.#lifecycle.move('closed')
+    this.#finished.resolve()
+  }
+
+  /** Without a commit. */
+  async #abort(): Promise<void> {
+    await closeAll([() => this.#manager.lose(), () => this.#stop()])
   }
 
   async #stop(): Promise<void> {
+    this.#loop.stop()
+    // What goes wrong while opening is told by `start`.
+    await this.#opening?.catch(() => undefined)
     this.#joined.reject(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
-    this.#wakeup.wake()
-    await this.#loop
-    await this.#member?.leave()
-    await this.#manager.lost()
-    await this.#factory.close()
-  }
-
-  #deadline(afterMs: number): { signal: AbortSignal; cancel: () => void } {
-    const controller = new AbortController()
-    const cancel = this.#clock.after(afterMs, () =>
-      controller.abort(new StreamError('RECORD_TIMEOUT', 'the deadline passed')),
-    )
-    return { signal: controller.signal, cancel }
+    await closeAll([
+      () => this.#working,
+      () => this.#member?.leave(),
+      () => this.#manager.close(),
+      () => this.#factory.close(),
+    ])
   }
 }

@@ -1,23 +1,26 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, delay } from '../clock.ts'
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { changelogTopic } from '../state/changelog.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { memoryStore } from '../state/memory-store.ts'
 import { openStateDirectory, type StateDirectory } from '../state/state-directory.ts'
 import { TaskState } from '../state/task-state.ts'
-import type { SinkWriter, TaskId } from '../topology/processor.ts'
+import type { Lease, Sink, SinkWriter, TaskId } from '../topology/processor.ts'
 import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
-import type { Broker, CommitOffset, Producer, TopicPartition } from './broker.ts'
+import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
+import { closeAll } from './close-all.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { GroupLease } from './group-lease.ts'
 import type { RuntimeObserver } from './observer.ts'
-import { decodeMark } from './recovery-mark.ts'
-import { type OpenResources, openResources } from './resources.ts'
+import { decodeMark, type RecoveryMark } from './recovery-mark.ts'
+import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
 import { Task } from './task.ts'
 import { partitionKey, type TaskPartition } from './task-inputs.ts'
-import type { TaskStart } from './task-manager.ts'
+import type { TaskEnd, TaskStart } from './task-manager.ts'
 import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
 import { prepareTopics, type TopicPlan } from './topics.ts'
@@ -32,6 +35,7 @@ export interface TaskFactoryOptions {
   readonly failpoint: (point: Failpoint) => Promise<void>
   /** Keep all stores in memory, to be restored from the changelogs. */
   readonly stateInMemory: boolean
+  readonly member: () => GroupMember | undefined
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
@@ -69,6 +73,7 @@ export class TaskFactory {
   /** Nothing is written anywhere before the topics and the index were found to fit. */
   async open(): Promise<void> {
     const { topology, settings, broker, clock, logger, observer } = this.#options
+    requireShortRequests(topology, settings)
     const plan = await prepareTopics(topology, settings, broker)
     const resources = await openResources(topology)
     this.#closers.push(() => resources.close())
@@ -110,13 +115,31 @@ export class TaskFactory {
 
   /** Makes tasks with their committed positions; their stores are still to be restored. */
   async create(starts: readonly TaskStart[]): Promise<Task[]> {
-    const positions = await this.#positions(starts.flatMap((start) => start.partitions))
+    const positions = await this.#positions(starts)
     const tasks: Task[] = []
-    for (const start of starts) tasks.push(await this.#createTask(start, positions))
+    try {
+      for (const start of starts) tasks.push(await this.#createTask(start, positions))
+    } catch (error) {
+      for (const task of tasks) await closeAll([() => task.close(), () => this.released(task, 'unclean')])
+      throw error
+    }
     return tasks
   }
 
-  async restore(task: Task): Promise<void> {
+  /**
+   * Restores the stores, and waits until the lease of a predecessor has run out that did not say goodbye. What it may have written to the
+   * changelogs until then is restored as well.
+   */
+  async prepare(task: Task): Promise<void> {
+    await this.#restore(task)
+    const leaseMs = task.leaseEndsAt - this.#options.clock.now()
+    if (leaseMs <= 0) return
+    this.#options.logger.info({ task: task.id, leaseMs }, 'waiting for the requests of the owner before')
+    await delay(this.#options.clock, leaseMs, task.signal)
+    await this.#restore(task)
+  }
+
+  async #restore(task: Task): Promise<void> {
     const { settings, broker, observer } = this.#options
     await restoreTask({
       application: settings.application,
@@ -130,26 +153,26 @@ export class TaskFactory {
     })
   }
 
-  /** The task is closed; `clean` when everything that it took was committed. */
-  async released(task: Task, clean: boolean): Promise<void> {
-    await this.#environment?.directory?.release(task.id, clean ? 'clean' : 'unclean')
+  /** The task is closed. A store that cannot be trusted is removed; the changelog restores it. */
+  async released(task: Task, end: TaskEnd): Promise<void> {
+    const directory = this.#environment?.directory
+    if (end === 'corrupt') await directory?.remove(task.id)
+    await directory?.release(task.id, end === 'clean' ? 'clean' : 'unclean')
   }
 
   /** Everything in the opposite order of opening; one failure does not keep the rest open. */
   async close(): Promise<void> {
     this.#controller.abort(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     this.#environment = undefined
-    const failures: unknown[] = []
-    for (const close of this.#closers.splice(0).reverse()) await close().catch((error: unknown) => failures.push(error))
-    if (failures.length > 0) throw failures[0]
+    await closeAll(this.#closers.splice(0).reverse())
   }
 
   async #createTask({ id, partitions }: TaskStart, positions: ReadonlyMap<string, StartFrom>): Promise<Task> {
-    const { topology, failpoint } = this.#options
+    const { topology, failpoint, clock } = this.#options
     const environment = this.#opened()
     const subtopology = this.#subtopologyOf(id)
     const state = await this.#openState(id, subtopology)
-    const starts = partitions.map((partition) => positions.get(partitionKey(partition)))
+    const marks = partitions.map((partition) => positions.get(partitionKey(partition))?.mark ?? 'open')
     const task: Task = new Task({
       ...this.#options,
       id,
@@ -162,7 +185,8 @@ export class TaskFactory {
       deadLetters: environment.deadLetters,
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,
       writerOf: (node) => this.#writerOf(node, id),
-      recovering: starts.some((start) => start?.recovering !== false),
+      recovering: marks.some((mark) => mark !== 'clean'),
+      leaseEndsAt: marks.includes('open') ? clock.now() + requestTimeoutOf(topology, subtopology) : 0,
       fail: (error) => this.#options.fail(task, error),
       failpoint,
     })
@@ -211,7 +235,7 @@ export class TaskFactory {
     const { plan, topicProducer } = this.#opened()
     const node = topology.nodes.get(name)
     if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
-    if (node.target.kind === 'sink') return node.target.sink.writer(task)
+    if (node.target.kind === 'sink') return node.target.sink.writer(task, this.#leaseFor(node.target.sink))
     const topic = topicName(node, settings.application) ?? node.target.topic
     return topicSinkWriter({
       producer: topicProducer,
@@ -219,6 +243,11 @@ export class TaskFactory {
       topic,
       partitions: plan.partitions.get(topic) ?? 1,
     })
+  }
+
+  #leaseFor({ requestTimeoutMs = 0 }: Sink<never, never>): Lease {
+    const { clock, member, settings } = this.#options
+    return new GroupLease({ clock, member, sessionTimeoutMs: settings.sessionTimeoutMs, requestTimeoutMs })
   }
 
   #subtopologyOf(task: TaskId): Subtopology {
@@ -233,21 +262,33 @@ export class TaskFactory {
   }
 
   /** Where each partition goes on: at the committed offset, else at the first record. */
-  async #positions(partitions: readonly TopicPartition[]): Promise<Map<string, StartFrom>> {
+  async #positions(starts: readonly TaskStart[]): Promise<Map<string, StartFrom>> {
     const { broker, settings } = this.#options
-    const { resources } = this.#opened()
+    const partitions = starts.flatMap((start) => start.partitions)
     const committed = await broker.committed(settings.application, partitions)
     const ranges = new Map((await broker.offsets(partitions)).map((range) => [partitionKey(range), range]))
+    const isNew = committed.some(({ offset }) => offset === undefined) && (await this.#isNew(starts))
     return new Map(
       committed.map((commit) => {
         const { earliest = 0, latest = 0 } = ranges.get(partitionKey(commit)) ?? {}
-        if (commit.offset === undefined)
-          return [partitionKey(commit), { offset: earliest, recovering: !resources.indexesEmpty }]
-        const inRange = commit.offset >= earliest && commit.offset <= latest
-        const offset = inRange ? commit.offset : this.#reset(commit, earliest, latest)
-        return [partitionKey(commit), { offset, recovering: !inRange || decodeMark(commit.metadata) !== 'clean' }]
+        const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
+        const { offset = earliest } = commit
+        if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark }]
+        return [partitionKey(commit), { offset: this.#reset(commit, earliest, latest), mark: 'open' }]
       }),
     )
+  }
+
+  /** Nothing was ever done by these tasks: neither the index nor a changelog holds anything. */
+  async #isNew(starts: readonly TaskStart[]): Promise<boolean> {
+    const { broker, settings } = this.#options
+    const changelogs = starts.flatMap(({ id }) =>
+      this.#subtopologyOf(id)
+        .stores.filter((spec) => spec.changelog ?? true)
+        .map((spec) => ({ topic: changelogTopic(settings.application, spec.name), partition: partitionOf(id) })),
+    )
+    const ranges = await broker.offsets(changelogs)
+    return this.#opened().resources.indexesEmpty && ranges.every(({ latest }) => latest === 0)
   }
 
   #reset(
@@ -268,7 +309,20 @@ export class TaskFactory {
 
 interface StartFrom {
   readonly offset: number
-  readonly recovering: boolean
+  readonly mark: RecoveryMark
+}
+
+/** An owner stops writing one request timeout before its session can end; there must be time left in which it may write. */
+function requireShortRequests(topology: Topology, { sessionTimeoutMs }: RuntimeSettings): void {
+  for (const subtopology of topology.subtopologies) {
+    const requestTimeoutMs = requestTimeoutOf(topology, subtopology)
+    if (requestTimeoutMs <= sessionTimeoutMs / 2) continue
+    throw new StreamError(
+      'CONFIG_INVALID',
+      `a request to the index may take ${requestTimeoutMs} ms, more than half of sessionTimeoutMs, which is ${sessionTimeoutMs}`,
+      { fix: 'Lower `requestTimeoutMs` of the index, or raise `sessionTimeoutMs`.' },
+    )
+  }
 }
 
 function partitionOf(task: TaskId): number {

@@ -1,7 +1,10 @@
-import type { StreamError } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import { isStreamError, reasonOf, type StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { CommitOffset, ReadBatch, StartPosition, TopicPartition } from './broker.ts'
+import { closeAll } from './close-all.ts'
+import { retrying } from './retry.ts'
 import type { Task } from './task.ts'
 import { partitionKey } from './task-inputs.ts'
 
@@ -11,17 +14,21 @@ export interface TaskStart {
   readonly partitions: readonly TopicPartition[]
 }
 
+/** How a task ended: everything committed, something left to be replayed, or with a store that cannot be trusted. */
+export type TaskEnd = 'clean' | 'unclean' | 'corrupt'
+
 export interface TaskManagerOptions {
+  readonly clock: Clock
   readonly logger: Logger
   /** The task that a partition belongs to. */
   readonly taskOf: (partition: TopicPartition) => TaskId
-  /** Makes tasks that are not restored yet, with their positions in the log. */
+  /** Makes tasks that are not ready yet, with their positions in the log. */
   readonly create: (starts: readonly TaskStart[]) => Promise<Task[]>
-  /** Completes the stores of a task. */
-  readonly restore: (task: Task) => Promise<void>
+  /** Completes the stores of a task, and waits until no predecessor can disturb it. */
+  readonly prepare: (task: Task) => Promise<void>
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
-  /** A task is closed; `clean` when everything that it took was committed. */
-  readonly released: (task: Task, clean: boolean) => Promise<void>
+  /** A task is closed. */
+  readonly released: (task: Task, end: TaskEnd) => Promise<void>
   readonly failed: (error: StreamError) => void
   readonly stateChanged: () => void
 }
@@ -33,6 +40,11 @@ export class TaskManager {
   readonly #routes = new Map<string, Task>()
   /** Tasks whose suspension was complete: they may go on where they are. */
   readonly #drained = new Set<Task>()
+  /** Tasks on their way out; nobody may take their place before they are gone. */
+  readonly #releases = new Set<Promise<void>>()
+  /** Counts assignments: what was begun under an older one must not start anything. */
+  #epoch = 0
+  #assigned = false
 
   constructor(options: TaskManagerOptions) {
     this.#options = options
@@ -46,61 +58,88 @@ export class TaskManager {
     return this.tasks.filter((task) => task.running)
   }
 
+  /** The group has said what is ours, and nothing of it is missing here. */
+  get assigned(): boolean {
+    return this.#assigned
+  }
+
   add(partition: TopicPartition, batch: ReadBatch): void {
     this.#routes.get(partitionKey(partition))?.add(partition, batch)
   }
 
-  /** Keeps what stays, closes what is gone, makes what is new; stores are restored after it has returned. */
-  async assigned(partitions: readonly TopicPartition[]): Promise<readonly StartPosition[]> {
+  /** Keeps what stays, closes what is gone, makes what is new; tasks start after it has returned. */
+  async assign(partitions: readonly TopicPartition[]): Promise<readonly StartPosition[]> {
+    const epoch = ++this.#epoch
     const wanted = Map.groupBy(partitions, (partition) => this.#options.taskOf(partition))
-    for (const task of this.tasks) {
-      if (!wanted.has(task.id) || !this.#drained.has(task) || !isSame(task, wanted.get(task.id)))
-        await this.#release(task)
-    }
+    const stays = (task: Task) => this.#drained.has(task) && isSame(task, wanted.get(task.id))
+    this.#releaseAll(this.tasks.filter((task) => !stays(task)))
+    await Promise.all(this.#releases)
     const kept = this.tasks
     const starts = [...wanted].filter(([id]) => !this.#tasks.has(id)).map(([id, own]) => ({ id, partitions: own }))
     const created = await this.#options.create(starts)
     for (const task of created) this.#register(task)
     this.#drained.clear()
-    if (kept.length > 0) await this.#options.commitOffsets(kept.flatMap((task) => task.offsets('open')))
-    for (const task of kept) task.start()
-    for (const task of created) void this.#restoreAndStart(task)
+    this.#assigned = true
+    for (const task of kept) void this.#start(task, epoch)
+    for (const task of created) void this.#start(task, epoch, () => this.#options.prepare(task))
     this.#options.stateChanged()
     return this.tasks.flatMap((task) => task.offsets('open'))
   }
 
-  /** Commits what gets done in time. A task without anything beyond its committed offset says so in its mark. */
-  async revoked(signal: AbortSignal): Promise<void> {
+  /** Commits what gets done in time, and leaves word for the next owners; a task that is not done by then is abandoned. */
+  async revoke(signal: AbortSignal): Promise<void> {
+    this.#epoch++
+    this.#assigned = false
     await Promise.all(
       this.tasks.map(async (task) => {
         const wasRunning = task.running
         if ((await task.suspend(signal)) && wasRunning) this.#drained.add(task)
       }),
     )
-    const clean = [...this.#drained].filter((task) => !task.recovering)
-    if (clean.length > 0) await this.#options.commitOffsets(clean.flatMap((task) => task.offsets('clean')))
+    const marks = [...this.#drained].flatMap((task) => task.offsets(task.recovering ? 'quiet' : 'clean'))
+    await this.#leaveMarks(marks, signal)
     this.#options.stateChanged()
   }
 
   /** Drops everything without a commit. */
-  async lost(): Promise<void> {
+  async lose(): Promise<void> {
     this.#drained.clear()
-    for (const task of this.tasks) await this.#release(task)
+    await this.close()
+  }
+
+  /** Closes all tasks; nothing is committed any more. */
+  async close(): Promise<void> {
+    this.#epoch++
+    this.#assigned = false
+    this.#releaseAll(this.tasks)
+    const releases = [...this.#releases]
+    await closeAll(releases.map((release) => () => release))
     this.#options.stateChanged()
   }
 
   /** Drops one task without a commit, for a rejoin or a restart to bring back. */
-  async drop(task: Task): Promise<void> {
-    this.#drained.delete(task)
-    await this.#release(task)
+  async drop(task: Task, end: TaskEnd = 'unclean'): Promise<void> {
+    if (this.#tasks.get(task.id) !== task) return
+    this.#assigned = false
+    await this.#release(task, end)
   }
 
-  async #release(task: Task): Promise<void> {
-    const clean = this.#drained.has(task)
+  /** All stop at once, before the first of them takes its time to close. */
+  #releaseAll(tasks: readonly Task[]): void {
+    for (const task of tasks) task.abandon()
+    for (const task of tasks) this.#release(task, this.#drained.has(task) ? 'clean' : 'unclean').catch(() => undefined)
+  }
+
+  #release(task: Task, end: TaskEnd): Promise<void> {
+    task.abandon()
+    this.#drained.delete(task)
     this.#tasks.delete(task.id)
     for (const partition of task.partitions) this.#routes.delete(partitionKey(partition))
-    await task.close()
-    await this.#options.released(task, clean)
+    const release = closeAll([() => task.close(), () => this.#options.released(task, end)])
+    this.#releases.add(release)
+    const forget = () => void this.#releases.delete(release)
+    release.then(forget, forget)
+    return release
   }
 
   #register(task: Task): void {
@@ -108,15 +147,31 @@ export class TaskManager {
     for (const partition of task.partitions) this.#routes.set(partitionKey(partition), task)
   }
 
-  async #restoreAndStart(task: Task): Promise<void> {
+  /** The owner says that it may write to the index before it does: whoever comes next will look there. */
+  async #start(task: Task, epoch: number, prepare = async () => {}): Promise<void> {
+    const { clock, logger, commitOffsets } = this.#options
     try {
-      await this.#options.restore(task)
-      // The owner says that it may write before it does: whoever comes next will look at the index.
-      await this.#options.commitOffsets(task.offsets('open'))
-      task.start()
+      await prepare()
+      const say = () => commitOffsets(task.offsets('open'))
+      await retrying(say, { clock, logger, signal: task.signal, what: 'committing the open mark' })
+      if (epoch === this.#epoch) task.start()
       this.#options.stateChanged()
     } catch (error) {
-      if (this.#tasks.get(task.id) === task) this.#options.failed(error as StreamError)
+      // Who was fenced meanwhile hears of it from the group.
+      const isFenced = isStreamError(error) && error.reaction === 'migrate'
+      if (epoch === this.#epoch && this.#tasks.get(task.id) === task && !isFenced)
+        this.#options.failed(error as StreamError)
+    }
+  }
+
+  /** Without a mark the next owner looks at the index, which costs a little and loses nothing. */
+  async #leaveMarks(marks: readonly CommitOffset[], signal: AbortSignal): Promise<void> {
+    const { clock, logger, commitOffsets } = this.#options
+    if (marks.length === 0) return
+    try {
+      await retrying(() => commitOffsets(marks), { clock, logger, signal, what: 'committing the marks' })
+    } catch (error) {
+      logger.warn({ error: reasonOf(error) }, 'the marks of a hand-over could not be committed')
     }
   }
 }

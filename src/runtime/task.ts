@@ -8,9 +8,11 @@ import type { Punctuator, SinkWriter, TaskId } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import type { CommitOffset, Producer, ReadBatch, TopicPartition } from './broker.ts'
 import { commitGeneration, type Failpoint } from './checkpoint.ts'
+import { closeAll } from './close-all.ts'
 import type { TaskServices } from './contexts.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Generation } from './generation.ts'
+import type { InFlight } from './in-flight.ts'
 import { type FailedRecord, NodeGraph } from './node-graph.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { sizeOf } from './partition-queue.ts'
@@ -38,6 +40,8 @@ export interface TaskOptions {
   readonly writerOf: (sinkNode: string) => SinkWriter<unknown, unknown>
   /** Inside the recovery window until the position has once equalled the log end. */
   readonly recovering: boolean
+  /** When, on the clock, nothing that a predecessor has sent to the index can be on its way any more. */
+  readonly leaseEndsAt: number
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
@@ -65,6 +69,7 @@ export class Task {
   readonly #punctuation = new Punctuation()
   readonly #controller = new AbortController()
   #phase: 'restoring' | 'running' | 'suspended' | 'closed' = 'restoring'
+  #closing: Promise<void> | undefined
   #streamTime = -1
   #recovering: boolean
   #commitRequested = false
@@ -101,6 +106,10 @@ export class Task {
 
   get recovering(): boolean {
     return this.#recovering
+  }
+
+  get leaseEndsAt(): number {
+    return this.#options.leaseEndsAt
   }
 
   /** Everything fetched is processed; it may still have to be committed. */
@@ -181,26 +190,38 @@ export class Task {
     this.#recovering = false
   }
 
-  /** Stops intake, drops what was only fetched, and commits what gets done before the signal aborts. True when everything was. */
+  /**
+   * Stops intake, drops what was only fetched, and commits what gets done before the signal aborts. True when everything was; else the
+   * task is abandoned.
+   */
   async suspend(signal: AbortSignal): Promise<boolean> {
     if (this.#phase !== 'running') return this.#phase === 'suspended'
     this.#phase = 'suspended'
     this.#inputs.clear()
     const drained = await this.commitAll(signal)
-    if (!drained) for (const gate of this.#graph.gates) gate.dropWaiting()
+    if (!drained) this.abandon()
     return drained
   }
 
-  /** Ends everything without another commit. What is in flight is abandoned and will be replayed. */
-  async close(): Promise<void> {
+  /** At once: takes nothing, writes nothing and commits nothing any more. What is in flight will be replayed. */
+  abandon(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     const reason = new StreamError('MEMBER_FENCED', `task ${this.id} is closed`)
     this.#controller.abort(reason)
     for (const gate of this.#graph.gates) gate.abort(reason)
-    await this.#progress.close()
-    await this.#graph.close()
-    await this.#options.state.close()
+    this.#progress.stop()
+  }
+
+  /** Abandons the task and closes what it has open. */
+  close(): Promise<void> {
+    this.abandon()
+    this.#closing ??= closeAll([
+      () => this.#progress.close(),
+      () => this.#graph.close(),
+      () => this.#options.state.close(),
+    ])
+    return this.#closing
   }
 
   // ---- taking records
@@ -223,22 +244,30 @@ export class Task {
       this.#giveUp({ node: partition.node.name, error: head.error, inFlight }).then(() => inFlight.release())
       return
     }
-    if (head.record.timestamp < 0) this.#rejectTimestamp(partition, source)
-    else {
-      this.#options.observer.taken?.(this.id, partition, head.record.timestamp)
-      this.#streamTime = Math.max(this.#streamTime, head.record.timestamp)
-      this.#graph.dispatch(partition.node.name, head.record, inFlight)
-      const due = this.#punctuation.dueByStreamTime(this.#streamTime)
-      for (const { node, punctuate, timeMs } of due) this.#punctuate(node, () => punctuate(timeMs))
+    if (head.record.timestamp < 0) {
+      this.#rejectTimestamp(partition, inFlight)
+      return
     }
+    this.#options.observer.taken?.(this.id, partition, head.record.timestamp)
+    this.#streamTime = Math.max(this.#streamTime, head.record.timestamp)
+    this.#graph.dispatch(partition.node.name, head.record, inFlight)
+    const due = this.#punctuation.dueByStreamTime(this.#streamTime)
+    for (const { node, punctuate, timeMs } of due) this.#punctuate(node, () => punctuate(timeMs))
     inFlight.release()
   }
 
-  /** A negative time is the log's fault and fatal, unless an extractor of the user chose it to skip the record. */
-  #rejectTimestamp(partition: TaskPartition, source: RecordMetadata): void {
-    const where = `${source.topic}-${source.partition} offset ${source.offset}`
-    if (partition.node.source.timestamp) this.#options.observer.dropped?.(this.id, 'timestamp')
-    else this.#fail(new StreamError('TIMESTAMP_INVALID', `the record at ${where} has a negative timestamp`))
+  /**
+   * A negative time is the log's fault and fatal, unless an extractor of the user chose it to skip the record. What is fatal stays
+   * unfinished, so that no commit passes it.
+   */
+  #rejectTimestamp({ topic, partition, node }: TaskPartition, inFlight: InFlight): void {
+    const where = `${topic}-${partition} offset ${inFlight.source?.offset}`
+    if (!node.source.timestamp) {
+      this.#fail(new StreamError('TIMESTAMP_INVALID', `the record at ${where} has a negative timestamp`))
+      return
+    }
+    this.#options.observer.dropped?.(this.id, 'timestamp')
+    inFlight.release()
   }
 
   async #giveUp({ node, error, inFlight }: FailedRecord): Promise<void> {
@@ -252,7 +281,7 @@ export class Task {
     }
   }
 
-  #punctuate(node: RunningProcessor, action: () => void): void {
+  #punctuate(node: RunningProcessor, action: () => unknown): void {
     const inFlight = this.#progress.track({ source: undefined, raw: undefined, bytes: 0, recovering: this.#recovering })
     this.#graph.punctuate(node, inFlight, action)
     inFlight.release()

@@ -6,6 +6,7 @@ import { retrying } from './retry.ts'
 
 interface Pending {
   readonly record: ProducerRecord
+  readonly signal: AbortSignal | undefined
   readonly resolve: () => void
   readonly reject: (error: StreamError) => void
 }
@@ -33,10 +34,13 @@ export class TopicProducer {
     this.#options = options
   }
 
-  /** Resolves when the record is durable. Rejects with RECORD_REJECTED for a record that the broker will never take. */
-  send(record: ProducerRecord): Promise<void> {
+  /**
+   * Resolves when the record is durable. Rejects with RECORD_REJECTED for a record that the broker will never take, and with the signal's
+   * reason when it aborts before the record is sent, or before it is sent again.
+   */
+  send(record: ProducerRecord, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ record, resolve, reject })
+      this.#pending.push({ record, signal, resolve, reject })
       if (!this.#sending) {
         this.#sending = true
         queueMicrotask(() => void this.#drain())
@@ -61,15 +65,16 @@ export class TopicProducer {
   }
 
   async #sendBatch(batch: Pending[]): Promise<void> {
-    const { producer } = this.#options
+    let wanted = batch
+    const attempt = async (): Promise<void> => {
+      wanted = withoutAborted(wanted)
+      if (wanted.length > 0) await this.#options.producer.send(wanted.map((pending) => pending.record))
+    }
     try {
-      await retrying(() => producer.send(batch.map((pending) => pending.record)), {
-        ...this.#options,
-        what: 'writing to a topic',
-      })
-      for (const pending of batch) pending.resolve()
+      await retrying(attempt, { ...this.#options, what: 'writing to a topic' })
+      for (const pending of wanted) pending.resolve()
     } catch (cause) {
-      await this.#reject(batch, toStreamError(cause, 'PRODUCE_FAILED', 'writing to a topic failed'))
+      await this.#reject(wanted, toStreamError(cause, 'PRODUCE_FAILED', 'writing to a topic failed'))
     }
   }
 
@@ -85,4 +90,12 @@ export class TopicProducer {
     const rest = batch.filter((pending) => pending !== refused)
     if (rest.length > 0) await this.#sendBatch(rest)
   }
+}
+
+/** A task that is not ours any more must not write behind its next owner. */
+function withoutAborted(batch: readonly Pending[]): Pending[] {
+  return batch.filter(({ signal, reject }) => {
+    if (signal?.aborted) reject(toStreamError(signal.reason, 'MEMBER_FENCED', 'the task is closed'))
+    return !signal?.aborted
+  })
 }

@@ -29,14 +29,8 @@ export function topicSinkWriter({
       const valueBytes = value === null ? null : target.value.serialize(value)
       if (timestamp < 0)
         throw new StreamError('TIMESTAMP_INVALID', `a record for topic "${topic}" has timestamp ${timestamp}`)
-      await producer.send({
-        topic,
-        partition: partitionOf(keyBytes),
-        key: keyBytes,
-        value: valueBytes,
-        timestamp,
-        headers,
-      })
+      const partition = partitionOf(keyBytes)
+      await producer.send({ topic, partition, key: keyBytes, value: valueBytes, timestamp, headers }, signal)
     },
     flush: () => undefined,
     close: async () => undefined,

@@ -14,6 +14,7 @@ export interface TopicPlan {
 export async function prepareTopics(topology: Topology, settings: RuntimeSettings, broker: Broker): Promise<TopicPlan> {
   const partitions = await describeUserTopics(topology, settings, broker)
   const repartition = planRepartitionTopics(topology, settings.application, partitions)
+  for (const part of topology.subtopologies) requireEqualPartitions(part, topology, settings, partitions)
   const tasks = new Map(
     topology.subtopologies.map((part) => [part.id, taskCount(part, topology, settings, partitions)]),
   )
@@ -64,6 +65,23 @@ function planRepartitionTopics(topology: Topology, application: string, partitio
     }
   }
   return [...planned].map(([topic, count]) => ({ topic, partitions: count, settings: { 'retention.ms': '-1' } }))
+}
+
+/** Equal keys have to meet in one task wherever something is remembered of a key. */
+function requireEqualPartitions(
+  part: Subtopology,
+  topology: Topology,
+  { application }: RuntimeSettings,
+  partitions: ReadonlyMap<string, number>,
+): void {
+  const nodes = part.nodes.flatMap((name) => topology.nodes.get(name) ?? [])
+  const remembers = part.stores.length > 0 || nodes.some((node) => node.kind === 'processor' && node.zone === 'gate')
+  const topics = nodes.flatMap((node) => (node.kind === 'source' ? (topicName(node, application) ?? []) : []))
+  if (!remembers || new Set(topics.map((topic) => partitions.get(topic))).size <= 1) return
+  const list = topics.map((topic) => `"${topic}" has ${partitions.get(topic)}`).join(', ')
+  throw new StreamError('TOPIC_MISMATCH', `topics whose keys have to meet differ in their partitions: ${list}`, {
+    details: { topics },
+  })
 }
 
 function taskCount(

@@ -114,11 +114,13 @@ export class KeyValueEntries<K, V> {
     try {
       return serde.deserialize(bytes)
     } catch (error) {
-      throw this.#serdeError('RECORD_UNDECODABLE', error)
+      // No record is at fault: what the store holds was written by another version, or is damaged.
+      if (isStreamError(error) && error.reaction !== 'skip') throw error
+      throw this.#serdeError('STATE_FORMAT', error)
     }
   }
 
-  #serdeError(code: 'RECORD_UNENCODABLE' | 'RECORD_UNDECODABLE', error: unknown): StreamError {
+  #serdeError(code: 'RECORD_UNENCODABLE' | 'STATE_FORMAT', error: unknown): StreamError {
     const { name } = this.#spec
     const reason = isStreamError(error) ? error.fact : reasonOf(error)
     return new StreamError(code, `store "${name}": ${reason}`, { cause: error, details: { store: name } })

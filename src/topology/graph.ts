@@ -91,16 +91,25 @@ export function isVectorIndex(sink: Sink<never, never>): sink is VectorIndex {
   return 'observe' in sink && 'scan' in sink
 }
 
-/** Nodes from which a path without a topic in between leads to an index. */
-function nodesThatMaintainAnIndex(ordered: readonly DraftNode[]): Set<string> {
-  const maintaining = new Set<string>()
-  for (const node of ordered.toReversed()) {
-    const endsInIndex = node.kind === 'sink' && node.target.kind === 'sink' && isVectorIndex(node.target.sink)
-    const looksAtIndex = node.kind === 'processor' && (node.supplier.observes?.length ?? 0) > 0
-    if (!endsInIndex && !looksAtIndex && !maintaining.has(node.name)) continue
-    for (const parent of node.parents) maintaining.add(parent)
+/** Nodes from which a path leads to an index, also through topics of the application's own. */
+function nodesThatMaintainAnIndex(nodes: readonly DraftNode[]): Set<string> {
+  const byName = new Map(nodes.map((node) => [node.name, node]))
+  const above = (node: DraftNode): readonly string[] => {
+    if (node.kind !== 'source' || !node.internal) return node.parents
+    const writers = nodes.filter((other) => other.kind === 'sink' && other.internal && topicOf(other) === topicOf(node))
+    return writers.map((writer) => writer.name)
+  }
+  const maintaining = new Set(nodes.filter(touchesIndex).flatMap(above))
+  for (const name of maintaining) {
+    const node = byName.get(name)
+    for (const parent of node ? above(node) : []) maintaining.add(parent)
   }
   return maintaining
+}
+
+function touchesIndex(node: DraftNode): boolean {
+  if (node.kind === 'sink') return node.target.kind === 'sink' && isVectorIndex(node.target.sink)
+  return node.kind === 'processor' && (node.supplier.observes?.length ?? 0) > 0
 }
 
 /** Freezes a valid draft. */

@@ -106,13 +106,25 @@ export interface Pipeline {
   readonly dimensions: number | undefined
 }
 
+/** The right to write to a target: it ends when the group may have given the partitions to somebody else. */
+export interface Lease {
+  /** Look at it before every single request, retries included; while it is false nothing may be sent. */
+  readonly held: boolean
+}
+
 /** The end of a pipeline outside Kafka. */
 export interface Sink<K, V> {
   /** Names the target in `describe`, logs and errors: `qdrant:documents`. Never holds credentials. */
   readonly name: string
   /** Connects, verifies the target and creates what is missing. */
   open(pipeline: Pipeline): Promise<void>
-  writer(task: TaskId): SinkWriter<K, V>
+  /**
+   * How long after it was sent a request may still take effect, milliseconds. Whoever takes a partition over after a crash waits so long
+   * before it looks at the target. Absent: nothing outlives the process that sent it.
+   */
+  readonly requestTimeoutMs?: number
+  /** Without a lease the writer may always write. */
+  writer(task: TaskId, lease?: Lease): SinkWriter<K, V>
   close(): Promise<void>
 }
 

@@ -1,0 +1,33 @@
+import type { Clock } from '../clock.ts'
+import type { Lease } from '../topology/processor.ts'
+import type { GroupMember } from './broker.ts'
+
+export interface GroupLeaseOptions {
+  readonly clock: Clock
+  /** Undefined until the group is joined. */
+  readonly member: () => GroupMember | undefined
+  readonly sessionTimeoutMs: number
+  /** How long after it was sent a request may still take effect. */
+  readonly requestTimeoutMs: number
+}
+
+/**
+ * Held while everything that is sent now takes effect before the group can give our partitions to somebody else. An instance that was
+ * frozen, or cut off from the group, finds it gone before it sends anything, whether it knows of its removal or not.
+ */
+export class GroupLease implements Lease {
+  readonly #options: GroupLeaseOptions
+
+  constructor(options: GroupLeaseOptions) {
+    this.#options = options
+  }
+
+  get held(): boolean {
+    const { clock, member, sessionTimeoutMs, requestTimeoutMs } = this.#options
+    const heartbeatAt = member()?.lastHeartbeatAt
+    if (heartbeatAt === undefined) return false
+    const age = clock.now() - heartbeatAt
+    // A clock that was turned back says nothing; the next heartbeat does.
+    return age >= 0 && age < sessionTimeoutMs - requestTimeoutMs
+  }
+}

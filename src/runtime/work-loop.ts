@@ -1,0 +1,87 @@
+import type { Clock } from '../clock.ts'
+import type { RecoveryWindows } from './recovery-windows.ts'
+import type { Task } from './task.ts'
+import { Wakeup } from './wakeup.ts'
+
+export interface WorkLoopOptions {
+  readonly clock: Clock
+  /** The tasks that may work now. */
+  readonly running: () => readonly Task[]
+  readonly windows: RecoveryWindows
+}
+
+/** How long the loop works before it lets the event loop breathe. */
+const sliceMs = 5
+/** How often a waiter for quiet looks again when nothing happens. */
+const quietCheckMs = 100
+
+/** The one loop of an instance: gives every task its turn, sleeps when there is nothing to do. */
+export class WorkLoop {
+  readonly #options: WorkLoopOptions
+  readonly #wakeup: Wakeup
+  readonly #quietWaiters: (() => void)[] = []
+  #stopped = false
+
+  constructor(options: WorkLoopOptions) {
+    this.#options = options
+    this.#wakeup = new Wakeup(options.clock)
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#wakeup.wake()
+  }
+
+  /** Resolves after `stop`. */
+  async run(): Promise<void> {
+    const { running, windows } = this.#options
+    for (let turn = 0; !this.#stopped; turn++) {
+      const worked = this.#workOnce(turn)
+      await windows.close(running())
+      if (worked) await new Promise((resolve) => setImmediate(resolve))
+      else {
+        this.#tellQuiet()
+        await this.#wakeup.wait(this.#nextDue())
+      }
+    }
+    this.#tellQuiet()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#wakeup.wake()
+  }
+
+  /** Resolves when the loop has nothing to do, or after a moment: a log may end in offsets that are never delivered. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(quietCheckMs, resolve)
+      this.#quietWaiters.push(() => {
+        cancel()
+        resolve()
+      })
+    })
+  }
+
+  #tellQuiet(): void {
+    for (const resolve of this.#quietWaiters.splice(0)) resolve()
+  }
+
+  /** Gives every task a turn; each time another one is the first, so that a busy one does not starve the others. */
+  #workOnce(turn: number): boolean {
+    const running = this.#options.running()
+    const until = this.#options.clock.now() + sliceMs
+    let worked = false
+    for (let index = 0; index < running.length; index++) {
+      const task = running[(turn + index) % running.length]
+      if (task?.run(until)) worked = true
+    }
+    for (const task of running) task.maintain()
+    return worked
+  }
+
+  #nextDue(): number {
+    const running = this.#options.running()
+    return Math.min(...running.map((task) => task.nextDue), this.#options.windows.nextDue(running))
+  }
+}
