@@ -37,7 +37,8 @@ async function openRaw(): Promise<readonly RawThread[]> {
   const entry = new URL('./raw-worker.ts', import.meta.url)
   const setup = `${modelFolder}model_w8.onnx`
   const threads = Array.from({ length: workers }, (_, at): RawThread => {
-    return new WorkerThread({ name: `raw worker ${at + 1}`, entry, setup, clock: systemClock })
+    const name = `raw worker ${at + 1}`
+    return new WorkerThread({ name, entry, setup: () => setup, clock: systemClock, requestTimeoutMs: 600_000 })
   })
   await Promise.all(threads.map((thread) => thread.open()))
   return threads

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import { StreamError, toStreamError } from '../errors.ts'
+import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
 import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
 import type { EmbedderStats } from './embedder.ts'
 import { type Flight, Flights } from './flights.ts'
@@ -10,7 +10,10 @@ export interface Device {
   /** False once it is given up; `open` may bring it back. */
   readonly isUsable: boolean
   open(): Promise<unknown>
-  /** One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED. */
+  /**
+   * One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED; a device that is usable afterwards
+   * has refused this batch, or could not finish it.
+   */
   run(rows: readonly Int32Array[]): Promise<Float32Array>
 }
 
@@ -31,6 +34,8 @@ interface Slot {
 
 /** One batch to work on and one to go on with, so that a device never waits for this thread. */
 const maxBatchesPerDevice = 2
+/** Something that every model can embed: a device that refuses it too is broken. */
+const harmlessText = '.'
 /** What is tokenized before the event loop gets its turn: about a millisecond. */
 const sliceCharacters = 32_768
 
@@ -41,6 +46,9 @@ const sliceCharacters = 32_768
  *
  * What is held is bounded: the tokens of one window, and two batches per device. Calls beyond that wait, holding only their own
  * texts. Equal texts that are under way at the same time run once.
+ *
+ * A batch that a device refuses, or cannot finish, is run again row by row. The text that is refused alone gets EMBED_TEXT, unless the
+ * device refuses a harmless text as well: then nobody is at fault, and the callers get EMBED_FAILED.
  */
 export class EmbeddingEngine {
   readonly #options: EngineOptions
@@ -72,6 +80,7 @@ export class EmbeddingEngine {
     if (texts.length === 0) return []
     if (!this.#hasUsableDevice) await this.#revive()
     signal.throwIfAborted()
+    if (this.#isClosed) throw closed()
     this.#counted.texts += texts.length
     this.#schedule()
     return this.#flights.ask(texts, signal)
@@ -81,8 +90,7 @@ export class EmbeddingEngine {
   close(): void {
     this.#isClosed = true
     this.#cancelAlarm?.()
-    const fix = 'Close the embedder after those who use it.'
-    this.#flights.failAll(new StreamError('EMBED_FAILED', 'the embedder was closed', { fix }))
+    this.#flights.failAll(closed())
   }
 
   get #hasUsableDevice(): boolean {
@@ -146,10 +154,21 @@ export class EmbeddingEngine {
     try {
       this.#admit(flights, await encodings)
     } catch (error) {
-      this.#flights.fail(flights, error)
+      await this.#encodeOneByOne(flights, error)
     }
     this.#encoding -= flights.length
     this.#schedule()
+  }
+
+  async #encodeOneByOne(flights: readonly Flight[], refusal: unknown): Promise<void> {
+    for (const flight of flights) {
+      try {
+        if (flights.length === 1) throw refusal
+        this.#admit([flight], await this.#options.encode([flight.text]))
+      } catch (error) {
+        await this.#condemn(flight, error, this.#encodeHarmless())
+      }
+    }
   }
 
   #admit(flights: readonly Flight[], encodings: readonly Encoding[]): void {
@@ -181,7 +200,8 @@ export class EmbeddingEngine {
       this.#count(batch)
       this.#deliver(batch, vectors)
     } catch (error) {
-      this.#giveBack(slot.device, batch, error)
+      if (slot.device.isUsable) await this.#runOneByOne(slot.device, batch, error)
+      else this.#giveBack(batch, error)
     }
     slot.running--
     this.#schedule()
@@ -204,17 +224,63 @@ export class EmbeddingEngine {
     }
   }
 
-  /** A batch of a device that was given up goes to another one. A device that lives has refused it, and the callers are told. */
-  #giveBack(device: Device, batch: readonly Flight[], error: unknown): void {
-    if (device.isUsable) this.#flights.fail(batch, error)
-    else if (this.#hasUsableDevice) for (const flight of batch) this.#enqueue(flight)
-    else {
-      this.#flights.fail(batch, error)
-      this.#flights.failAll(error)
+  /** Finds the texts of a refused batch that the device cannot bear; the others get their vectors. */
+  async #runOneByOne(device: Device, batch: readonly Flight[], ofBatch: unknown): Promise<void> {
+    for (const [at, flight] of batch.entries()) {
+      if (!this.#flights.isWanted(flight)) continue
+      const refusal = batch.length === 1 ? ofBatch : await this.#runAlone(device, flight)
+      if (refusal === undefined) continue
+      if (!device.isUsable) return this.#giveBack(batch.slice(at), refusal)
+      const harmless = this.#encodeHarmless().then((ids) => device.run([ids]))
+      await this.#condemn(flight, refusal, harmless)
     }
+  }
+
+  /** Gives what the device says against the text. */
+  async #runAlone(device: Device, flight: Flight): Promise<unknown> {
+    try {
+      this.#deliver([flight], await device.run([flight.ids]))
+      this.#count([flight])
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
+  async #encodeHarmless(): Promise<Int32Array> {
+    const [encoding] = await this.#options.encode([harmlessText])
+    return encoding?.ids ?? new Int32Array(0)
+  }
+
+  /** Fails who wants a text that was refused alone: with EMBED_TEXT when something harmless is not refused. */
+  async #condemn(flight: Flight, refusal: unknown, harmless: Promise<unknown>): Promise<void> {
+    const isInOrder = await harmless.then(
+      () => true,
+      () => false,
+    )
+    const { tokens, text } = flight
+    const what = tokens > 0 ? `${tokens} tokens` : `${text.length} characters`
+    const fact = `a text of ${what} cannot be embedded: ${isStreamError(refusal) ? refusal.fact : reasonOf(refusal)}`
+    this.#flights.fail([flight], isInOrder ? new StreamError('EMBED_TEXT', fact, { cause: refusal }) : refusal)
+  }
+
+  /** The batch of a device that was given up goes to another one. */
+  #giveBack(batch: readonly Flight[], error: unknown): void {
+    if (this.#hasUsableDevice) {
+      for (const flight of batch) this.#enqueue(flight)
+      return
+    }
+    this.#flights.fail(batch, error)
+    this.#flights.failAll(error)
   }
 
   #enqueue(flight: Flight): void {
     if (this.#flights.isWanted(flight)) this.#former.add(flight)
   }
+}
+
+function closed(): StreamError {
+  return new StreamError('EMBED_FAILED', 'the embedder was closed', {
+    fix: 'Close the embedder after those who use it.',
+  })
 }

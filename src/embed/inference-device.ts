@@ -11,26 +11,38 @@ export interface InferenceDeviceOptions {
   readonly clock: Clock
   /** Counts the workers of a model from 1; shown in errors. */
   readonly number: number
+  /** Milliseconds that a batch may take until the worker counts as hung and is replaced. */
+  readonly batchTimeoutMs: number
 }
 
 /** Longer than any batch. */
 const haltTimeoutMs = 5_000
 
 export interface InferenceDevice extends Device {
+  /** A thread, perhaps one that was replaced, is where it cannot be ended. */
+  readonly isInside: boolean
   close(): Promise<void>
   /** For the end of the process: blocks until the worker is where it can be ended. It does not work any more afterwards. */
   halt(): void
 }
 
 /** A worker thread with one session of the model. */
-export function inferenceDevice(model: Model, { mode, clock, number }: InferenceDeviceOptions): InferenceDevice {
+export function inferenceDevice(model: Model, options: InferenceDeviceOptions): InferenceDevice {
+  const { mode, clock, number, batchTimeoutMs } = options
   const { name, weights, pooling, normalize } = model
-  const gate = new NativeGate()
+  // A gate for every start: that of a worker that was replaced stays the business of that worker.
+  const gates: NativeGate[] = []
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
     name: `model "${name}", worker ${number}`,
     entry: workerFile('worker'),
-    setup: { weights, mode, pooling, normalize, gate: gate.shared },
+    setup: () => {
+      const gate = new NativeGate()
+      gates.push(gate)
+      return { weights, mode, pooling, normalize, gate: gate.shared }
+    },
     clock,
+    requestTimeoutMs: batchTimeoutMs,
+    mayTerminate: () => gates.at(-1)?.tryShut() ?? true,
   })
   return {
     get isUsable() {
@@ -49,7 +61,12 @@ export function inferenceDevice(model: Model, { mode, clock, number }: Inference
         const message = packRows(rows)
         return { message, transfer: [message.ids.buffer, message.lengths.buffer] }
       }),
+    get isInside() {
+      return gates.some((gate) => gate.isInside)
+    },
     close: () => thread.close(),
-    halt: () => gate.shut(haltTimeoutMs),
+    halt: () => {
+      for (const gate of gates) gate.shut(haltTimeoutMs)
+    },
   }
 }

@@ -31,6 +31,18 @@ export class NativeGate {
     }
   }
 
+  get isInside(): boolean {
+    return Atomics.load(this.#state, inside) === 1
+  }
+
+  /** For the main thread. Shuts the gate if the worker is outside; false when it is inside, and must not be ended by force. */
+  tryShut(): boolean {
+    Atomics.store(this.#state, shut, 1)
+    if (!this.isInside) return true
+    Atomics.store(this.#state, shut, 0)
+    return false
+  }
+
   /** For the main thread. Blocks it until the worker is outside, at most `timeoutMs`; the worker cannot enter again. */
   shut(timeoutMs: number): void {
     Atomics.store(this.#state, shut, 1)

@@ -22,6 +22,11 @@ export interface OnnxOptions extends BatchFormerOptions {
   readonly workers?: number
   /** Put before every text, for models that were trained with one: `passage: `. Default empty. */
   readonly prefix?: string
+  /**
+   * How long a batch may take. A worker that takes longer counts as hung: it is replaced, and the texts of its batch are tried one by
+   * one; the one that hangs again gets EMBED_TEXT. Milliseconds, default 120,000.
+   */
+  readonly batchTimeoutMs?: number
   readonly clock?: Clock
 }
 
@@ -37,7 +42,7 @@ export interface OnnxOptions extends BatchFormerOptions {
  * const [vector] = await embedder.embed(['Mills grind.'], AbortSignal.timeout(10_000)) // 384 numbers of unit length
  */
 export function onnx(options: OnnxOptions): Embedder {
-  for (const name of ['workers', 'maxBatchTokens', 'windowTexts'] as const) {
+  for (const name of ['workers', 'maxBatchTokens', 'windowTexts', 'batchTimeoutMs'] as const) {
     const value = options[name]
     if (value !== undefined && !(Number.isInteger(value) && value >= 1))
       throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
@@ -46,6 +51,8 @@ export function onnx(options: OnnxOptions): Embedder {
 }
 
 const maxDefaultWorkers = 8
+/** A full batch of the bundled model takes 60 ms on an idle core. */
+const defaultBatchTimeoutMs = 120_000
 /** Kernels differ between processors in the last bits (1e-7 in fp32, 1e-4 of the cosine with int8 activations), a wrong one by far more. */
 const leastGoldenCosine = { exact: 0.99999, fast: 0.999 }
 
@@ -124,19 +131,22 @@ async function openModel(options: OnnxOptions): Promise<Opened> {
   const mode = options.mode ?? 'exact'
   const clock = options.clock ?? systemClock
   const workers = options.workers ?? Math.min(availableParallelism(), maxDefaultWorkers)
-  const devices = Array.from({ length: workers }, (_, at) => inferenceDevice(model, { mode, clock, number: at + 1 }))
+  const batchTimeoutMs = options.batchTimeoutMs ?? defaultBatchTimeoutMs
+  const devices = Array.from({ length: workers }, (_, at) =>
+    inferenceDevice(model, { mode, clock, batchTimeoutMs, number: at + 1 }),
+  )
   const halt = () => {
     for (const device of devices) device.halt()
   }
   process.on('exit', halt)
   // The threads load the model while this one reads the tokenizer and hashes the weights.
   const ready = Promise.all(devices.map((device) => device.open()))
-  const tokenizing = openTokenizer(model, clock)
+  const tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
   const identifying = identify(model, { mode, prefix: options.prefix ?? '' })
   const close = async () => {
     await Promise.allSettled([ready, tokenizing.then((tokenizer) => tokenizer.close())])
     await Promise.all(devices.map((device) => device.close()))
-    process.off('exit', halt)
+    if (!devices.some((device) => device.isInside)) process.off('exit', halt)
   }
   try {
     const [tokenizer, id] = await Promise.all([tokenizing, identifying, ready])

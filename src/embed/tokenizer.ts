@@ -14,16 +14,26 @@ export interface ModelTokenizer {
   close(): Promise<void>
 }
 
+export interface TokenizerOptions {
+  readonly clock: Clock
+  /** Milliseconds that a worker may take for the texts of one request. */
+  readonly requestTimeoutMs: number
+}
+
 /** WordPiece costs a hundredth of the inference and stays here, where its counts are needed; any other tokenizer gets a thread. */
-export async function openTokenizer(model: Model, clock: Clock): Promise<ModelTokenizer> {
+export async function openTokenizer(
+  model: Model,
+  { clock, requestTimeoutMs }: TokenizerOptions,
+): Promise<ModelTokenizer> {
   const { folder, maxTokens, name } = model
   const wordPiece = await loadWordPiece(folder)
   if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
   const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({
     name: `model "${name}", tokenizer`,
     entry: workerFile('tokenizer-worker'),
-    setup: { folder, maxTokens },
+    setup: () => ({ folder, maxTokens }),
     clock,
+    requestTimeoutMs,
   })
   await thread.open()
   return {

@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 import { reasonOf, StreamError } from '../errors.ts'
 import type { FromWorker, Outgoing, ToWorker } from './worker-protocol.ts'
 
@@ -9,8 +9,16 @@ export interface WorkerThreadOptions<Setup> {
   readonly name: string
   /** The file that the thread runs; it calls `serveRequests`. */
   readonly entry: URL
-  readonly setup: Setup
+  /** Called for every start. */
+  readonly setup: () => Setup
   readonly clock: Clock
+  /** Milliseconds that a request may take. The worker is then replaced, and the request fails. */
+  readonly requestTimeoutMs: number
+  /**
+   * Whether the thread can be ended by force. One that cannot is left alone, does not keep the process alive, and ends when it comes
+   * back. Default: always.
+   */
+  readonly mayTerminate?: () => boolean
 }
 
 interface Pending<Request, Reply> {
@@ -18,6 +26,8 @@ interface Pending<Request, Reply> {
   readonly make: () => Outgoing<Request>
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: StreamError) => void
+  /** Times that the worker crashed while it had this request in hand. */
+  crashes: number
 }
 
 /** A worker file of this folder. The sources run as .ts, the package as .js: the worker is of the same kind as this file. */
@@ -25,7 +35,7 @@ export function workerFile(name: string): URL {
   return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 }
 
-/** Crashes in a row, without an answer between them, that are answered by a restart. */
+/** Crashes in a row, without an answer between them, that are answered by a restart. A request that causes so many fails. */
 const maxRestartsInARow = 3
 const closeTimeoutMs = 5_000
 
@@ -33,11 +43,12 @@ type State = 'closed' | 'opening' | 'running' | 'restarting' | 'closing'
 
 /**
  * A worker thread that outlives its crashes: it is started again and gets the unanswered requests again, in order. That is safe
- * because requests are pure functions.
+ * because requests are pure functions. A request that the worker cannot bear fails alone: one that crashes it again and again, and
+ * one that it does not finish in time.
  *
- *   closed --open()--> opening --ready--> running --crash--> restarting --ready--> running
- *     ^                   |                  |                   |
- *     +---- cannot start -+     close() -> closing     too many crashes -> closed
+ *   closed --open()--> opening --ready--> running --crash, hang--> restarting --ready--> running
+ *     ^                   |                  |                         |
+ *     +---- cannot start -+     close() -> closing         too many crashes -> closed
  */
 export class WorkerThread<Setup, Ready, Request, Reply> {
   readonly #options: WorkerThreadOptions<Setup>
@@ -47,6 +58,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   #nextId = 0
   #restartsInARow = 0
   #restarts = 0
+  #cancelDeadline: Cancel | undefined
 
   constructor(options: WorkerThreadOptions<Setup>) {
     this.#options = options
@@ -57,7 +69,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     return this.#state === 'running' || this.#state === 'restarting'
   }
 
-  /** Restarts after a crash, since it was made. */
+  /** Restarts after a crash or a hang, since it was made. */
   get restarts(): number {
     return this.#restarts
   }
@@ -69,13 +81,15 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     return this.#start()
   }
 
-  /** `make` may be called again after a crash. Rejects with EMBED_FAILED. */
+  /** `make` may be called again after a restart. Rejects with EMBED_FAILED. */
   run(make: () => Outgoing<Request>): Promise<Reply> {
     if (!this.isUsable) return Promise.reject(this.#failure('is not running'))
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
-      this.#pending.set(id, { make, resolve, reject })
-      if (this.#state === 'running') this.#send(id, make())
+      this.#pending.set(id, { make, resolve, reject, crashes: 0 })
+      if (this.#state !== 'running') return
+      this.#send(id, make())
+      if (this.#pending.size === 1) this.#watchFirst()
     })
   }
 
@@ -87,6 +101,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     const worker = this.#worker
     if (!worker || this.#state === 'closing') return
     this.#state = 'closing'
+    this.#cancelDeadline?.()
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(closeTimeoutMs, () => {
         worker.unref()
@@ -104,7 +119,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   #start(): Promise<Ready> {
     const { entry, setup, name } = this.#options
     // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
-    const worker = new Worker(entry, { workerData: setup, name, execArgv: [] })
+    const worker = new Worker(entry, { workerData: setup(), name, execArgv: [] })
     this.#worker = worker
     let crash: unknown
     return new Promise((resolve, reject) => {
@@ -112,7 +127,8 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
         crash = error
       })
       worker.on('message', (message: FromWorker<Ready, Reply>) => {
-        if (message.kind === 'unusable')
+        if (this.#worker !== worker) reject(this.#failure('was given up before it was ready'))
+        else if (message.kind === 'unusable')
           reject(new StreamError('MODEL_INVALID', `${name} cannot start: ${message.reason}`))
         else if (message.kind === 'ready') {
           this.#resume()
@@ -122,7 +138,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
       worker.on('exit', (code) => {
         const error = this.#failure(crash === undefined ? `stopped with exit code ${code}` : 'crashed', crash)
         reject(error)
-        this.#ended(error)
+        if (this.#worker === worker) this.#ended(error)
       })
     })
   }
@@ -131,6 +147,29 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     if (this.#state === 'closing') return
     this.#state = 'running'
     for (const [id, { make }] of this.#pending) this.#send(id, make())
+    this.#watchFirst()
+  }
+
+  /** Requests are answered in order: the first one that is not answered is the one that the worker has in hand. */
+  #watchFirst(): void {
+    this.#cancelDeadline?.()
+    const [first] = this.#pending.keys()
+    if (first === undefined || this.#state !== 'running') return
+    const { clock, requestTimeoutMs } = this.#options
+    this.#cancelDeadline = clock.after(requestTimeoutMs, () => this.#replace(first))
+  }
+
+  /** Another thread takes the place of the one that hangs, and gets the other requests. */
+  #replace(hanging: number): void {
+    const worker = this.#worker
+    const mayTerminate = this.#options.mayTerminate?.() ?? true
+    this.#fail(hanging, this.#failure(`did not answer within ${this.#options.requestTimeoutMs} ms`))
+    this.#restart()
+    if (mayTerminate) void worker?.terminate()
+    else {
+      worker?.unref()
+      worker?.postMessage({ kind: 'close' } satisfies ToWorker<Request>)
+    }
   }
 
   #send(id: number, { message, transfer }: Outgoing<Request>): void {
@@ -139,24 +178,47 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   #settle(message: Extract<FromWorker<Ready, Reply>, { id: number }>): void {
     const pending = this.#pending.get(message.id)
-    this.#pending.delete(message.id)
     this.#restartsInARow = 0
-    if (message.kind === 'reply') pending?.resolve(message.reply)
-    else pending?.reject(this.#failure(`failed: ${message.reason}`))
+    if (message.kind === 'failed') this.#fail(message.id, this.#failure(`failed: ${message.reason}`))
+    else {
+      this.#pending.delete(message.id)
+      pending?.resolve(message.reply)
+    }
+    this.#watchFirst()
+  }
+
+  #fail(id: number, error: StreamError): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    pending?.reject(error)
   }
 
   /** The thread is gone: restart it, unless that was wanted or is hopeless. */
   #ended(error: StreamError): void {
     this.#worker = undefined
-    const mayRestart = this.isUsable && this.#restartsInARow < maxRestartsInARow
-    if (!mayRestart) {
-      this.#state = 'closed'
-      for (const pending of this.#pending.values()) pending.reject(error)
-      this.#pending.clear()
+    this.#cancelDeadline?.()
+    if (this.#state === 'running') this.#blame(error)
+    if (this.isUsable && this.#restartsInARow < maxRestartsInARow) {
+      this.#restartsInARow++
+      this.#restart()
       return
     }
+    this.#state = 'closed'
+    for (const id of [...this.#pending.keys()]) this.#fail(id, error)
+  }
+
+  /** The request that the worker had in hand may be why it crashed; others shall not suffer for it. */
+  #blame(error: StreamError): void {
+    const [first] = this.#pending
+    if (!first) return
+    const [id, pending] = first
+    if (++pending.crashes < maxRestartsInARow) return
+    this.#fail(id, error)
+    this.#restartsInARow = 0
+  }
+
+  #restart(): void {
     this.#state = 'restarting'
-    this.#restartsInARow++
     this.#restarts++
     // A restart that fails ends its thread too, which comes back here.
     this.#start().catch(() => undefined)

@@ -102,17 +102,6 @@ describe('texts', () => {
 
     expect(vectors.map((vector) => vector[1])).toEqual(texts.map((text) => text.length))
   })
-
-  test('that cannot be tokenized fail their callers alone', async () => {
-    const encode: Encode = async (texts) => {
-      if (texts.includes('bad')) throw new RangeError('no such token')
-      return encodeCharacters(texts)
-    }
-    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
-
-    await expect(engine.embed(['bad'], never)).rejects.toThrow('no such token')
-    expect(await engine.embed(['good'], never)).toHaveLength(1)
-  })
 })
 
 describe('a caller that gives up', () => {
@@ -239,20 +228,76 @@ describe('a device', () => {
       fact: 'no device can be started: out of memory',
     })
   })
+})
 
-  test('that refuses a batch fails its callers and goes on', async () => {
-    const device = new FakeDevice()
+describe('a text that the device refuses', () => {
+  test('fails the callers that wanted it; those that shared its batch get their vectors', async () => {
+    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
     const { engine } = engineWith([device])
-    const refused = engine.embed(['a'], never)
+
+    const poison = engine.embed(['good', 'bad!'], never)
+    const innocent = engine.embed(['good', 'fine'], never)
+
+    await expect(poison).rejects.toMatchObject({
+      code: 'EMBED_TEXT',
+      reaction: 'skip',
+      fact: 'a text of 4 tokens cannot be embedded: refused',
+    })
+    expect(await innocent).toHaveLength(2)
+    expect(device.batches).toEqual([['good', 'bad!', 'fine'], ['good'], ['bad!'], ['.'], ['fine']])
+    expect(await engine.embed(['after'], never)).toHaveLength(1)
+  })
+
+  test('is not tried again when it was alone', async () => {
+    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
+    const { engine } = engineWith([device])
+
+    await expect(engine.embed(['bad!'], never)).rejects.toMatchObject({ code: 'EMBED_TEXT' })
+
+    expect(device.batches).toEqual([['bad!'], ['.']])
+  })
+
+  test('is not at fault when the device refuses everything', async () => {
+    const { engine } = engineWith([new FakeDevice({ automatic: true, refuses: () => true })])
+
+    const calls = [engine.embed(['one'], never), engine.embed(['two'], never)]
+
+    for (const call of calls)
+      await expect(call).rejects.toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry', fact: 'refused' })
+  })
+
+  test('leaves the rest of its batch to another device when this one dies over it', async () => {
+    const dying = new FakeDevice()
+    const healthy = new FakeDevice({ automatic: true })
+    healthy.isUsable = false
+    const { engine } = engineWith([dying, healthy])
+    const call = engine.embed(['one', 'two'], never)
     await settle()
 
-    device.refuseNext('too hot')
-    await expect(refused).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'too hot' })
-
-    const next = engine.embed(['a'], never)
+    dying.refuseNext('too hot')
     await settle()
-    device.finishNext()
-    expect(await next).toHaveLength(1)
+    healthy.isUsable = true
+    dying.die()
+
+    expect(await call).toHaveLength(2)
+    expect(healthy.batches).toEqual([['one', 'two']])
+  })
+
+  test('by the tokenizer already fails alone as well', async () => {
+    const encode: Encode = async (texts) => {
+      if (texts.some((text) => text.includes('!'))) throw new RangeError('no such token')
+      return encodeCharacters(texts)
+    }
+    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
+
+    const poison = engine.embed(['good', 'bad!'], never)
+    const innocent = engine.embed(['good', 'fine'], never)
+
+    await expect(poison).rejects.toMatchObject({
+      code: 'EMBED_TEXT',
+      fact: 'a text of 4 characters cannot be embedded: no such token',
+    })
+    expect(await innocent).toHaveLength(2)
   })
 })
 
@@ -277,6 +322,20 @@ test('closing fails those who wait, and refuses those who come', async () => {
 
   await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED' })
   await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+})
+
+test('closing fails also those for whom a device is just being opened', async () => {
+  const device = new FakeDevice()
+  device.isUsable = false
+  const opening = Promise.withResolvers<void>()
+  device.open = () => opening.promise
+  const { engine } = engineWith([device])
+  const waiting = engine.embed(['a'], never)
+
+  engine.close()
+  opening.resolve()
+
+  await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the embedder was closed' })
 })
 
 test('padding is counted', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { NativeGate } from '../../src/embed/native-gate.ts'
+import { settle } from '../support/fake-device.ts'
 
 test('what passes the gate is done and answered', async () => {
   const gate = new NativeGate()
@@ -14,12 +15,31 @@ test('nothing passes a gate that was shut, also seen from the other thread', asy
   let entered = false
 
   sameGate.shut(1_000)
-  const passing = gate.pass(async () => {
-    entered = true
-  })
+  let answered = false
+  void gate
+    .pass(async () => {
+      entered = true
+    })
+    .then(() => {
+      answered = true
+    })
+  await settle()
 
-  expect(await Promise.race([passing, Promise.resolve('still waiting')])).toBe('still waiting')
-  expect(entered).toBe(false)
+  expect({ entered, answered }).toEqual({ entered: false, answered: false })
+})
+
+test('the gate is shut at once when nobody is inside, and stays open for whoever is', async () => {
+  const gate = new NativeGate()
+  const { promise: mayLeave, resolve: leave } = Promise.withResolvers<void>()
+  const passing = gate.pass(() => mayLeave)
+
+  const wasShut = gate.tryShut()
+  leave()
+  await passing
+
+  expect(wasShut).toBe(false)
+  expect(await gate.pass(async () => 'again')).toBe('again')
+  expect(gate.tryShut()).toBe(true)
 })
 
 test('shutting the gate waits for whoever is inside, and no longer than it may', async () => {

@@ -138,6 +138,24 @@ test.each(['process.exit(5)', 'throw 5'])('a process that ends by %s while it em
   expect(status).toBe(end === 'throw 5' ? 1 : 5)
 })
 
+test('a batch that takes too long is tried text by text, and the process survives the worker that is still at it', () => {
+  const source = new URL('../../src/embed/onnx.ts', import.meta.url).href
+  const script = `
+    const { onnx } = await import('${source}')
+    const options = { model: 'all-MiniLM-L6-v2', workers: 1, maxBatchTokens: 32_768, batchTimeoutMs: 1_000 }
+    const embedder = onnx(options)
+    await embedder.open()
+    const texts = Array.from({ length: 32 }, (_, at) => at + ' mills'.repeat(300))
+    const vectors = await embedder.embed(texts, new AbortController().signal)
+    await embedder.close()
+    console.log(vectors.length, embedder.stats.batches)`
+
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script])
+
+  expect(`${stderr}`).not.toContain('terminate called')
+  expect({ status, stdout: `${stdout}` }).toEqual({ status: 0, stdout: '32 32\n' })
+})
+
 describe('opening and closing', () => {
   test('nothing is known before the model is open', async () => {
     const embedder = onnx({ model: 'all-MiniLM-L6-v2' })
@@ -171,6 +189,7 @@ describe('opening and closing', () => {
 
   test('options that make no sense are refused', () => {
     expect(() => onnx({ model: 'all-MiniLM-L6-v2', workers: 0 })).toThrow('CONFIG_INVALID: workers must be')
+    expect(() => onnx({ model: 'all-MiniLM-L6-v2', batchTimeoutMs: 0 })).toThrow('batchTimeoutMs must be')
   })
 })
 
@@ -213,6 +232,23 @@ describe('a folder', () => {
     ).toBeGreaterThan(0.9999)
     expect(embedder.countTokens).toBeUndefined()
     expect(embedder.stats.truncatedTexts).toBeGreaterThan(0)
+  })
+
+  test('that promises more tokens than its weights can take loses only the texts that are too long', async () => {
+    await using folder = await temporaryDirectory()
+    await copyOfModel(folder.path)
+    await modify(join(folder.path, 'sentence_bert_config.json'), (limits) => ({ ...limits, max_seq_length: 1_024 }))
+    const embedder = await open({ model: folder.path, maxBatchTokens: 4_096 })
+
+    const long = embedder.embed(['\u6f22\u5b57'.repeat(300)], never)
+    const fitting = embedder.embed(['\u6c34\u8eca'.repeat(250)], never)
+
+    await expect(long).rejects.toMatchObject({
+      code: 'EMBED_TEXT',
+      reaction: 'skip',
+      fact: expect.stringMatching(/^a text of 602 tokens cannot be embedded: /),
+    })
+    expect(await fitting).toHaveLength(1)
   })
 
   test('whose weights are no model is refused', async () => {

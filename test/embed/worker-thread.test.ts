@@ -6,9 +6,18 @@ import type { Script } from '../support/scripted-worker.ts'
 type ScriptedThread = WorkerThread<Script, string, Script, string>
 const threads: ScriptedThread[] = []
 
-function threadWith(setup: Script, clock: Clock = systemClock): ScriptedThread {
+interface Extras {
+  readonly clock?: Clock
+  readonly mayTerminate?: () => boolean
+}
+
+/** `setups` are those of its starts, one after the other; the last one is that of all further starts. */
+function threadWith(setups: Script | readonly Script[], extras: Extras = {}): ScriptedThread {
   const entry = new URL('../support/scripted-worker.ts', import.meta.url)
-  const thread: ScriptedThread = new WorkerThread({ name: 'the worker', entry, setup, clock })
+  const left = [setups].flat()
+  const setup = () => (left.length > 1 ? left.shift() : left[0]) ?? ''
+  const options = { name: 'the worker', entry, setup, clock: systemClock, requestTimeoutMs: 60_000, ...extras }
+  const thread: ScriptedThread = new WorkerThread(options)
   threads.push(thread)
   return thread
 }
@@ -85,8 +94,21 @@ describe('a crash', () => {
     expect(thread.restarts).toBe(1)
   })
 
-  test('that repeats itself ends with an error and not with a loop', async () => {
+  test('that a request causes again and again fails that request alone', async () => {
     const thread = threadWith('care')
+    await thread.open()
+
+    const poison = thread.run(always('crash'))
+    const innocent = thread.run(always('one'))
+
+    await expect(poison).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the worker stopped with exit code 7' })
+    expect(await innocent).toBe('did one')
+    expect(thread.restarts).toBe(3)
+    expect(thread.isUsable).toBe(true)
+  })
+
+  test('that repeats itself at every start ends with an error and not with a loop', async () => {
+    const thread = threadWith(['care', 'crash at start'])
     await thread.open()
 
     await expect(thread.run(always('crash'))).rejects.toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry' })
@@ -105,9 +127,10 @@ describe('a crash', () => {
   })
 
   test('that gave a worker up can be followed by opening it again', async () => {
-    const thread = threadWith('care')
+    const thread = threadWith(['care', 'crash at start', 'crash at start', 'crash at start', 'care'])
     await thread.open()
     await expect(thread.run(always('crash'))).rejects.toThrow()
+    expect(thread.isUsable).toBe(false)
 
     await thread.open()
 
@@ -115,15 +138,73 @@ describe('a crash', () => {
   })
 })
 
-test('closing does not wait for ever for a worker that hangs', async () => {
-  const clock = new ManualClock()
-  const thread = threadWith('care', clock)
-  await thread.open()
-  const hanging = thread.run(always('hang'))
+describe('a request that is not answered in time', () => {
+  test.each([
+    ['ended', () => true],
+    ['left alone, where it cannot be ended,', () => false],
+  ])('fails alone; the thread is %s and another one gets the rest', async (_what, mayTerminate) => {
+    const clock = new ManualClock()
+    const thread = threadWith('care', { clock, mayTerminate })
+    await thread.open()
+    const answers = [thread.run(always('one')), thread.run(always('hang')), thread.run(always('two'))]
+    const hanging = expect(answers[1]).rejects.toMatchObject({
+      code: 'EMBED_FAILED',
+      fact: 'the worker did not answer within 60000 ms',
+    })
+    expect(await answers[0]).toBe('did one')
 
-  const closing = thread.close()
-  clock.advance(5_000)
+    clock.advance(60_000)
 
-  await closing
-  await expect(hanging).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the worker did not stop in time' })
+    await hanging
+    expect(await answers[2]).toBe('did two')
+    expect(thread.restarts).toBe(1)
+  })
+
+  test('is one whose own time is over: the time of those before it does not count', async () => {
+    const clock = new ManualClock()
+    const thread = threadWith('care', { clock })
+    await thread.open()
+    const first = thread.run(always('one'))
+    const second = thread.run(always('hang'))
+    const hanging = expect(second).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+    clock.advance(59_000)
+    await first
+
+    clock.advance(59_000)
+    expect(thread.restarts).toBe(0)
+    clock.advance(1_000)
+
+    await hanging
+    expect(thread.restarts).toBe(1)
+  })
+})
+
+describe('closing', () => {
+  test('does not wait for ever for a worker that hangs', async () => {
+    const clock = new ManualClock()
+    const thread = threadWith('care', { clock })
+    await thread.open()
+    const hanging = thread.run(always('hang'))
+
+    const closing = thread.close()
+    clock.advance(5_000)
+
+    await closing
+    await expect(hanging).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the worker did not stop in time' })
+  })
+
+  test('is the end also of a worker that is ready only afterwards', async () => {
+    const clock = new ManualClock()
+    const thread = threadWith('open slowly', { clock })
+    const opening = expect(thread.open()).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+
+    const closing = thread.close()
+    clock.advance(5_000)
+    await closing
+
+    await opening
+    expect(thread.isUsable).toBe(false)
+    await expect(thread.run(always('one'))).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+    expect(thread.restarts).toBe(0)
+  })
 })

@@ -27,9 +27,12 @@ export class FakeDevice implements Device {
   readonly batches: string[][] = []
   readonly waiting: Run[] = []
   readonly #automatic: boolean
+  readonly #refuses: (text: string) => boolean
 
-  constructor({ automatic = false } = {}) {
+  /** `refuses`: an automatic device refuses every batch with such a text. */
+  constructor({ automatic = false, refuses = (_text: string): boolean => false } = {}) {
     this.#automatic = automatic
+    this.#refuses = refuses
   }
 
   async open(): Promise<void> {
@@ -38,7 +41,9 @@ export class FakeDevice implements Device {
   }
 
   run(rows: readonly Int32Array[]): Promise<Float32Array> {
-    this.batches.push(rows.map((row) => String.fromCharCode(...row)))
+    const texts = rows.map((row) => String.fromCharCode(...row))
+    this.batches.push(texts)
+    if (this.#automatic && texts.some(this.#refuses)) return Promise.reject(new StreamError('EMBED_FAILED', 'refused'))
     const vectors = Float32Array.from(rows.flatMap((row) => vectorOf(row)))
     if (this.#automatic) return Promise.resolve(vectors)
     return new Promise((resolve, reject) => {
