@@ -24,6 +24,12 @@ export const runtimeSettings = z.strictObject({
     .default('.millrace/state')
     .describe('Folder for the LevelDB stores; one process at a time.'),
   commitIntervalMs: z.int().min(1).default(1_000).describe('How often a generation is cut and committed.'),
+  processingGuarantee: z
+    .enum(['at_least_once', 'exactly_once'])
+    .default('at_least_once')
+    .describe(
+      'What state and outputs to topics get. `exactly_once` makes a transaction of each generation: outputs appear when it commits.',
+    ),
   maxOpenGenerations: z
     .int()
     .min(2)

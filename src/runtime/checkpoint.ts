@@ -3,7 +3,7 @@ import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { changelogRecord, changelogTopic, type StoreChange } from '../state/changelog.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { CommitOffset, Producer } from './broker.ts'
+import type { CommitOffset, Producer, ProducerRecord } from './broker.ts'
 import type { Generation } from './generation.ts'
 import { retrying } from './retry.ts'
 
@@ -21,6 +21,19 @@ export interface CheckpointOptions {
   readonly logger: Logger
   readonly signal: AbortSignal
   readonly failpoint: (point: Failpoint) => Promise<void>
+  /** With exactly_once: C and O are one transaction, together with what the generation writes to topics. */
+  readonly transactions?: GenerationTransactions | undefined
+}
+
+/** Makes changelogs, offsets and outputs of a generation visible in one step. */
+export interface GenerationTransactions {
+  /** Returns the offset of each changelog record. */
+  commit(
+    generation: number,
+    changelogs: readonly ProducerRecord[],
+    offsets: readonly CommitOffset[],
+    signal: AbortSignal,
+  ): Promise<readonly number[]>
 }
 
 const changelogBatch = 500
@@ -32,6 +45,8 @@ const changelogBatch = 500
  *   2. C  the last value of every key is acknowledged by the changelogs
  *   3. O  the offsets are committed
  *   4. W  the local store takes it all in one batch
+ *
+ * With exactly_once 2 and 3 are one transaction, which also holds the outputs.
  *
  * So durable state may run ahead of the committed offset, never ahead of the index. See docs/guarantees.md. When the signal aborts, the
  * task is not ours any more, and nothing further is written to the broker.
@@ -51,43 +66,51 @@ export async function commitGeneration(
 
   // 2. C
   signal.throwIfAborted()
-  const positions = await writeChangelogs(state.changes(generation.id), sourceOffsets, options)
+  const changes = state.changes(generation.id)
+  const records = changes.map((change) => addressed(change, sourceOffsets, options))
+  const written = options.transactions
+    ? await options.transactions.commit(generation.id, records, offsets, signal)
+    : await writeChangelogs(records, options)
   await failpoint('before-offsets')
 
   // 3. O
   signal.throwIfAborted()
-  if (offsets.length > 0) {
+  if (offsets.length > 0 && !options.transactions) {
     await retrying(() => options.commitOffsets(offsets), { ...options, what: 'committing offsets' })
   }
   await failpoint('before-local-state')
 
   // 4. W
-  await state.persist(generation.id, { positions, sourceOffsets })
+  await state.persist(generation.id, { positions: positionsAfter(changes, written), sourceOffsets })
   await failpoint('committed')
 }
 
-/** Returns, per store, the offset after its last changelog record. */
-async function writeChangelogs(
-  changes: readonly StoreChange[],
-  sourceOffsets: Uint8Array,
-  options: CheckpointOptions,
-): Promise<Map<string, number>> {
-  const positions = new Map<string, number>()
-  const timestamp = options.clock.now()
-  for (let start = 0; start < changes.length; start += changelogBatch) {
-    const batch = changes.slice(start, start + changelogBatch)
-    const records = batch.map((change) => ({
-      ...changelogRecord(change, sourceOffsets),
-      topic: changelogTopic(options.application, change.store),
-      partition: options.partition,
-      timestamp,
-    }))
-    const written = await retrying(() => options.producer.send(records), { ...options, what: 'writing a changelog' })
-    for (const [index, change] of batch.entries()) {
-      const next = (written[index] ?? 0) + 1
-      positions.set(change.store, Math.max(positions.get(change.store) ?? 0, next))
-    }
+/** Returns the offset of each record. */
+async function writeChangelogs(records: readonly ProducerRecord[], options: CheckpointOptions): Promise<number[]> {
+  const written: number[] = []
+  for (let start = 0; start < records.length; start += changelogBatch) {
+    const batch = records.slice(start, start + changelogBatch)
+    const sent = await retrying(() => options.producer.send(batch), { ...options, what: 'writing a changelog' })
+    written.push(...sent)
     await options.failpoint('inside-changelog')
+  }
+  return written
+}
+
+function addressed(
+  change: StoreChange,
+  sourceOffsets: Uint8Array,
+  { application, partition, clock }: CheckpointOptions,
+): ProducerRecord {
+  const topic = changelogTopic(application, change.store)
+  return { ...changelogRecord(change, sourceOffsets), topic, partition, timestamp: clock.now() }
+}
+
+/** Per store, the offset after its last changelog record. */
+function positionsAfter(changes: readonly StoreChange[], written: readonly number[]): Map<string, number> {
+  const positions = new Map<string, number>()
+  for (const [index, { store }] of changes.entries()) {
+    positions.set(store, Math.max(positions.get(store) ?? 0, (written[index] ?? 0) + 1))
   }
   return positions
 }

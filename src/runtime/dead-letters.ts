@@ -4,9 +4,9 @@ import type { Logger } from '../logger.ts'
 import { partitionFor } from '../partitioner.ts'
 import type { Headers, RecordMetadata } from '../record.ts'
 import type { TaskId } from '../topology/processor.ts'
-import type { LogRecord } from './broker.ts'
+import type { LogRecord, ProducerRecord } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
-import type { TopicProducer } from './topic-producer.ts'
+import type { TopicWriter } from './topic-writer.ts'
 
 /** A record that cannot be processed. `raw` is missing for what a punctuator emitted. */
 export interface GivenUpRecord {
@@ -15,11 +15,13 @@ export interface GivenUpRecord {
   readonly error: StreamError
   readonly source: RecordMetadata | undefined
   readonly raw: LogRecord | undefined
+  /** The generation of the record, which a letter belongs to as well. */
+  readonly generation: number
 }
 
 export interface DeadLettersOptions {
   readonly settings: RuntimeSettings
-  readonly producer: TopicProducer
+  readonly producer: TopicWriter
   readonly topic: string
   readonly partitions: number
   readonly observer: RuntimeObserver
@@ -49,7 +51,7 @@ export class DeadLetters {
     const { task, node, error, source, raw } = record
     const reaction = this.reactionTo(error)
     if (reaction === 'fail') throw error
-    const deadLettered = reaction === 'dead-letter' && raw !== undefined && (await this.#write(raw, source, error))
+    const deadLettered = reaction === 'dead-letter' && raw !== undefined && (await this.#write(raw, record))
     this.#options.logger.warn(
       { task, node, source, code: error.code },
       `${deadLettered ? 'dead letter' : 'skipped'}: ${error.message}`,
@@ -61,17 +63,32 @@ export class DeadLetters {
    * A record that just fitted into its topic does not fit with the headers: then its value, which the source still has at the named
    * offset, is left out. False when the broker takes not even that; a letter must never stop the partition that it was to save.
    */
-  async #write(raw: LogRecord, source: RecordMetadata | undefined, error: StreamError): Promise<boolean> {
+  async #write(raw: LogRecord, { error, source, generation }: GivenUpRecord): Promise<boolean> {
     const whole = { ...raw, headers: [...raw.headers, ...errorHeaders(error, source, error.stack ?? '')] }
     const headersAlone = { ...raw, value: null, headers: errorHeaders(error, source, '') }
-    return (await this.#send(whole)) || (await this.#send(headersAlone))
+    return (await this.#send(whole, generation)) || (await this.#send(headersAlone, generation))
   }
 
-  async #send({ key, value, timestamp, headers }: LogRecord): Promise<boolean> {
-    const { producer, topic, partitions, logger } = this.#options
+  /** What takes the place of an output that the broker refused inside of a transaction. Throws the error when the handler says `fail`. */
+  insteadOf(refused: ProducerRecord, error: StreamError): ProducerRecord | undefined {
+    const { topic, settings, logger } = this.#options
+    if (settings.onFailedRecord === 'fail' && refused.topic !== topic) throw error
+    const isLetter = settings.onFailedRecord === 'dead-letter' && refused.topic !== topic
+    logger.warn({ topic: refused.topic }, `${isLetter ? 'dead letter' : 'skipped'}: ${error.message}`)
+    const source = { topic: refused.topic, partition: refused.partition, offset: -1 }
+    return isLetter ? this.#addressed({ ...refused, value: null, headers: errorHeaders(error, source, '') }) : undefined
+  }
+
+  #addressed({ key, value, timestamp, headers }: Letter): ProducerRecord {
+    const { topic, partitions } = this.#options
     const partition = key ? partitionFor(key, partitions) : 0
+    return { topic, partition, key, value, timestamp: Math.max(0, timestamp), headers }
+  }
+
+  async #send(letter: Letter, generation: number): Promise<boolean> {
+    const { producer, topic, logger } = this.#options
     try {
-      await producer.send({ topic, partition, key, value, timestamp: Math.max(0, timestamp), headers })
+      await producer.send(this.#addressed(letter), generation)
       return true
     } catch (error) {
       if (!isStreamError(error) || error.code !== 'RECORD_REJECTED') throw error
@@ -80,6 +97,8 @@ export class DeadLetters {
     }
   }
 }
+
+type Letter = Pick<LogRecord, 'key' | 'value' | 'timestamp' | 'headers'>
 
 function errorHeaders(error: StreamError, source: RecordMetadata | undefined, stacktrace: string): Headers {
   const facts = {

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StreamError, toStreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
-import type { SinkWriter } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import { closeAll } from './close-all.ts'
 import { RecordContext, type RecordScope, SynchronousContext, type TaskServices } from './contexts.ts'
@@ -9,7 +8,7 @@ import { Gate, type PassEnd } from './gate.ts'
 import type { InFlight, Visit } from './in-flight.ts'
 import type { RuntimeObserver } from './observer.ts'
 import type { Pass } from './pass.ts'
-import type { RunningNode, RunningProcessor, RunningSink } from './running-nodes.ts'
+import type { RecordWriter, RunningNode, RunningProcessor, RunningSink } from './running-nodes.ts'
 
 type AnyRecord = StreamRecord<unknown, unknown>
 
@@ -20,7 +19,7 @@ export interface NodeGraphOptions {
   readonly observer: RuntimeObserver
   readonly clock: Clock
   readonly recordDeadlineMs: number
-  readonly writerOf: (sinkNode: string) => SinkWriter<unknown, unknown>
+  readonly writerOf: (sinkNode: string) => RecordWriter
   /** Deals with a record that a node failed: resolves when it is skipped or safely dead-lettered; never rejects. */
   readonly giveUp: (failed: FailedRecord) => Promise<void>
 }
@@ -174,7 +173,7 @@ export class NodeGraph {
 
   #write(running: RunningSink, record: AnyRecord, inFlight: InFlight): void {
     inFlight.hold()
-    writing(running, record, this.#options.services.signal).then(
+    writing(running, record, inFlight, this.#options.services.signal).then(
       () => inFlight.release(),
       (cause: unknown) => {
         const node = running.node.name
@@ -220,7 +219,7 @@ export class NodeGraph {
 
   #enterBeyond(running: RunningNode, record: AnyRecord, pass: Pass): void {
     if (pass.failure || pass.signal.aborted) return
-    if (running.kind === 'sink') pass.follow(running.node.name, writing(running, record, pass.signal))
+    if (running.kind === 'sink') pass.follow(running.node.name, writing(running, record, pass.inFlight, pass.signal))
     else this.#runBeyond(running, record, pass)
   }
 
@@ -273,8 +272,13 @@ function visit(running: RunningProcessor, record: AnyRecord, visits: Visit[]): v
 }
 
 /** A writer that throws at once has failed like one that rejects. */
-async function writing(running: RunningSink, record: AnyRecord, signal: AbortSignal): Promise<void> {
-  await running.writer.write(record, signal)
+async function writing(
+  { writer }: RunningSink,
+  record: AnyRecord,
+  inFlight: InFlight,
+  signal: AbortSignal,
+): Promise<void> {
+  await writer.write(record, signal, inFlight.generation.id)
 }
 
 function timeout(node: string, deadlineMs: number): StreamError {

@@ -55,7 +55,7 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #manager: TaskManager
   readonly #sourceNodes: ReadonlyMap<string, number>
   /** Present once the group is joined; the first assignment may come before. */
-  readonly #joined = Promise.withResolvers<GroupMember>()
+  #joined = Promise.withResolvers<GroupMember>()
   #member: GroupMember | undefined
   readonly #firstAssignment = Promise.withResolvers<void>()
   #opening: Promise<void> | undefined
@@ -199,10 +199,27 @@ export class StreamRuntime implements AsyncDisposable {
     await this.#factory.open()
     if (!this.#lifecycle.alive) return
     this.#lifecycle.move('rebalancing')
-    this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
-    this.#joined.resolve(this.#member)
+    await this.#join()
     const failed = (error: unknown) => void this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'the work loop failed'))
     this.#working = this.#loop.run().catch(failed)
+  }
+
+  async #join(): Promise<void> {
+    this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
+    this.#joined.resolve(this.#member)
+  }
+
+  /** Brings tasks back that were dropped without the group's knowing. */
+  async #rejoin(): Promise<void> {
+    await this.#opening
+    if (!this.#lifecycle.alive) return
+    await this.#member?.leave()
+    await this.#manager.close()
+    if (!this.#lifecycle.alive) return
+    this.#member = undefined
+    this.#joined = Promise.withResolvers<GroupMember>()
+    this.#joined.promise.catch(() => undefined)
+    await this.#join()
   }
 
   #groupOptions() {
@@ -262,11 +279,23 @@ export class StreamRuntime implements AsyncDisposable {
   #taskFailed(task: Task, error: StreamError): void {
     if (error.reaction === 'migrate') {
       this.#logger.warn({ task: task.id }, `the task is dropped: ${error.message}`)
-      this.#manager.drop(task).catch((cause: unknown) => void this.#fail(cause as StreamError))
+      void this.#drop(task, error)
     } else if (error.reaction === 'restore') {
       const dropped = this.#manager.drop(task, 'corrupt')
       void dropped.catch(() => undefined).then(() => this.#fail(error))
     } else void this.#fail(error)
+  }
+
+  /** Who was fenced hears of it from the group; nobody else knows of a commit whose outcome is unknown. */
+  async #drop(task: Task, error: StreamError): Promise<void> {
+    try {
+      await this.#manager.drop(task)
+      if (error.code !== 'COMMIT_UNKNOWN') return
+      this.#opening = this.#rejoin()
+      await this.#opening
+    } catch (cause) {
+      await this.#fail(toStreamError(cause, 'ILLEGAL_STATE', 'a task could not be brought back'))
+    }
   }
 
   async #fail(error: StreamError): Promise<void> {

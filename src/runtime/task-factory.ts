@@ -2,27 +2,32 @@ import { type Clock, delay } from '../clock.ts'
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { changelogTopic } from '../state/changelog.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { memoryStore } from '../state/memory-store.ts'
 import { openStateDirectory, type StateDirectory } from '../state/state-directory.ts'
 import { TaskState } from '../state/task-state.ts'
-import type { Lease, Sink, SinkWriter, TaskId } from '../topology/processor.ts'
+import type { Lease, Sink, TaskId } from '../topology/processor.ts'
 import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { ExactlyOnce } from './exactly-once.ts'
+import { GenerationOutputs } from './generation-outputs.ts'
 import { GroupLease } from './group-lease.ts'
 import type { RuntimeObserver } from './observer.ts'
-import { decodeMark, type RecoveryMark } from './recovery-mark.ts'
 import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
+import type { RecordWriter } from './running-nodes.ts'
+import { type StartFrom, startPositions } from './start-positions.ts'
 import { Task } from './task.ts'
+import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey, type TaskPartition } from './task-inputs.ts'
 import type { TaskEnd, TaskStart } from './task-manager.ts'
+import { TaskTransactions } from './task-transactions.ts'
 import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
+import type { TopicWriter } from './topic-writer.ts'
 import { prepareTopics, type TopicPlan } from './topics.ts'
 
 export interface TaskFactoryOptions {
@@ -50,7 +55,6 @@ interface Environment {
   readonly directory: StateDirectory | undefined
   readonly producer: Producer
   readonly topicProducer: TopicProducer
-  readonly deadLetters: DeadLetters
 }
 
 /** Half of `delete.retention.ms`, for which a changelog keeps deletions (Kafka's default: a day). */
@@ -72,7 +76,7 @@ export class TaskFactory {
 
   /** Nothing is written anywhere before the topics and the index were found to fit. */
   async open(): Promise<void> {
-    const { topology, settings, broker, clock, logger, observer } = this.#options
+    const { topology, settings, broker, clock, logger } = this.#options
     requireShortRequests(topology, settings)
     const plan = await prepareTopics(topology, settings, broker)
     const resources = await openResources(topology)
@@ -81,16 +85,7 @@ export class TaskFactory {
     const producer = await broker.producer()
     this.#closers.push(() => producer.close())
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
-    const deadLetterTopic = deadLetterTopicOf(settings)
-    const deadLetters = new DeadLetters({
-      settings,
-      producer: topicProducer,
-      topic: deadLetterTopic,
-      partitions: plan.partitions.get(deadLetterTopic) ?? 1,
-      observer,
-      logger,
-    })
-    this.#environment = { plan, resources, directory, producer, topicProducer, deadLetters }
+    this.#environment = { plan, resources, directory, producer, topicProducer }
   }
 
   async #openDirectory(): Promise<StateDirectory | undefined> {
@@ -115,11 +110,15 @@ export class TaskFactory {
 
   /** Makes tasks with their committed positions; their stores are still to be restored. */
   async create(starts: readonly TaskStart[]): Promise<Task[]> {
-    const positions = await this.#positions(starts)
+    const { topology, settings, broker } = this.#options
+    const { indexesEmpty } = this.#opened().resources
+    const transactions = await this.#openTransactions(starts)
     const tasks: Task[] = []
     try {
-      for (const start of starts) tasks.push(await this.#createTask(start, positions))
+      const positions = await startPositions(starts, { topology, settings, broker, indexesEmpty })
+      for (const start of starts) tasks.push(await this.#createTask(start, positions, transactions.get(start.id)))
     } catch (error) {
+      await closeAll([...transactions.values()].map((own) => () => own.close()))
       for (const task of tasks) await closeAll([() => task.close(), () => this.released(task, 'unclean')])
       throw error
     }
@@ -145,7 +144,7 @@ export class TaskFactory {
       application: settings.application,
       task: task.id,
       partition: partitionOf(task.id),
-      stores: this.#subtopologyOf(task.id).stores,
+      stores: subtopologyOf(this.#options.topology, task.id).stores,
       state: task.state,
       broker,
       observer,
@@ -167,11 +166,31 @@ export class TaskFactory {
     await closeAll(this.#closers.splice(0).reverse())
   }
 
-  async #createTask({ id, partitions }: TaskStart, positions: ReadonlyMap<string, StartFrom>): Promise<Task> {
+  /** With exactly_once. It comes before anything is read: from here on no predecessor can commit. */
+  async #openTransactions(starts: readonly TaskStart[]): Promise<Map<TaskId, TaskTransactions>> {
+    const { settings, broker, clock, logger } = this.#options
+    const group = settings.application
+    const open = async (id: TaskId): Promise<readonly [TaskId, TaskTransactions]> => {
+      const openProducer = () => broker.producer({ transactionalId: `${group}-${id}` })
+      const options = { group, openProducer, clock, logger }
+      return [id, await TaskTransactions.open(options, this.#controller.signal)]
+    }
+    const isWanted = settings.processingGuarantee === 'exactly_once'
+    return new Map(await Promise.all(isWanted ? starts.map(({ id }) => open(id)) : []))
+  }
+
+  async #createTask(
+    { id, partitions }: TaskStart,
+    positions: ReadonlyMap<string, StartFrom>,
+    transactions: TaskTransactions | undefined,
+  ): Promise<Task> {
     const { topology, failpoint, clock } = this.#options
     const environment = this.#opened()
-    const subtopology = this.#subtopologyOf(id)
+    const subtopology = subtopologyOf(topology, id)
     const state = await this.#openState(id, subtopology)
+    const outputs = transactions && new GenerationOutputs()
+    const topicWriter = outputs ?? environment.topicProducer
+    const deadLetters = this.#deadLetters(topicWriter)
     const marks = partitions.map((partition) => positions.get(partitionKey(partition))?.mark ?? 'open')
     const task: Task = new Task({
       ...this.#options,
@@ -182,9 +201,10 @@ export class TaskFactory {
       partitions: partitions.map((partition) => this.#taskPartition(partition, subtopology, positions)),
       state,
       producer: environment.producer,
-      deadLetters: environment.deadLetters,
+      deadLetters,
+      exactlyOnce: outputs && new ExactlyOnce({ transactions, outputs, deadLetters }),
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,
-      writerOf: (node) => this.#writerOf(node, id),
+      writerOf: (node) => this.#writerOf(node, id, topicWriter),
       recovering: marks.some((mark) => mark !== 'clean'),
       leaseEndsAt: marks.includes('open') ? clock.now() + requestTimeoutOf(topology, subtopology) : 0,
       fail: (error) => this.#options.fail(task, error),
@@ -230,15 +250,22 @@ export class TaskFactory {
     return { ...partition, node, offset: positions.get(partitionKey(partition))?.offset ?? 0 }
   }
 
-  #writerOf(name: string, task: TaskId): SinkWriter<unknown, unknown> {
+  #deadLetters(producer: TopicWriter): DeadLetters {
+    const { settings, observer, logger } = this.#options
+    const topic = deadLetterTopicOf(settings)
+    const partitions = this.#opened().plan.partitions.get(topic) ?? 1
+    return new DeadLetters({ settings, producer, topic, partitions, observer, logger })
+  }
+
+  #writerOf(name: string, task: TaskId, producer: TopicWriter): RecordWriter {
     const { topology, settings } = this.#options
-    const { plan, topicProducer } = this.#opened()
+    const { plan } = this.#opened()
     const node = topology.nodes.get(name)
     if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
     if (node.target.kind === 'sink') return node.target.sink.writer(task, this.#leaseFor(node.target.sink))
     const topic = topicName(node, settings.application) ?? node.target.topic
     return topicSinkWriter({
-      producer: topicProducer,
+      producer,
       target: node.target,
       topic,
       partitions: plan.partitions.get(topic) ?? 1,
@@ -250,66 +277,10 @@ export class TaskFactory {
     return new GroupLease({ clock, member, sessionTimeoutMs: settings.sessionTimeoutMs, requestTimeoutMs })
   }
 
-  #subtopologyOf(task: TaskId): Subtopology {
-    const subtopology = this.#options.topology.subtopologies[Number(task.split('_')[0])]
-    if (!subtopology) throw new StreamError('ILLEGAL_STATE', `task ${task} is not part of the topology`)
-    return subtopology
-  }
-
   #opened(): Environment {
     if (!this.#environment) throw new StreamError('ILLEGAL_STATE', 'the runtime is not open')
     return this.#environment
   }
-
-  /** Where each partition goes on: at the committed offset, else at the first record. */
-  async #positions(starts: readonly TaskStart[]): Promise<Map<string, StartFrom>> {
-    const { broker, settings } = this.#options
-    const partitions = starts.flatMap((start) => start.partitions)
-    const committed = await broker.committed(settings.application, partitions)
-    const ranges = new Map((await broker.offsets(partitions)).map((range) => [partitionKey(range), range]))
-    const isNew = committed.some(({ offset }) => offset === undefined) && (await this.#isNew(starts))
-    return new Map(
-      committed.map((commit) => {
-        const { earliest = 0, latest = 0 } = ranges.get(partitionKey(commit)) ?? {}
-        const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
-        const { offset = earliest } = commit
-        if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark }]
-        return [partitionKey(commit), { offset: this.#reset(commit, earliest, latest), mark: 'open' }]
-      }),
-    )
-  }
-
-  /** Nothing was ever done by these tasks: neither the index nor a changelog holds anything. */
-  async #isNew(starts: readonly TaskStart[]): Promise<boolean> {
-    const { broker, settings } = this.#options
-    const changelogs = starts.flatMap(({ id }) =>
-      this.#subtopologyOf(id)
-        .stores.filter((spec) => spec.changelog ?? true)
-        .map((spec) => ({ topic: changelogTopic(settings.application, spec.name), partition: partitionOf(id) })),
-    )
-    const ranges = await broker.offsets(changelogs)
-    return this.#opened().resources.indexesEmpty && ranges.every(({ latest }) => latest === 0)
-  }
-
-  #reset(
-    { topic, partition, offset }: { topic: string; partition: number; offset: number | undefined },
-    earliest: number,
-    latest: number,
-  ): number {
-    const { offsetReset } = this.#options.settings
-    if (offsetReset === 'earliest') return earliest
-    if (offsetReset === 'latest') return latest
-    throw new StreamError(
-      'OFFSET_OUT_OF_RANGE',
-      `the committed offset ${offset} of ${topic}-${partition} is not in the log, which has ${earliest} to ${latest}`,
-      { details: { topic, partition, offset, earliest, latest } },
-    )
-  }
-}
-
-interface StartFrom {
-  readonly offset: number
-  readonly mark: RecoveryMark
 }
 
 /** An owner stops writing one request timeout before its session can end; there must be time left in which it may write. */
@@ -323,8 +294,4 @@ function requireShortRequests(topology: Topology, { sessionTimeoutMs }: RuntimeS
       { fix: 'Lower `requestTimeoutMs` of the index, or raise `sessionTimeoutMs`.' },
     )
   }
-}
-
-function partitionOf(task: TaskId): number {
-  return Number(task.split('_')[1])
 }

@@ -4,13 +4,14 @@ import { StreamError, toStreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { RecordMetadata } from '../record.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Punctuator, SinkWriter, TaskId } from '../topology/processor.ts'
+import type { Punctuator, TaskId } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import type { CommitOffset, Producer, ReadBatch, TopicPartition } from './broker.ts'
 import { commitGeneration, type Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import type { TaskServices } from './contexts.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import type { ExactlyOnce } from './exactly-once.ts'
 import type { Generation } from './generation.ts'
 import type { InFlight } from './in-flight.ts'
 import { type FailedRecord, NodeGraph } from './node-graph.ts'
@@ -19,7 +20,7 @@ import { sizeOf } from './partition-queue.ts'
 import { Progress } from './progress.ts'
 import { Punctuation } from './punctuation.ts'
 import type { RecoveryMark } from './recovery-mark.ts'
-import type { RunningProcessor } from './running-nodes.ts'
+import type { RecordWriter, RunningProcessor } from './running-nodes.ts'
 import { partitionKey, type TakenRecord, TaskInputs, type TaskPartition } from './task-inputs.ts'
 
 export interface TaskOptions {
@@ -33,11 +34,13 @@ export interface TaskOptions {
   /** For the changelogs. */
   readonly producer: Producer
   readonly deadLetters: DeadLetters
+  /** With exactly_once. */
+  readonly exactlyOnce: ExactlyOnce | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly observer: RuntimeObserver
   readonly pipelineOf: (node: string) => string
-  readonly writerOf: (sinkNode: string) => SinkWriter<unknown, unknown>
+  readonly writerOf: (sinkNode: string) => RecordWriter
   /** Inside the recovery window until the position has once equalled the log end. */
   readonly recovering: boolean
   /** When, on the clock, nothing that a predecessor has sent to the index can be on its way any more. */
@@ -219,6 +222,7 @@ export class Task {
     this.#closing ??= closeAll([
       () => this.#progress.close(),
       () => this.#graph.close(),
+      () => this.#options.exactlyOnce?.close(),
       () => this.#options.state.close(),
     ])
     return this.#closing
@@ -228,7 +232,9 @@ export class Task {
 
   #mayTake(): boolean {
     if (this.#phase !== 'running' || !this.#progress.hasRoom) return false
-    const held = this.#options.state.overlayBytes(this.#progress.open.id)
+    const { state, exactlyOnce } = this.#options
+    const { id } = this.#progress.open
+    const held = state.overlayBytes(id) + (exactlyOnce?.outputBytes(id) ?? 0)
     return held < this.#options.settings.maxGenerationBytes || this.#cut()
   }
 
@@ -273,7 +279,8 @@ export class Task {
   async #giveUp({ node, error, inFlight }: FailedRecord): Promise<void> {
     const { source, raw } = inFlight
     try {
-      await this.#options.deadLetters.handle({ task: this.id, node, error, source, raw })
+      const generation = inFlight.generation.id
+      await this.#options.deadLetters.handle({ task: this.id, node, error, source, raw, generation })
     } catch (cause) {
       this.#fail(toStreamError(cause, 'PRODUCE_FAILED', 'a dead letter could not be written'))
       // The record stays unfinished for ever, so that its generation is never committed.
@@ -304,6 +311,7 @@ export class Task {
     await commitGeneration(generation, offsets, {
       ...this.#options,
       application: settings.application,
+      transactions: this.#options.exactlyOnce,
       signal: this.#controller.signal,
     })
     observer.committed?.(this.id, generation.records, clock.now() - startedAt)

@@ -3,6 +3,7 @@ import { isStreamError, type StreamError, toStreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Producer, ProducerRecord } from './broker.ts'
 import { retrying } from './retry.ts'
+import type { TopicWriter } from './topic-writer.ts'
 
 interface Pending {
   readonly record: ProducerRecord
@@ -25,7 +26,7 @@ const maxBatchBytes = 512 * 1024
  * Writes single records of all tasks in batches, one request at a time and in order: while one is under way the next one fills. The
  * bounds on records in flight bound what waits here.
  */
-export class TopicProducer {
+export class TopicProducer implements TopicWriter {
   readonly #options: TopicProducerOptions
   readonly #pending: Pending[] = []
   #sending = false
@@ -34,11 +35,8 @@ export class TopicProducer {
     this.#options = options
   }
 
-  /**
-   * Resolves when the record is durable. Rejects with RECORD_REJECTED for a record that the broker will never take, and with the signal's
-   * reason when it aborts before the record is sent, or before it is sent again.
-   */
-  send(record: ProducerRecord, signal?: AbortSignal): Promise<void> {
+  /** Resolves when the record is durable. */
+  send(record: ProducerRecord, _generation: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ record, signal, resolve, reject })
       if (!this.#sending) {

@@ -1,0 +1,70 @@
+import type { RuntimeSettings } from '../config.ts'
+import { StreamError } from '../errors.ts'
+import { changelogTopic } from '../state/changelog.ts'
+import type { Topology } from '../topology/topology.ts'
+import type { Broker, CommittedOffset } from './broker.ts'
+import { decodeMark, type RecoveryMark } from './recovery-mark.ts'
+import { partitionOf, subtopologyOf } from './task-id.ts'
+import { partitionKey } from './task-inputs.ts'
+import type { TaskStart } from './task-manager.ts'
+
+/** Where a partition goes on, and what its last owner said about what lies beyond. */
+export interface StartFrom {
+  readonly offset: number
+  readonly mark: RecoveryMark
+}
+
+export interface StartPositionsOptions {
+  readonly topology: Topology
+  readonly settings: RuntimeSettings
+  readonly broker: Broker
+  /** No observed index held a point when it was opened. */
+  readonly indexesEmpty: boolean
+}
+
+/** Where the partitions of new tasks go on: at the committed offset, else at the first record. Throws OFFSET_OUT_OF_RANGE. */
+export async function startPositions(
+  starts: readonly TaskStart[],
+  options: StartPositionsOptions,
+): Promise<Map<string, StartFrom>> {
+  const { broker, settings } = options
+  const partitions = starts.flatMap((start) => start.partitions)
+  const committed = await broker.committed(settings.application, partitions)
+  const ranges = new Map((await broker.offsets(partitions)).map((range) => [partitionKey(range), range]))
+  const isNew = committed.some(({ offset }) => offset === undefined) && (await areNew(starts, options))
+  return new Map(
+    committed.map((commit) => {
+      const { earliest = 0, latest = 0 } = ranges.get(partitionKey(commit)) ?? {}
+      const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
+      const { offset = earliest } = commit
+      if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark }]
+      return [partitionKey(commit), { offset: reset(commit, { earliest, latest }, settings), mark: 'open' }]
+    }),
+  )
+}
+
+/** Nothing was ever done by these tasks: neither the index nor a changelog holds anything. */
+async function areNew(starts: readonly TaskStart[], options: StartPositionsOptions): Promise<boolean> {
+  const { broker, settings, topology, indexesEmpty } = options
+  const changelogs = starts.flatMap(({ id }) =>
+    subtopologyOf(topology, id)
+      .stores.filter((spec) => spec.changelog ?? true)
+      .map((spec) => ({ topic: changelogTopic(settings.application, spec.name), partition: partitionOf(id) })),
+  )
+  const ranges = await broker.offsets(changelogs)
+  return indexesEmpty && ranges.every(({ latest }) => latest === 0)
+}
+
+function reset(
+  { topic, partition, offset }: CommittedOffset,
+  { earliest, latest }: { readonly earliest: number; readonly latest: number },
+  { offsetReset }: RuntimeSettings,
+): number {
+  if (offsetReset === 'earliest') return earliest
+  if (offsetReset === 'latest') return latest
+  throw new StreamError(
+    'OFFSET_OUT_OF_RANGE',
+    `the committed offset ${offset} of ${topic}-${partition} is not in the log, which has ${earliest} to ${latest}`,
+    { details: { topic, partition, offset, earliest, latest } },
+  )
+}

@@ -1,0 +1,256 @@
+import { describe, expect, test } from 'vitest'
+import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
+import { StreamError } from '../../src/errors.ts'
+import { noHeaders } from '../../src/record.ts'
+import type { Broker, Producer, Transaction } from '../../src/runtime/broker.ts'
+import type { Failpoint } from '../../src/runtime/checkpoint.ts'
+import { StreamRuntime, type StreamRuntimeOptions } from '../../src/runtime/stream-runtime.ts'
+import { msgpack, string } from '../../src/serde.ts'
+import type { KeyValueStore } from '../../src/state/store.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
+import type { Topology } from '../../src/topology/topology.ts'
+
+/** Counts words; each count goes to a topic. `poison` cannot be counted, and `huge` makes an output that no topic takes. */
+function countTopology(): Topology {
+  const builder = new TopologyBuilder()
+  builder
+    .stream('words', kafka({ topic: 'words', key: string, value: string }))
+    .process<string, string>({
+      name: 'counts',
+      operator: 'count',
+      stores: [{ kind: 'key-value', name: 'counts', key: string, value: msgpack<number>() }],
+      create: () => ({
+        process(record, context) {
+          if (record.value === 'poison') throw new Error('cannot be counted')
+          const store = context.store<KeyValueStore<string, number>>('counts')
+          const count = (store.get(record.key) ?? 0) + 1
+          store.put(record.key, count)
+          context.forward({ ...record, value: record.value === 'huge' ? 'x'.repeat(5_000) : String(count) })
+        },
+      }),
+    })
+    .to('counted', kafkaTopic({ topic: 'counted', key: string, value: string }))
+  return builder.build()
+}
+
+async function openBroker(): Promise<Broker> {
+  const broker = embeddedBroker()
+  await broker.open()
+  await broker.createTopics([
+    { topic: 'words', partitions: 2 },
+    { topic: 'counted', partitions: 2, settings: { 'max.message.bytes': '4000' } },
+  ])
+  return broker
+}
+
+/** Partition by the first letter, so that a test knows who meets whom. */
+async function produce(broker: Broker, words: readonly string[]): Promise<void> {
+  await using producer = disposable(await broker.producer())
+  const records = words.map((word) => ({
+    topic: 'words',
+    partition: word.charCodeAt(0) % 2,
+    key: Buffer.from(word),
+    value: Buffer.from(word),
+    timestamp: 1,
+    headers: noHeaders,
+  }))
+  await producer.send(records)
+}
+
+function disposable(producer: Producer): Producer & AsyncDisposable {
+  return Object.assign(producer, { [Symbol.asyncDispose]: () => producer.close() })
+}
+
+/** What a reader of committed records sees in a topic, as `key=value`. */
+async function contents(broker: Broker, topic: string): Promise<string[]> {
+  const seen: string[] = []
+  for (let partition = 0; partition < ((await broker.topics([topic])).get(topic)?.partitions ?? 0); partition++) {
+    for await (const { records } of broker.read({ topic, partition }, 0)) {
+      seen.push(...records.map(({ key, value }) => `${Buffer.from(key ?? [])}=${value && Buffer.from(value)}`))
+    }
+  }
+  return seen
+}
+
+async function started(broker: Broker, options: Partial<StreamRuntimeOptions> = {}): Promise<StreamRuntime> {
+  const runtime = new StreamRuntime({
+    application: 'count',
+    topology: countTopology(),
+    processingGuarantee: 'exactly_once',
+    commitIntervalMs: 10,
+    stateInMemory: true,
+    broker,
+    ...options,
+  })
+  await runtime.start()
+  return runtime
+}
+
+/** Kills the runtime at its `count`th arrival at a failpoint: nothing of it happens after that, as in a crash. */
+async function runUntilCrash(
+  broker: Broker,
+  point: Failpoint,
+  { count = 1, ...options }: Partial<StreamRuntimeOptions> & { readonly count?: number } = {},
+): Promise<void> {
+  const arrived = Promise.withResolvers<void>()
+  const killed = Promise.withResolvers<void>()
+  let left = count
+  const failpoint = async (reached: Failpoint): Promise<void> => {
+    if (reached !== point || --left > 0) return
+    arrived.resolve()
+    await killed.promise
+    throw new Error('crashed')
+  }
+  const runtime = await started(broker, { ...options, failpoint })
+  await arrived.promise
+  const end = runtime.kill()
+  killed.resolve()
+  await end
+}
+
+/** Replaces `commit` of every transaction, the first time. */
+function commitOnce(broker: Broker, commit: (transaction: Transaction) => Promise<void>): Broker {
+  let isDone = false
+  const wrapped = (transaction: Transaction): Transaction => ({
+    send: (records) => transaction.send(records),
+    sendOffsets: (group, offsets) => transaction.sendOffsets(group, offsets),
+    abort: () => transaction.abort(),
+    commit: async () => {
+      if (isDone) return transaction.commit()
+      isDone = true
+      return commit(transaction)
+    },
+  })
+  const producer: Broker['producer'] = async (options) => {
+    const inner = await broker.producer(options)
+    const begin = async () => wrapped(await inner.begin())
+    return { send: (records) => inner.send(records), begin, close: () => inner.close() }
+  }
+  return new Proxy(broker, {
+    get(target, name) {
+      if (name === 'producer') return producer
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+const words = Array.from({ length: 60 }, (_, index) => `${'abcdef'[index % 6]}`)
+const tenOfEach = [...'abcdef'].flatMap((word) => Array.from({ length: 10 }, (_, index) => `${word}=${index + 1}`))
+
+describe('with exactly_once', () => {
+  test.each<Failpoint>(['before-changelog', 'before-offsets', 'before-local-state', 'committed'])(
+    'every count appears exactly once after a crash at %s',
+    async (point) => {
+      await using broker = await openBroker()
+      await produce(broker, words.slice(0, 30))
+      await runUntilCrash(broker, point)
+      await produce(broker, words.slice(30, 45))
+      await runUntilCrash(broker, point, { count: 2 })
+      await produce(broker, words.slice(45))
+
+      await using last = await started(broker)
+      await last.drain()
+
+      expect((await contents(broker, 'counted')).sort()).toEqual(tenOfEach.toSorted())
+    },
+  )
+
+  test('outputs appear with the commit of their generation, not before', async () => {
+    await using broker = await openBroker()
+    const arrived = Promise.withResolvers<void>()
+    const mayGoOn = Promise.withResolvers<void>()
+    const failpoint = async (point: Failpoint): Promise<void> => {
+      if (point !== 'before-changelog') return
+      arrived.resolve()
+      await mayGoOn.promise
+    }
+    await produce(broker, ['a', 'a'])
+    await using runtime = await started(broker, { failpoint })
+
+    await arrived.promise
+    const before = await contents(broker, 'counted')
+    mayGoOn.resolve()
+    await runtime.drain()
+
+    expect(before).toEqual([])
+    expect(await contents(broker, 'counted')).toEqual(['a=1', 'a=2'])
+  })
+
+  test.each([
+    ['committed', (transaction: Transaction) => transaction.commit()],
+    ['not committed', (transaction: Transaction) => transaction.abort()],
+  ])('a transaction of unknown outcome, in truth %s, counts nothing twice and loses nothing', async (_, truth) => {
+    await using broker = await openBroker()
+    await produce(broker, words.slice(0, 30))
+    const uncertain = commitOnce(broker, async (transaction) => {
+      await truth(transaction)
+      throw new StreamError('PRODUCE_FAILED', 'the answer was lost')
+    })
+
+    await using runtime = await started(uncertain)
+    await runtime.drain()
+    await produce(broker, words.slice(30))
+    await runtime.drain()
+
+    expect((await contents(broker, 'counted')).sort()).toEqual(tenOfEach.toSorted())
+  })
+
+  test('an output that the topic refuses is a dead letter, and the rest of its generation is committed', async () => {
+    await using broker = await openBroker()
+    await produce(broker, ['a', 'huge', 'a'])
+
+    await using runtime = await started(broker)
+    await runtime.drain()
+
+    expect((await contents(broker, 'counted')).sort()).toEqual(['a=1', 'a=2'])
+    expect(await contents(broker, 'count-dead-letter')).toEqual(['huge=null'])
+  })
+
+  test('a dead letter appears with the commit of its record, once', async () => {
+    await using broker = await openBroker()
+    await produce(broker, ['a', 'poison'])
+    await runUntilCrash(broker, 'before-changelog')
+
+    await using runtime = await started(broker)
+    await runtime.drain()
+
+    expect(await contents(broker, 'count-dead-letter')).toEqual(['poison=poison'])
+  })
+
+  test('an owner that was replaced without knowing it commits nothing', async () => {
+    await using broker = await openBroker()
+    const arrived = Promise.withResolvers<void>()
+    const mayGoOn = Promise.withResolvers<void>()
+    const failpoint = async (point: Failpoint): Promise<void> => {
+      if (point !== 'before-changelog') return
+      arrived.resolve()
+      await mayGoOn.promise
+    }
+    await produce(broker, ['a'])
+    await using zombie = await started(broker, { failpoint })
+    await arrived.promise
+
+    // when: a newer producer of the task exists, and the old owner goes on
+    await using _ = disposable(await broker.producer({ transactionalId: `count-${zombie.tasks[0]?.id}` }))
+    await using __ = disposable(await broker.producer({ transactionalId: `count-${zombie.tasks[1]?.id}` }))
+    mayGoOn.resolve()
+    await expect.poll(() => zombie.tasks.length).toBeLessThan(2)
+
+    expect(await contents(broker, 'counted')).toEqual([])
+  })
+})
+
+test('with at_least_once counts may be repeated after a crash, and none is missing', async () => {
+  await using broker = await openBroker()
+  await produce(broker, words.slice(0, 30))
+  await runUntilCrash(broker, 'before-offsets', { processingGuarantee: 'at_least_once' })
+  await produce(broker, words.slice(30))
+
+  await using second = await started(broker, { processingGuarantee: 'at_least_once' })
+  await second.drain()
+
+  expect(await contents(broker, 'counted')).toEqual(expect.arrayContaining(tenOfEach))
+})
