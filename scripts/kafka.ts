@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { missingForKafka } from '../test/support/kafka-distribution.ts'
 import { KafkaServer } from '../test/support/kafka-server.ts'
 
-const { values } = parseArgs({ options: { port: { type: 'string' }, data: { type: 'string' } } })
+const { values } = parseArgs({ options: { port: { type: 'string', default: '9092' }, data: { type: 'string' } } })
 
 const missing = await missingForKafka()
 if (missing) {
@@ -13,7 +13,7 @@ if (missing) {
 
 process.stderr.write('Starting Kafka (the first time its jars are fetched, about a minute) ...\n')
 const server = await KafkaServer.start({
-  ...(values.port === undefined ? {} : { port: Number(values.port) }),
+  port: Number(values.port),
   ...(values.data === undefined ? {} : { directory: values.data }),
 })
 process.stdout.write(`${server.address}\n`)
