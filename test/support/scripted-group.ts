@@ -50,6 +50,8 @@ export class ScriptedGroup implements AsyncDisposable {
   deliver: (record: LogRecord) => LogRecord = (record) => record
   /** The instance has left the group. */
   left = false
+  /** Since when no heartbeat of the instance gets through; undefined while all of them do. */
+  silentSince: number | undefined
   readonly #partitions: number
   readonly #committed = new Map<number, CommitOffset>()
   #owned: readonly number[] = []
@@ -130,11 +132,11 @@ export class ScriptedGroup implements AsyncDisposable {
 
   #join(listener: GroupListener): GroupMember {
     this.#listener = listener
-    const { clock } = this
     void this.assign(...this.all)
+    const heardAt = () => this.silentSince ?? this.clock.now()
     return {
       get lastHeartbeatAt() {
-        return clock.now()
+        return heardAt()
       },
       pause: () => undefined,
       resume: () => undefined,
