@@ -27,6 +27,8 @@ export interface ScriptedGroupOptions {
   readonly partitions?: number
   /** The log of an earlier group, whose commits are not known here. */
   readonly log?: Broker
+  /** Called when the instance asks to join, which takes as long. */
+  readonly joining?: () => Promise<void>
   /** What this member sees of the log in its own way. */
   readonly overlay?: Partial<Broker>
   /** What the group says was committed before, for every partition. */
@@ -66,7 +68,10 @@ export class ScriptedGroup implements AsyncDisposable {
       if (options.committed) this.#committed.set(partition, { topic: inTopic, partition, ...options.committed })
     }
     this.broker = overlaid<Broker>(log, {
-      join: async (_, listener) => this.#join(listener),
+      join: async (_, listener) => {
+        await options.joining?.()
+        return this.#join(listener)
+      },
       committed: async (_, partitions) => partitions.map((place) => this.#committedAt(place)),
       ...options.overlay,
     })
