@@ -1,7 +1,9 @@
-import { StreamError, toStreamError } from '../../errors.ts'
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
+import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
 import type { IndexStats } from '../../topology/processor.ts'
 import { type Client, collectionGone, collectionPath, resultOf, statusOf } from './client.ts'
-import { batchOf, type PointChange } from './operations.ts'
+import { type Batch, batchOf, type PointChange } from './operations.ts'
 import type { Backoff, Refusal } from './retry.ts'
 
 /** A change and whom to tell about it. */
@@ -28,47 +30,101 @@ export interface DeliverySignals {
   readonly cancel: AbortSignal
 }
 
-/** Brings batches of changes to a collection, and finds out which change is at fault when the server refuses a batch. */
+export interface DeliveryOptions {
+  readonly client: Client
+  readonly collection: string
+  readonly counts: Counts
+  readonly clock: Clock
+  /** How long a change is tried that alone makes the server fail. */
+  readonly failureDeadlineMs: number
+}
+
+/** Changes that are sent together, and how often in a row the server has failed over them. */
+interface Group {
+  readonly parcels: readonly Parcel[]
+  readonly failures: number
+}
+
+/** A server that has just started may fail once or twice. */
+const failuresOfOutage = 3
+
+/** Brings batches of changes to a collection, and finds out which change is at fault when the server refuses a batch, or fails over it. */
 export class Delivery {
   readonly #client: Client
   readonly #collection: string
   readonly #counts: Counts
+  readonly #clock: Clock
+  readonly #failureDeadlineMs: number
   readonly #backoff: Backoff
 
-  constructor(client: Client, collection: string, counts: Counts) {
+  constructor({ client, collection, counts, clock, failureDeadlineMs }: DeliveryOptions) {
     this.#client = client
     this.#collection = collection
     this.#counts = counts
+    this.#clock = clock
+    this.#failureDeadlineMs = failureDeadlineMs
     this.#backoff = client.backoff()
   }
 
   /**
-   * Ends when every owner is settled or has these changes confirmed. Repeats what failed for a reason that passes: a batch without an
-   * answer may have been applied in part, and every change may be applied again. Throws the reason of `stop`, and fatal errors.
+   * Ends when every owner is settled or has these changes confirmed; gives back the changes over which the server fails, each by itself,
+   * while it takes others: for `insist`, so that nothing waits for them. Repeats what failed for a reason that passes: a batch without
+   * an answer may have been applied in part, and every change may be applied again. Throws the reason of `stop`, and fatal errors.
    */
-  async deliver(parcels: readonly Parcel[], signals: DeliverySignals): Promise<void> {
-    const groups = [parcels]
+  async deliver(parcels: readonly Parcel[], signals: DeliverySignals): Promise<readonly Parcel[]> {
+    const failing: Parcel[] = []
+    const groups: Group[] = [{ parcels, failures: 0 }]
     for (let group = groups.shift(); group; group = groups.shift()) {
-      const live = group.filter(({ owner }) => !owner.isSettled)
-      if (live.length > 0) groups.unshift(...(await this.#attempt(live, signals)))
+      const live = group.parcels.filter(({ owner }) => !owner.isSettled)
+      if (live.length === 0) continue
+      if (live.length === 1 && group.failures >= failuresOfOutage) failing.push(...live)
+      else groups.unshift(...(await this.#attempt({ ...group, parcels: live }, signals)))
+    }
+    return failing
+  }
+
+  /** Tries a change until it is done, its owner is settled, or the deadline has passed while the server took others: INDEX_REJECTED. */
+  async insist(parcel: Parcel, { stop, cancel }: DeliverySignals): Promise<void> {
+    const deadline = this.#clock.now() + this.#failureDeadlineMs
+    const backoff = this.#client.backoff()
+    while (!parcel.owner.isSettled) {
+      stop.throwIfAborted()
+      // Asked before: one that fails afterwards is at fault also if the server has only just come back.
+      const isLast = this.#clock.now() >= deadline && (await this.#takesOthers(cancel))
+      try {
+        await this.#send([parcel], cancel)
+        return this.#confirm([parcel])
+      } catch (cause) {
+        const error = toStreamError(cause, 'ILLEGAL_STATE', 'a change could not be sent')
+        if (error.reaction !== 'retry') return await this.#refuse([parcel], error, stop)
+        if (isLast && isFailure(error)) return parcel.owner.reject(poison(parcel.change, error))
+        await backoff.wait(error, stop)
+      }
     }
   }
 
   /** Sends one group; gives back the groups that are still to be sent. */
-  async #attempt(group: readonly Parcel[], signals: DeliverySignals): Promise<readonly (readonly Parcel[])[]> {
+  async #attempt(group: Group, signals: DeliverySignals): Promise<readonly Group[]> {
+    const { parcels } = group
     signals.stop.throwIfAborted()
     try {
-      await this.#send(group, signals.cancel)
+      await this.#send(parcels, signals.cancel)
       this.#backoff.reset()
-      this.#confirm(group)
+      this.#confirm(parcels)
       return []
     } catch (cause) {
-      return this.#recover(group, toStreamError(cause, 'ILLEGAL_STATE', 'the batch could not be sent'), signals.stop)
+      const error = toStreamError(cause, 'ILLEGAL_STATE', 'the batch could not be sent')
+      if (error.reaction === 'retry') return this.#repeat(group, error, signals)
+      await this.#refuse(parcels, error, signals.stop)
+      return parcels.length > 1 ? halves(parcels) : []
     }
   }
 
-  async #send(group: readonly Parcel[], signal: AbortSignal): Promise<void> {
-    const { body, operations } = batchOf(group.map(({ change }) => change))
+  async #send(parcels: readonly Parcel[], signal: AbortSignal): Promise<void> {
+    await this.#post(batchOf(parcels.map(({ change }) => change)), signal)
+  }
+
+  async #post({ body, operations }: Batch, signal: AbortSignal): Promise<void> {
     this.#counts.writeRequests++
     const path = `${collectionPath(this.#collection)}/points/batch?wait=true&ordering=medium`
     const answer = await this.#client.once('POST', path, { body, signal })
@@ -80,32 +136,48 @@ export class Delivery {
     })
   }
 
-  #confirm(group: readonly Parcel[]): void {
-    for (const { change, owner } of group) {
+  #confirm(parcels: readonly Parcel[]): void {
+    for (const { change, owner } of parcels) {
       this.#counts[counters[change.kind]]++
       owner.confirm()
     }
   }
 
-  async #recover(
-    group: readonly Parcel[],
-    error: StreamError,
-    stop: AbortSignal,
-  ): Promise<readonly (readonly Parcel[])[]> {
-    const [first, second] = group
-    if (error.reaction === 'retry') {
-      if (second && isTooLarge(error)) return halves(group)
-      await this.#backoff.wait(error, stop)
-      return [group]
+  /** What failed for a reason that passes is sent again as it is, unless something in it looks like the reason. */
+  async #repeat({ parcels, failures }: Group, error: StreamError, signals: DeliverySignals): Promise<readonly Group[]> {
+    if (parcels.length > 1 && isTooLarge(error)) return halves(parcels)
+    const again = { parcels, failures: isFailure(error) ? failures + 1 : 0 }
+    if (again.failures >= failuresOfOutage) {
+      // Each half is to show once more that it is at fault.
+      if (await this.#takesOthers(signals.cancel))
+        return parcels.length > 1 ? halves(parcels, failuresOfOutage - 1) : [again]
+      again.failures = 0
     }
+    await this.#backoff.wait(error, signals.stop)
+    return [again]
+  }
+
+  /** Rejects the owner of a single change that the server refuses. Throws errors that no record is to blame for. */
+  async #refuse(parcels: readonly Parcel[], error: StreamError, stop: AbortSignal): Promise<void> {
     if (error.code !== 'INDEX_REJECTED') throw error
     this.#backoff.reset()
     if (statusOf(error) === 404 && !(await this.#exists(stop))) {
       throw collectionGone(this.#collection, this.#client.address)
     }
-    if (second) return halves(group)
-    if (first) first.owner.reject(poison(first.change, error))
-    return []
+    const [first, second] = parcels
+    if (first && !second) first.owner.reject(poison(first.change, error))
+  }
+
+  /** Whether the server applies a change that nobody is interested in: then the failure is not one of everything. */
+  async #takesOthers(signal: AbortSignal): Promise<boolean> {
+    try {
+      const body = batchOf([{ kind: 'delete', id: randomUUID() }])
+      await this.#post(body, signal)
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      return isStreamError(error) && error.reaction !== 'retry'
+    }
   }
 
   async #exists(signal: AbortSignal): Promise<boolean> {
@@ -123,22 +195,29 @@ function isTooLarge(error: StreamError): boolean {
   return status === 429 && retryAfterMs === undefined
 }
 
-function halves<T>(group: readonly T[]): readonly (readonly T[])[] {
-  const middle = group.length >> 1
-  return [group.slice(0, middle), group.slice(middle)]
+/** An answer about a failure inside of the server. A gateway that answers (502, 504) and overload (503) tell nothing of what was sent. */
+function isFailure(error: StreamError): boolean {
+  const status = statusOf(error) ?? 0
+  return error.code === 'INDEX_UNREACHABLE' && status >= 500 && ![502, 503, 504].includes(status)
+}
+
+function halves(parcels: readonly Parcel[], failures = 0): readonly Group[] {
+  const middle = parcels.length >> 1
+  return [
+    { parcels: parcels.slice(0, middle), failures },
+    { parcels: parcels.slice(middle), failures },
+  ]
 }
 
 /** The server stops at the change that it refuses, and may have applied others of the record. */
 function poison({ id, kind }: PointChange, cause: StreamError): StreamError {
-  const isMissing = kind === 'set-payload' && statusOf(cause) === 404
-  const fact = isMissing
-    ? `the index has no point ${id} whose payload could be set`
-    : `Qdrant refuses point ${id}: ${cause.fact}`
-  return new StreamError('INDEX_REJECTED', fact, {
+  const details = { ...cause.details, point: id }
+  if (kind === 'set-payload' && statusOf(cause) === 404)
+    return new StreamError('INDEX_DRIFTED', `the index has lost point ${id}`, { cause, details })
+  const verb = isFailure(cause) ? 'fails over' : 'refuses'
+  return new StreamError('INDEX_REJECTED', `Qdrant ${verb} point ${id}: ${cause.fact}`, {
     cause,
-    fix: isMissing
-      ? 'The document is dirty: what the index holds of it is read before its next version is written.'
-      : 'Look at the named point. The document is dirty: it may have been written in part.',
-    details: { ...cause.details, point: id },
+    fix: 'Look at the named point. The document is dirty: it may have been written in part.',
+    details,
   })
 }

@@ -39,6 +39,11 @@ export interface QdrantOptions {
   readonly maxRequestBytes?: number
   /** After that long without an answer a request is repeated. Milliseconds, default 60,000. */
   readonly requestTimeoutMs?: number
+  /**
+   * How long a point is tried again that alone makes the server fail (an answer 500) while it takes others. Then its document is
+   * rejected. Milliseconds, default 300,000.
+   */
+  readonly failureDeadlineMs?: number
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -50,7 +55,8 @@ export interface QdrantOptions {
  * and not filled yet: mode `hybrid` searches by vector, mode `text` is refused.
  *
  * Writes are idempotent and wait until they are applied. What fails for a reason that passes (network, 408, 429, 5xx, no room) is
- * repeated until the record is given up; a record that the server refuses is rejected alone, with INDEX_REJECTED.
+ * repeated until the record is given up; a record that the server refuses is rejected alone, with INDEX_REJECTED. A payload update of a
+ * point that the collection has lost fails with INDEX_DRIFTED, after which `diff` looks at the collection.
  *
  * Throws CONFIG_INVALID for options that cannot work. `open` fails with INDEX_UNREACHABLE, INDEX_DENIED, INDEX_MISMATCH (other
  * dimensions, distance or vectors; nothing is written then) or INDEX_MISSING (`readOnly`).
@@ -80,6 +86,7 @@ class QdrantIndex implements VectorIndex {
   readonly #readOnly: boolean
   readonly #keys: PayloadKeys
   readonly #limits: RequestLimits
+  readonly #failureDeadlineMs: number
   #session: Session | undefined
   #counts = noCounts()
 
@@ -92,6 +99,7 @@ class QdrantIndex implements VectorIndex {
     this.#readOnly = options.readOnly ?? false
     this.#keys = { content: options.contentKey ?? 'content', metadata: options.metadataKey ?? 'metadata' }
     this.#limits = { points: options.maxRequestPoints ?? 256, bytes: options.maxRequestBytes ?? 2 * 1024 * 1024 }
+    this.#failureDeadlineMs = options.failureDeadlineMs ?? 300_000
     const connection = new Connection({ url, apiKey, clock, requestTimeoutMs: options.requestTimeoutMs ?? 60_000 })
     this.#client = new Client(connection, clock, logger.child({ index: this.name }))
   }
@@ -115,7 +123,13 @@ class QdrantIndex implements VectorIndex {
     if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
     const { facts, writers } = this.#opened()
     const writer: QdrantWriter = new QdrantWriter({
-      delivery: new Delivery(this.#client, facts.name, this.#counts),
+      delivery: new Delivery({
+        client: this.#client,
+        collection: facts.name,
+        counts: this.#counts,
+        clock: this.#clock,
+        failureDeadlineMs: this.#failureDeadlineMs,
+      }),
       rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes },
       limits: { ...this.#limits, points: Math.min(this.#limits.points, facts.maxPoints) },
       clock: this.#clock,

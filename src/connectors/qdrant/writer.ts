@@ -4,7 +4,7 @@ import { StreamError } from '../../errors.ts'
 import type { DocumentKey, IndexOp } from '../../model.ts'
 import type { StreamRecord } from '../../record.ts'
 import type { SinkWriter } from '../../topology/processor.ts'
-import type { Delivery, Owner, Parcel } from './delivery.ts'
+import type { Delivery, DeliverySignals, Owner, Parcel } from './delivery.ts'
 import { bySafety, bytesOf, type ChangeRules, changesOf, type PointChange } from './operations.ts'
 
 export interface WriterOptions {
@@ -28,6 +28,7 @@ const closeTimeoutMs = 5_000
 
 /**
  * The writer of one task. At most one request is on its way; meanwhile the next one collects. The gate of the task bounds what waits.
+ * A change over which the server fails is tried again beside the others.
  */
 export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]> {
   readonly #options: WriterOptions
@@ -35,6 +36,8 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
   readonly #closing = new AbortController()
   #queue: Write[] = []
   #flight: Flight | undefined
+  /** Single changes over which the server fails. */
+  readonly #failing = new Map<Flight, Promise<void>>()
   #draining: Promise<void> | undefined
 
   constructor(options: WriterOptions) {
@@ -66,9 +69,10 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
     const closed = new StreamError('INDEX_CLOSED', `the index ${this.#options.name} is not open`)
     this.#closing.abort(closed)
     for (const write of this.#queue.splice(0)) write.reject(closed)
-    this.#flight?.stop(closed)
+    for (const flight of this.#flights) flight.stop(closed)
     const cancel = this.#options.clock.after(closeTimeoutMs, () => this.#cancel.abort(closed))
     await this.#draining
+    await Promise.all(this.#failing.values())
     cancel()
     this.#options.onClose()
   }
@@ -76,7 +80,11 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
   #drop(write: Write, reason: unknown): void {
     write.reject(reason)
     this.#queue = this.#queue.filter((other) => other !== write)
-    if (this.#flight?.isPointless) this.#flight.stop(reason)
+    for (const flight of this.#flights) if (flight.isPointless) flight.stop(reason)
+  }
+
+  get #flights(): readonly Flight[] {
+    return [...(this.#flight ? [this.#flight] : []), ...this.#failing.keys()]
   }
 
   async #drain(): Promise<void> {
@@ -89,11 +97,25 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
   async #fly(flight: Flight): Promise<void> {
     this.#flight = flight
     try {
-      await this.#options.delivery.deliver(flight.parcels, { stop: flight.stopped, cancel: this.#cancel.signal })
+      const failing = await this.#options.delivery.deliver(flight.parcels, this.#signalsOf(flight))
+      for (const parcel of failing) this.#flyAside(new Flight([parcel]), parcel)
     } catch (error) {
       flight.reject(error)
     }
     this.#flight = undefined
+  }
+
+  #flyAside(flight: Flight, parcel: Parcel): void {
+    const done = this.#options.delivery
+      .insist(parcel, this.#signalsOf(flight))
+      .catch((error: unknown) => flight.reject(error))
+      .finally(() => this.#failing.delete(flight))
+    this.#failing.set(flight, done)
+    if (this.#closing.signal.aborted) flight.stop(this.#closing.signal.reason)
+  }
+
+  #signalsOf(flight: Flight): DeliverySignals {
+    return { stop: flight.stopped, cancel: this.#cancel.signal }
   }
 
   /** The longest beginning of the queue that fits into a request. No point is in it twice: its changes have an order. */

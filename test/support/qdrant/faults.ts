@@ -17,17 +17,22 @@ export type Fault =
   | { readonly kind: 'acknowledged' }
   /** The answer is held back until `release` is called. */
   | { readonly kind: 'hold' }
+  /** The request is done later, also when its client has gone; or it is done at once and the answer comes later. */
+  | { readonly kind: 'delay'; readonly when: 'before' | 'after'; readonly ms: number }
 
 export interface FaultOptions {
   /** How many requests it hits; default 1. */
   readonly times?: number
   /** Method and path that it concerns; default: batches of updates. */
   readonly at?: RegExp
+  /** What the body of such a request contains. */
+  readonly body?: string
 }
 
 interface Waiting {
   readonly fault: Fault
   readonly at: RegExp
+  readonly body: string
   left: number
 }
 
@@ -38,8 +43,8 @@ export class Faults {
   #batch: Fault | undefined
   #postponed: (() => void)[] = []
 
-  add(fault: Fault, { times = 1, at = batchRoute }: FaultOptions = {}): void {
-    this.#waiting.push({ fault, at, left: times })
+  add(fault: Fault, { times = 1, at = batchRoute, body = '' }: FaultOptions = {}): void {
+    this.#waiting.push({ fault, at, body, left: times })
   }
 
   clear(): void {
@@ -51,8 +56,10 @@ export class Faults {
     return this.#waiting.reduce((sum, { left }) => sum + left, 0)
   }
 
-  take(methodAndPath: string): Fault | undefined {
-    const waiting = this.#waiting.find(({ at, left }) => left > 0 && at.test(methodAndPath))
+  take(methodAndPath: string, sent: string): Fault | undefined {
+    const waiting = this.#waiting.find(
+      ({ at, body, left }) => left > 0 && at.test(methodAndPath) && sent.includes(body),
+    )
     if (!waiting) return undefined
     waiting.left--
     return waiting.fault

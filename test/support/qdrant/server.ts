@@ -1,5 +1,6 @@
 /** The HTTP side: keys, limits, compression, faults, and the frame around answers. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { brotliDecompressSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib'
 import { ApiError } from './api-error.ts'
 import { Database } from './database.ts'
@@ -15,6 +16,23 @@ export interface QdrantDoubleOptions {
   readonly readOnlyKey?: string
   /** Largest body; default 32 MiB. */
   readonly maxRequestBytes?: number
+  /** How much of a body the log of requests keeps; default 64 KiB. */
+  readonly maxLoggedBytes?: number
+  /** Called in the turn in which a request was done, before it is answered. */
+  readonly onHandled?: (request: HandledRequest) => void
+}
+
+/** A request that has had its effect, whole or in part. */
+export interface HandledRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+  /** Unpacked, as latin1. */
+  readonly body: string
+  /** What was made to go wrong with it. */
+  readonly fault: Fault | undefined
+  /** It is answered with an error. */
+  readonly failed: boolean
 }
 
 /** One request as the log keeps it. */
@@ -23,7 +41,7 @@ export interface RequestEntry {
   readonly path: string
   readonly bytes: number
   readonly headers: IncomingMessage['headers']
-  /** The first 64 KiB, as latin1. */
+  /** Its beginning, as latin1. */
   readonly body: string
   /** 0 while it runs, and when the connection was broken. */
   status: number
@@ -89,9 +107,9 @@ export class QdrantServer {
       return
     }
     const body = await this.#read(request)
-    const entry = logEntry(request, body)
+    const entry = logEntry(request, body, this.#options.maxLoggedBytes ?? defaultLoggedBytes)
     this.requests.push(entry)
-    const fault = this.faults.take(`${method} ${path}`)
+    const fault = this.faults.take(`${method} ${path}`, body)
     if (await this.#inject(fault, { answering, entry })) return
     this.faults.enter(fault)
     const reply = attempt(() =>
@@ -103,6 +121,15 @@ export class QdrantServer {
         mayWrite: access === 'write',
       }),
     )
+    this.#options.onHandled?.({
+      method,
+      path: url,
+      headers: request.headers,
+      body,
+      fault,
+      failed: reply instanceof ApiError,
+    })
+    if (fault?.kind === 'delay' && fault.when === 'after') await pause(fault.ms)
     if (fault?.kind === 'reset') return answering.reset()
     if (fault?.kind === 'hold') await new Promise<void>((resolve) => this.faults.postpone(resolve))
     entry.status = answering.finish(reply)
@@ -117,6 +144,7 @@ export class QdrantServer {
       answering.reset()
       return true
     }
+    if (fault?.kind === 'delay' && fault.when === 'before') await pause(fault.ms)
     if (fault?.kind !== 'status') return false
     entry.status = answering.finish(new ApiError(fault.status, fault.error ?? 'injected', fault.headers))
     return true
@@ -155,9 +183,13 @@ export class QdrantServer {
   }
 }
 
-const maxLoggedBytes = 64 * 1024
+const defaultLoggedBytes = 64 * 1024
 
-function logEntry({ method = '', url = '', headers }: IncomingMessage, body: string): RequestEntry {
+function logEntry(
+  { method = '', url = '', headers }: IncomingMessage,
+  body: string,
+  maxLoggedBytes: number,
+): RequestEntry {
   // A slice would keep the whole body alive.
   const start =
     body.length <= maxLoggedBytes ? body : Buffer.from(body.slice(0, maxLoggedBytes), 'latin1').toString('latin1')
