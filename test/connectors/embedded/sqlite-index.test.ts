@@ -206,7 +206,7 @@ describe('writing', () => {
       updates: [{ id: point('a', 'missing').id, payload: payload('a', 'missing') }],
     })
 
-    await expect(refused).rejects.toMatchObject({ code: 'INDEX_REJECTED' })
+    await expect(refused).rejects.toMatchObject({ code: 'INDEX_DRIFTED' })
     expect(await contents(index)).toEqual([])
   })
 

@@ -68,19 +68,23 @@ export function lifecycleFeatures(subject: OpenIndex): void {
     })
 
     test('closing in the middle of writes settles all of them, and keeps what was acknowledged', async () => {
-      const keys = Array.from({ length: 300 }, (_, i) => `doc-${i}`)
-      const writes = keys.map((key) =>
-        subject.write(key, upsert(point(key, key))).then(
-          () => key,
-          () => undefined,
-        ),
-      )
+      const writeAll = (word: string) =>
+        Array.from({ length: 300 }, (_, i) => `${word}-${i}`).map((key) =>
+          subject.write(key, upsert(point(key, key))).then(
+            () => key,
+            () => undefined,
+          ),
+        )
+      const early = writeAll('early')
+      await early[0]
+      const late = writeAll('late')
 
       await subject.writer.close()
       await subject.index.close()
-      const acknowledged = (await Promise.all(writes)).filter((key) => key !== undefined)
+      const acknowledged = (await Promise.all([...early, ...late])).filter((key) => key !== undefined)
 
       const kept = await subject.dump(await subject.open())
+      expect(acknowledged.length).toBeGreaterThan(0)
       expect([...kept.values()].map(({ doc }) => doc)).toEqual(expect.arrayContaining(acknowledged))
     })
 

@@ -56,12 +56,12 @@ export function writingFeatures(subject: OpenIndex): void {
       expect(hit?.score).toBeCloseTo(1, 4)
     })
 
-    test('set-payload of a point that is not there is refused with a skip error and creates nothing', async () => {
+    test('set-payload of a point that is not there asks for another look at the index and creates nothing', async () => {
       const missing = point('a', 'never written')
 
       const refused = subject.write('a', setPayload(missing, missing.payload))
 
-      await expect(refused).rejects.toSatisfy(isSkip)
+      await expect(refused).rejects.toMatchObject({ code: 'INDEX_DRIFTED', reaction: 'retry' })
       expect(await subject.dump()).toEqual(new Map())
     })
 

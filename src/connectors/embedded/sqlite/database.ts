@@ -76,9 +76,9 @@ export class Database {
       return { kind: 'written' }
     } catch (error) {
       const known = fromSqlite(error, this.#path)
-      if (known.code !== 'INDEX_REJECTED') throw error
+      if (known.code !== 'INDEX_REJECTED' && known.code !== 'INDEX_DRIFTED') throw error
       this.#connection.exec('ROLLBACK TO record; RELEASE record')
-      return { kind: 'rejected', reason: known.fact }
+      return { kind: 'rejected', code: known.code, reason: known.fact }
     }
   }
 
@@ -102,7 +102,7 @@ export class Database {
 
   #setPayload(update: PackedPayload): void {
     if (this.#statements.setPayload.run(...payloadColumns(update)).changes === 0)
-      throw new StreamError('INDEX_REJECTED', `the index has no point ${update.id} whose payload could be set`)
+      throw new StreamError('INDEX_DRIFTED', `the index has lost point ${update.id}`)
   }
 
   observe(keys: readonly DocumentKey[]): readonly PointRef[] {

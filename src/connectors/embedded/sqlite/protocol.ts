@@ -76,7 +76,9 @@ export interface PackedBatch {
 }
 
 /** A rejected record left no trace; the others of its batch are committed. */
-export type RecordOutcome = { readonly kind: 'written' } | { readonly kind: 'rejected'; readonly reason: string }
+export type RecordOutcome =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'rejected'; readonly code: 'INDEX_REJECTED' | 'INDEX_DRIFTED'; readonly reason: string }
 
 export interface ScanRequest {
   /** Rows after this one; 0 to begin. */

@@ -39,7 +39,7 @@ export class WriteQueue {
     this.#clock = clock
   }
 
-  /** Resolves when the record is committed; rejects with INDEX_REJECTED when the database refuses this record. */
+  /** Resolves when the record is committed; rejects with INDEX_REJECTED or INDEX_DRIFTED when the database refuses this record. */
   write(owner: object, record: PackedRecord, signal: AbortSignal): Promise<void> {
     const stop = [this.#closing.signal, signal].find(({ aborted }) => aborted)
     if (stop) return Promise.reject(stop.reason)
@@ -124,7 +124,8 @@ export class WriteQueue {
 
 function settle(write: Write, outcome: RecordOutcome | undefined): void {
   if (outcome?.kind === 'written') write.resolve()
-  else write.reject(new StreamError('INDEX_REJECTED', outcome?.reason ?? 'the record was lost in its batch'))
+  else if (outcome) write.reject(new StreamError(outcome.code, outcome.reason))
+  else write.reject(new StreamError('ILLEGAL_STATE', 'a record was lost in its batch'))
 }
 
 function packBatch(batch: readonly Write[]): PackedBatch {
