@@ -74,6 +74,6 @@ export const collectionPath = (collection: string) => `/collections/${encodeURIC
 
 export function collectionGone(collection: string, address: string): StreamError {
   return new StreamError('INDEX_MISMATCH', `the collection "${collection}" does not exist any more at ${address}`, {
-    fix: 'Run `millrace audit` after a restart: it creates the collection, and finds what is missing.',
+    fix: 'Start under another application name: the collection is created, and every document indexed from the log.',
   })
 }
