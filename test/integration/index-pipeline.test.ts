@@ -76,8 +76,10 @@ describe('a document that comes again', () => {
 
     await pipeline.put('a.md', { ...long, author: 'somebody else' })
 
+    const authors: unknown[] = []
+    for await (const { payload } of pipeline.index.scan()) authors.push(payload.metadata.author)
     expect(pipeline.used().embedded).toBe(before.embedded)
-    for await (const { payload } of pipeline.index.scan()) expect(payload.metadata.author).toBe('somebody else')
+    expect(authors).toEqual(Array.from({ length: before.embedded }, () => 'somebody else'))
   })
 
   test('with one sentence edited costs at most two upserts and two deletes', async () => {
