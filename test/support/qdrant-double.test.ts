@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { playCase } from './exchanges/player.ts'
 import { type RecordedCase, readCases } from './exchanges/recording.ts'
-import { type QdrantDouble, startQdrantDouble } from './qdrant-double.ts'
+import { type HandledRequest, type QdrantDouble, type QdrantDoubleOptions, startQdrantDouble } from './qdrant-double.ts'
 
 const recordings = new URL('../fixtures/qdrant/exchanges.jsonl.br', import.meta.url).pathname
 
@@ -47,8 +47,8 @@ it('reads cases from a folder of JSON files as from one file of lines', async ()
   expect(fromLines).toEqual([titleCase])
 })
 
-async function startWithCollection(): Promise<QdrantDouble> {
-  const double = await startQdrantDouble()
+async function startWithCollection(options: QdrantDoubleOptions = {}): Promise<QdrantDouble> {
+  const double = await startQdrantDouble(options)
   await send(double, 'PUT', '/collections/c', { vectors: { size: 2, distance: 'Dot' } })
   return double
 }
@@ -128,6 +128,33 @@ it('holds an answer back', async () => {
 
   expect((await answer).status).toBe(200)
   expect(early).toBe(false)
+})
+
+it.each(['before', 'after'] as const)('answers late, and does what it was asked %s the pause', async (when) => {
+  await using double = await startWithCollection()
+  double.faults.add({ kind: 'delay', when, ms: 100 })
+
+  const answer = sendBatch(double, 1)
+  await expect.poll(() => double.faults.left).toBe(0)
+  const early = sizeOf(double)
+
+  expect((await answer).status).toBe(200)
+  expect([early, sizeOf(double)]).toEqual([when === 'before' ? 0 : 1, 1])
+})
+
+it('tells of every request that had an effect', async () => {
+  const told: HandledRequest[] = []
+  await using double = await startWithCollection({ onHandled: (request) => told.push(request) })
+  double.faults.add({ kind: 'status', status: 503 })
+  double.faults.add({ kind: 'partial', operations: 1 })
+
+  await sendBatch(double, 1)
+  await sendBatch(double, 1)
+
+  expect(told.map(({ method, fault, failed }) => [method, fault?.kind, failed])).toEqual([
+    ['PUT', undefined, false],
+    ['POST', 'partial', true],
+  ])
 })
 
 it('keeps a log of requests', async () => {

@@ -10,7 +10,7 @@ import type { Faults } from './qdrant/faults.ts'
 import { type QdrantDoubleOptions, QdrantServer, type RequestEntry } from './qdrant/server.ts'
 
 export type { Fault, FaultOptions } from './qdrant/faults.ts'
-export type { QdrantDoubleOptions, RequestEntry } from './qdrant/server.ts'
+export type { HandledRequest, QdrantDoubleOptions, RequestEntry } from './qdrant/server.ts'
 
 export interface QdrantDouble extends AsyncDisposable {
   readonly url: string
