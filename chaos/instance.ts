@@ -147,7 +147,7 @@ export class Instance {
     await late.catch(() => undefined)
     const { exitCode, signalCode } = run.child
     this.#note(run, `exited with ${exitCode ?? signalCode} after ${Date.now() - askedAt} ms`)
-    if (exitCode) {
+    if (exitCode && !couldNotStart(run.logFile)) {
       onFault(`${run.name} exited with ${exitCode} after TERM: ${lastLine(run.logFile)}`)
     }
   }
