@@ -50,6 +50,8 @@ export interface TopicSpec {
 export interface TopicDescription {
   readonly topic: string
   readonly partitions: number
+  /** What happens to old records. Left out where the broker does not tell: assignors hear nothing of it, and reading settings may be denied. */
+  readonly cleanup?: TopicSpec['cleanup']
 }
 
 export interface PartitionOffsets extends TopicPartition {

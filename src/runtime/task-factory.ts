@@ -15,6 +15,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { ExactlyOnce } from './exactly-once.ts'
 import { GenerationOutputs } from './generation-outputs.ts'
 import { GroupLease } from './group-lease.ts'
+import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
@@ -28,7 +29,7 @@ import { TaskTransactions } from './task-transactions.ts'
 import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
 import type { TopicWriter } from './topic-writer.ts'
-import { prepareTopics, type TopicPlan } from './topics.ts'
+import { prepareTopics } from './topics.ts'
 
 export interface TaskFactoryOptions {
   readonly topology: Topology
@@ -111,7 +112,13 @@ export class TaskFactory {
   /** Makes tasks with their committed positions; their stores are still to be restored. */
   async create(starts: readonly TaskStart[]): Promise<Task[]> {
     const { topology, settings, broker } = this.#options
-    const { indexesEmpty } = this.#opened().resources
+    const { plan, resources } = this.#opened()
+    requireKnownTasks(
+      starts.map(({ id }) => id),
+      plan,
+      topology,
+    )
+    const { indexesEmpty } = resources
     const transactions = await this.#openTransactions(starts)
     const tasks: Task[] = []
     try {

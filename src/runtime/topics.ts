@@ -2,34 +2,54 @@ import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import { type SinkNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
-import type { Broker } from './broker.ts'
+import type { Broker, TopicDescription, TopicSpec } from './broker.ts'
+import { keepsOrder, requireChangelog, requireRepartition, type TopicPlan } from './internal-topics.ts'
 
-/** How many partitions every topic of a topology has, and so how many tasks each sub-topology. */
-export interface TopicPlan {
-  readonly partitions: ReadonlyMap<string, number>
-  readonly tasks: ReadonlyMap<number, number>
-}
+type Descriptions = ReadonlyMap<string, TopicDescription>
 
-/** Checks that the user's topics exist and makes those of the application. Throws TOPIC_MISSING with all that are missing. */
+/**
+ * Checks that the user's topics exist and makes those of the application. Throws TOPIC_MISSING with all that are missing, and
+ * TOPIC_MISMATCH before anything is written when what exists does not fit.
+ */
 export async function prepareTopics(topology: Topology, settings: RuntimeSettings, broker: Broker): Promise<TopicPlan> {
   const partitions = await describeUserTopics(topology, settings, broker)
-  const repartition = planRepartitionTopics(topology, settings.application, partitions)
+  const existing = await broker.topics(internalTopics(topology, settings))
+  const repartition = planRepartitionTopics(topology, settings.application, { partitions, existing })
   for (const part of topology.subtopologies) requireEqualPartitions(part, topology, settings, partitions)
   const tasks = new Map(
     topology.subtopologies.map((part) => [part.id, taskCount(part, topology, settings, partitions)]),
   )
-  const changelogs = topology.subtopologies.flatMap((part) =>
-    part.stores
-      .filter((spec) => spec.changelog ?? true)
-      .map((spec) => ({
-        topic: changelogTopic(settings.application, spec.name),
-        partitions: tasks.get(part.id) ?? 1,
-        cleanup: 'compact' as const,
-      })),
-  )
-  await broker.createTopics([...repartition, ...changelogs])
+  const changelogs = topology.subtopologies.flatMap((part) => changelogsOf(part, settings, tasks.get(part.id) ?? 1))
+  for (const { spec, part } of changelogs) requireChangelog(spec, existing.get(spec.topic), sourcesOf(part, partitions))
+  await broker.createTopics([...repartition, ...changelogs.map(({ spec }) => spec)])
   await createDeadLetterTopic(settings, broker, partitions)
   return { partitions, tasks }
+}
+
+interface PlannedChangelog {
+  readonly part: Subtopology
+  readonly spec: TopicSpec
+}
+
+function changelogsOf(part: Subtopology, { application }: RuntimeSettings, partitions: number): PlannedChangelog[] {
+  return part.stores
+    .filter((spec) => spec.changelog ?? true)
+    .map(({ name }) => ({ part, spec: { topic: changelogTopic(application, name), partitions, cleanup: 'compact' } }))
+}
+
+/** `"documents" has 6 partitions`, of every topic that a sub-topology reads. */
+function sourcesOf({ topics }: Subtopology, partitions: ReadonlyMap<string, number>): string {
+  return topics.map((topic) => `"${topic}" has ${partitions.get(topic) ?? 'as many'} partitions`).join(', ')
+}
+
+function internalTopics(topology: Topology, settings: RuntimeSettings): string[] {
+  const repartition = repartitionSinks(topology).map((sink) => topicName(sink, settings.application) ?? sink.name)
+  const changelogs = topology.subtopologies.flatMap((part) => changelogsOf(part, settings, 0))
+  return [...repartition, ...changelogs.map(({ spec }) => spec.topic)]
+}
+
+function repartitionSinks(topology: Topology): SinkNode[] {
+  return [...topology.nodes.values()].filter((node): node is SinkNode => node.kind === 'sink' && node.internal)
 }
 
 async function describeUserTopics(
@@ -50,9 +70,16 @@ async function describeUserTopics(
   return new Map([...found].map(([topic, description]) => [topic, description.partitions]))
 }
 
-/** Fills in the partition counts of internal topics: what the topology asks for, else as many as the topics that feed them. */
-function planRepartitionTopics(topology: Topology, application: string, partitions: Map<string, number>) {
-  const sinks = [...topology.nodes.values()].filter((node): node is SinkNode => node.kind === 'sink' && node.internal)
+/**
+ * Fills in the partition counts of internal topics: what they have, so that keys stay with their state when the topics that feed them
+ * grow; else what the topology asks for, or as many as the topics that feed them.
+ */
+function planRepartitionTopics(
+  topology: Topology,
+  application: string,
+  { partitions, existing }: { readonly partitions: Map<string, number>; readonly existing: Descriptions },
+): TopicSpec[] {
+  const sinks = repartitionSinks(topology)
   const planned = new Map<string, number>()
   // A repartition topic may be fed by another one: as many rounds as there are topics settle every count.
   for (let round = 0; round < sinks.length; round++) {
@@ -60,7 +87,9 @@ function planRepartitionTopics(topology: Topology, application: string, partitio
       const topic = topicName(sink, application) ?? sink.name
       const part = topology.subtopologies.find((candidate) => candidate.nodes.includes(sink.name))
       const feeding = part ? taskCount(part, topology, { application }, partitions) : 1
-      planned.set(topic, sink.partitions ?? Math.max(1, feeding))
+      const found = existing.get(topic)
+      if (found) requireRepartition(topic, sink.partitions, found)
+      planned.set(topic, found?.partitions ?? sink.partitions ?? Math.max(1, feeding))
       partitions.set(topic, planned.get(topic) ?? 1)
     }
   }
@@ -75,7 +104,7 @@ function requireEqualPartitions(
   partitions: ReadonlyMap<string, number>,
 ): void {
   const nodes = part.nodes.flatMap((name) => topology.nodes.get(name) ?? [])
-  const remembers = part.stores.length > 0 || nodes.some((node) => node.kind === 'processor' && node.zone === 'gate')
+  const remembers = part.stores.length > 0 || keepsOrder(part, topology)
   const topics = nodes.flatMap((node) => (node.kind === 'source' ? (topicName(node, application) ?? []) : []))
   if (!remembers || new Set(topics.map((topic) => partitions.get(topic))).size <= 1) return
   const list = topics.map((topic) => `"${topic}" has ${partitions.get(topic)}`).join(', ')

@@ -48,8 +48,9 @@ export class Catalog {
   describe(names: readonly string[]): Map<string, TopicDescription> {
     const found = new Map<string, TopicDescription>()
     for (const topic of names) {
-      const partitions = this.#topics.get(topic)?.length
-      if (partitions !== undefined) found.set(topic, { topic, partitions })
+      const partitions = this.#topics.get(topic)
+      const cleanup = partitions?.[0]?.topic.cleanup
+      if (partitions && cleanup) found.set(topic, { topic, partitions: partitions.length, cleanup })
     }
     return found
   }

@@ -19,7 +19,7 @@ import { topicMissing } from './errors.ts'
 import { KafkaMember } from './member.ts'
 import { KafkaProducer } from './producer.ts'
 import { readPartition } from './reader.ts'
-import { createTopics, describeTopics } from './topics.ts'
+import { createTopics, describeTopics, describeTopicsFully } from './topics.ts'
 import { TransactionalProducer } from './transaction.ts'
 
 export type { KafkaBrokerOptions } from './client.ts'
@@ -79,7 +79,7 @@ class KafkaBroker implements Broker {
   }
 
   async topics(names: readonly string[]): Promise<Map<string, TopicDescription>> {
-    return describeTopics(this.#requireOpen(), names)
+    return describeTopicsFully(this.#requireOpen(), names)
   }
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {

@@ -17,6 +17,8 @@ export interface KafkaBrokerOptions {
   readonly connectionTimeoutMs?: number
   /** Milliseconds until a request that is not answered counts as failed, default 30,000. */
   readonly requestTimeoutMs?: number
+  /** How long until members notice partitions that were added to a topic. Milliseconds, default 60,000. */
+  readonly metadataMaxAgeMs?: number
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -38,6 +40,7 @@ export const retries = {
 
 const defaultConnectionTimeoutMs = 3_000
 const defaultRequestTimeoutMs = 30_000
+const defaultMetadataMaxAgeMs = 60_000
 
 /** Makes KafkaJS clients for one cluster. Building it does no I/O and does not load KafkaJS. */
 export class KafkaClientFactory {
@@ -45,6 +48,7 @@ export class KafkaClientFactory {
   readonly brokers: readonly string[]
   readonly clock: Clock
   readonly logger: Logger
+  readonly metadataMaxAgeMs: number
   readonly #options: KafkaBrokerOptions
   #kafkaJs: KafkaJs | undefined
 
@@ -60,6 +64,7 @@ export class KafkaClientFactory {
     this.name = `kafka ${options.brokers.join(',')}`
     this.clock = options.clock ?? systemClock
     this.logger = options.logger ?? silentLogger
+    this.metadataMaxAgeMs = options.metadataMaxAgeMs ?? defaultMetadataMaxAgeMs
   }
 
   /** Throws CLIENT_VERSION. */

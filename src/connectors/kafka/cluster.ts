@@ -4,7 +4,7 @@ import { StreamError } from '../../errors.ts'
 import type { CommittedOffset, GroupOptions, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
 import { within } from './deadline.ts'
-import { isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
+import { isDenied, isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
 import { type Cluster, type DescribedGroups, readCommitted } from './internals.ts'
 
 const openTimeoutMs = 15_000
@@ -12,6 +12,8 @@ const longestAttempts = 10
 /** A topic that was created a moment ago may not be known to every broker. */
 const missingAttempts = 3
 const firstPauseMs = 50
+/** What settings are asked of, as the protocol numbers it. */
+const topicResource = 2
 const longestPauseMs = 1_000
 
 /** Connections of one broker object that are neither a member's nor a producer's: for metadata, offsets and reads. */
@@ -58,6 +60,29 @@ export class ClusterConnections {
     } catch (error) {
       if (isUnknownTopic(error)) return undefined
       throw requestError(error, this.#name, `the partitions of topic "${topic}"`)
+    }
+  }
+
+  /** The value of one setting of each topic. Whoever may not read settings gets none. */
+  async settings(topics: readonly string[], name: string): Promise<Map<string, string>> {
+    if (topics.length === 0) return new Map()
+    try {
+      const { resources } = await this.#attempt(
+        async (cluster) => {
+          const broker = await cluster.brokerPool.findConnectedBroker()
+          const asked = topics.map((topic) => ({ type: topicResource, name: topic, configNames: [name] }))
+          return broker.describeConfigs({ resources: asked, includeSynonyms: false })
+        },
+        async () => true,
+      )
+      return new Map(
+        resources.flatMap(({ resourceName, configEntries }) =>
+          configEntries.map(({ configValue }) => [resourceName, configValue] as const),
+        ),
+      )
+    } catch (error) {
+      if (isDenied(error)) return new Map()
+      throw requestError(error, this.#name, `the setting ${name} of topics ${topics.join(', ')}`)
     }
   }
 

@@ -66,6 +66,10 @@ function hasType(error: unknown, types: readonly string[]): boolean {
   return chainOf(error).some(({ type }) => type !== undefined && types.includes(type))
 }
 
+/** The rights of the user do not go so far. */
+export const isDenied = (error: unknown): boolean =>
+  hasType(error, ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
+
 /** The broker does not know the topic (any more, or not yet). */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, unknownTopic)
 

@@ -58,6 +58,7 @@ export class GroupConsumer {
         maxBytesPerPartition: partitionBytes,
         maxBytes: fetchBytes,
         allowAutoTopicCreation: false,
+        metadataMaxAge: factory.metadataMaxAgeMs,
         retry: { ...retries.member, restartOnFailure: async (error) => mayRestart(error) },
       })
     const [cluster] = clusters

@@ -84,9 +84,23 @@ export interface RequestQueue {
   scheduleCheckPendingRequests(): void
 }
 
+export interface DescribingBroker extends KafkaBroker {
+  describeConfigs(request: {
+    readonly resources: readonly { readonly type: number; readonly name: string; readonly configNames: string[] }[]
+    readonly includeSynonyms: boolean
+  }): Promise<DescribedSettings>
+}
+
+export interface DescribedSettings {
+  readonly resources: readonly {
+    readonly resourceName: string
+    readonly configEntries: readonly { readonly configName: string; readonly configValue: string }[]
+  }[]
+}
+
 export interface BrokerPool {
   /** A connected broker of the cluster, whichever; connects when there is none. */
-  findConnectedBroker(): Promise<KafkaBroker>
+  findConnectedBroker(): Promise<DescribingBroker>
   createSeedBroker(): Promise<void>
 }
 

@@ -7,6 +7,11 @@ import { isTopicThere, requestError } from './errors.ts'
 
 const readyTimeoutMs = 30_000
 const pollEveryMs = 50
+const cleanups: Readonly<Record<string, NonNullable<TopicSpec['cleanup']>>> = {
+  compact: 'compact',
+  delete: 'delete',
+  'compact,delete': 'compact,delete',
+}
 
 export async function describeTopics(
   cluster: ClusterConnections,
@@ -16,6 +21,20 @@ export async function describeTopics(
   for (const topic of new Set(names)) {
     const partitions = await cluster.partitionsOf(topic)
     if (partitions) found.set(topic, { topic, partitions: partitions.length })
+  }
+  return found
+}
+
+/** Together with what happens to old records. */
+export async function describeTopicsFully(
+  cluster: ClusterConnections,
+  names: readonly string[],
+): Promise<Map<string, TopicDescription>> {
+  const found = await describeTopics(cluster, names)
+  const policies = await cluster.settings([...found.keys()], 'cleanup.policy')
+  for (const [topic, description] of found) {
+    const cleanup = cleanups[policies.get(topic)?.split(',').sort().join(',') ?? '']
+    if (cleanup) found.set(topic, { ...description, cleanup })
   }
   return found
 }

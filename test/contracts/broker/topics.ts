@@ -9,8 +9,19 @@ export function topicFeatures(log: Log): void {
 
       const found = await log.broker.topics([topic, absent])
 
-      expect([...found]).toEqual([[topic, { topic, partitions: 3 }]])
+      expect([...found]).toEqual([[topic, { topic, partitions: 3, cleanup: 'delete' }]])
     })
+
+    test.each(['compact', 'delete', 'compact,delete'] as const)(
+      'it is told what happens to old records: %s',
+      async (cleanup) => {
+        const topic = await log.topic(1, { cleanup })
+
+        const found = await log.broker.topics([topic])
+
+        expect(found.get(topic)?.cleanup).toBe(cleanup)
+      },
+    )
 
     test('a new partition is empty and can be written at once', async () => {
       const topic = await log.topic(2)
@@ -41,7 +52,7 @@ export function topicFeatures(log: Log): void {
 
       await Promise.all([log.broker, other].map((broker) => broker.createTopics([{ topic, partitions: 4 }])))
 
-      expect((await other.topics([topic])).get(topic)).toEqual({ topic, partitions: 4 })
+      expect((await other.topics([topic])).get(topic)).toMatchObject({ topic, partitions: 4 })
     })
 
     test('a topic with another number of partitions is a mismatch', async () => {
