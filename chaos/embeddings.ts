@@ -14,11 +14,16 @@ type Identity = Pick<PointBookkeeping, 'doc' | 'hash' | 'occurrence'>
 
 export const identityOf = ({ doc, hash, occurrence }: Identity): string => `${hash}/${occurrence}/${doc}`
 
-/** The sum over all processes, killed ones included: each appends to a file of its own. */
-export function countedEmbeddings(folder: string): number {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.count'))
-    .flatMap((name) => readFileSync(join(folder, name), 'utf8').trim().split('\n'))
+/** By process, killed ones included: each appends to a file of its own. */
+export function countedEmbeddings(folder: string): Map<string, number> {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.count'))
+  return new Map(files.map((name) => [name.slice(0, -'.count'.length), sumOfLines(join(folder, name))]))
+}
+
+function sumOfLines(file: string): number {
+  return readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
     .reduce((sum, line) => sum + Number(line), 0)
 }
 

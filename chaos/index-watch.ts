@@ -38,6 +38,10 @@ export class IndexWatch {
   readonly writes: IndexWrite[] = []
   readonly #held = new Map<string, PointBookkeeping>()
   readonly #appearances = new Map<string, number>()
+  #appeared = 0
+
+  /** How many points each process brought into being. */
+  readonly created = new Map<string, number>()
 
   get appearances(): Appearances {
     return this.#appearances
@@ -53,8 +57,10 @@ export class IndexWatch {
     const { operations } = JSON.parse(Buffer.from(body, 'latin1').toString('utf8')) as { operations: Operation[] }
     const done = operations.slice(0, failed ? this.#appliedBefore(operations, fault) : operations.length)
     const tallies = new Map<string, Tally>()
-    for (const operation of done) this.#apply(operation, tallies)
     const by = String(headers['api-key'] ?? '')
+    const before = this.#appeared
+    for (const operation of done) this.#apply(operation, tallies)
+    this.created.set(by, (this.created.get(by) ?? 0) + this.#appeared - before)
     for (const [doc, tally] of tallies) this.writes.push({ at: Date.now(), by, doc, ...tally, fault: fault?.kind })
   }
 
@@ -82,7 +88,10 @@ export class IndexWatch {
 
   #upserted(id: string, point: PointBookkeeping, tallies: Map<string, Tally>): void {
     const identity = identityOf(point)
-    if (!this.#held.has(id)) this.#appearances.set(identity, (this.#appearances.get(identity) ?? 0) + 1)
+    if (!this.#held.has(id)) {
+      this.#appeared++
+      this.#appearances.set(identity, (this.#appearances.get(identity) ?? 0) + 1)
+    }
     this.#held.set(id, point)
     tallyOf(tallies, point, true).upserts++
   }

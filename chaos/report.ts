@@ -19,6 +19,7 @@ export function reportOf(facts: ChaosFacts, verdict: Verdict, journal: Journal):
   const { wrong, regressions, others } = verdict
   return [
     ...outlineOf(facts, verdict),
+    ...wasteLines(facts),
     ...listed('The index is wrong', wrong, (document) => documentLines(document, facts, journal)),
     ...listed('Went back', Map.groupBy(regressions, ({ at, by }) => `${at} ${by}`).values(), (together) =>
       regressionLines(together, journal),
@@ -40,6 +41,15 @@ function outlineOf({ plan, counts, watch, log, drainMs }: ChaosFacts, { summary 
     `  ${documents} documents: ${lost} lost, ${orphan} orphan points, ${summary.regressions} regressions, ${summary.faults} faults`,
     `  ${embedded} embeddings, ${(100 * extraEmbeddedShare).toFixed(1)} % more than the index needed`,
   ]
+}
+
+/** Embeddings that became no new point: their process ended, lost its partitions, or did what the index held already. */
+function wasteLines({ embedded, watch }: ChaosFacts): string[] {
+  const waste = [...embedded]
+    .map(([name, count]) => ({ name, count, wasted: count - (watch.created.get(name) ?? 0) }))
+    .filter(({ wasted }) => wasted > 0)
+    .map(({ name, count, wasted }) => `${name} ${wasted} of ${count}`)
+  return waste.length === 0 ? [] : [`  embedded and never a new point: ${waste.join(', ')}`]
 }
 
 function listed<T>(title: string, all: Iterable<T>, lines: (item: T) => readonly string[]): string[] {

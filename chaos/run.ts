@@ -44,7 +44,8 @@ export interface ChaosFacts {
   readonly watch: IndexWatch
   readonly log: CommitLog
   readonly positions: readonly Position[]
-  readonly embedded: number
+  /** Embeddings that each process made. */
+  readonly embedded: ReadonlyMap<string, number>
   readonly counts: Fleet['counts']
   readonly deadLetters: number
   /** What processes did that they must not do. */

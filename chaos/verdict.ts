@@ -40,7 +40,8 @@ export interface Summary {
 }
 
 export function judge(facts: ChaosFacts): Verdict {
-  const { plan, watch, counts, embedded, deadLetters } = facts
+  const { plan, watch, counts, deadLetters } = facts
+  const embedded = [...facts.embedded.values()].reduce((sum, count) => sum + count, 0)
   const { events } = plan.delivery
   const wrong = wrongDocuments(facts)
   const regressions = regressionsOf({ ...facts, writes: watch.writes })
