@@ -286,17 +286,68 @@ describe('writing', () => {
 })
 
 describe('searching', () => {
+  const found = async (index: VectorIndex, text: string) => {
+    const hits = await index.search({ text }, { mode: 'text' })
+    return hits.map((hit) => hit.payload.content).sort()
+  }
+
   test('a word that is nearly everywhere decides nothing beside a telling one, and is found alone', async () => {
     const index = await open()
-    const texts = ['the gate', 'the broker', 'the store', 'lone gate']
+    const texts = ['the broker', ...Array.from({ length: 1_200 }, (_, i) => `the gate ${i}`)]
     await write(index, 'a', upsert(...texts.map((text) => point('a', text))))
-    const found = async (text: string) => {
-      const hits = await index.search({ text }, { mode: 'text' })
-      return hits.map((hit) => hit.payload.content).sort()
-    }
 
-    expect(await found('the broker')).toEqual(['the broker'])
-    expect(await found('the')).toEqual(['the broker', 'the gate', 'the store'])
+    expect(await found(index, 'the broker')).toEqual(['the broker'])
+    expect(await found(index, 'the')).toHaveLength(10)
+  })
+
+  test('a word that is nowhere does not displace one that is nearly everywhere, in no form of it', async () => {
+    const index = await open()
+    const texts = Array.from({ length: 1_200 }, (_, i) => `Kafka documents ${i}`)
+    await write(index, 'a', upsert(...texts.map((text) => point('a', text))))
+
+    expect(await found(index, 'kafka zookeeper')).toHaveLength(10)
+    expect(await found(index, 'documenting zookeepers')).toHaveLength(10)
+    expect(await found(index, 'document 77')).toEqual(['Kafka documents 77'])
+    expect(await found(index, 'zookeeper')).toEqual([])
+  })
+
+  test('a word that was deleted everywhere does not hide the others', async () => {
+    const index = await open()
+    const texts = Array.from({ length: 1_200 }, (_, i) => `kafka ${i}`)
+    await write(index, 'a', upsert(...texts.map((text) => point('a', text)), point('a', 'zookeeper')))
+    await write(index, 'a', remove(point('a', 'zookeeper')))
+
+    expect(await found(index, 'kafka zookeeper')).toHaveLength(10)
+  })
+
+  test('in a small index every word counts', async () => {
+    const index = await open()
+    await write(index, 'a', upsert(point('a', 'kafka broker'), point('a', 'kafka topic'), point('a', 'kafka')))
+
+    expect(await found(index, 'kafka topic')).toEqual(['kafka', 'kafka broker', 'kafka topic'])
+  })
+
+  test.each([
+    [
+      'a word inside of a sentence',
+      '\u6771\u4eac',
+      '\u79c1\u306f\u6771\u4eac\u306b\u4f4f\u3093\u3067\u3044\u307e\u3059\u3002',
+    ],
+    ['the end of a sentence', '\u6771\u4eac', '\u6c34\u8eca\u306f\u6771\u4eac'],
+    ['a single character', '\u6c34', '\u6c34\u8eca\u306e\u8a71'],
+    ['a single character at the end', '\u8a71', '\u6c34\u8eca\u306e\u8a71'],
+    ['a word with another ending', '\uc11c\uc6b8\uc5d0\uc11c', '\uc11c\uc6b8\uc740 \ub113\ub2e4'],
+    ['Latin beside it', 'kafka', 'Kafka\u5165\u9580'],
+    ['it beside Latin', '\u5165\u9580', 'Kafka\u5165\u9580'],
+  ])('scripts without spaces: %s', async (_what, query, text) => {
+    const index = await open()
+    await write(
+      index,
+      'a',
+      upsert(point('a', text), point('a', '\u5225\u306e\u6587\u7ae0'), point('a', 'Nothing in common')),
+    )
+
+    expect(await found(index, query)).toEqual([text])
   })
 
   test('words are found in their other forms', async () => {

@@ -15,7 +15,7 @@ import type {
   StoredRow,
 } from './protocol.ts'
 import { openDatabase } from './schema.ts'
-import { anyOf, fuse, termsOf } from './search.ts'
+import { anyOf, fuse, isBeginning, termsOf } from './search.ts'
 
 const refColumns = 'id, doc, partition, hash, payload_hash AS payloadHash, occurrence, pipeline'
 const storedColumns = `row, ${refColumns}, at, content, metadata`
@@ -25,6 +25,15 @@ const pageCharacters = 1_000_000
 
 /** How many of the best rows of each way hybrid search joins. */
 const candidates = 100
+
+/** Below this many passages, reading every list takes no time. */
+const fewPassages = 1_000
+
+interface KnownTerm {
+  readonly term: string
+  /** Passages that were deleted lately may count. */
+  readonly passages: number
+}
 
 interface Ranked {
   readonly row: number
@@ -143,12 +152,27 @@ export class Database {
   }
 
   #byText(text: string, limit: number): readonly Ranked[] {
-    const terms = termsOf(text)
-    if (terms.length === 0) return []
+    const terms = this.#known(termsOf(text))
+    const passages = Number(this.#statements.count.get()?.count)
     // BM25 gives next to no weight to a word that is in more than half of all passages, yet reading its list takes longest.
-    const half = Number(this.#statements.count.get()?.count) / 2
-    const telling = terms.filter((term) => Number(this.#statements.frequency.get(term)?.passages ?? 0) <= half)
-    return rows<Ranked>(this.#statements.byText, anyOf(telling.length > 0 ? telling : terms), limit)
+    const telling = passages < fewPassages ? [] : terms.filter((term) => term.passages <= passages / 2)
+    const found = telling.length > 0 ? this.#containing(telling, limit) : []
+    return found.length > 0 || terms.length === 0 ? found : this.#containing(terms, limit)
+  }
+
+  #containing(terms: readonly KnownTerm[], limit: number): readonly Ranked[] {
+    return rows<Ranked>(this.#statements.byText, anyOf(terms.map(({ term }) => term)), limit)
+  }
+
+  /** Those of the terms that are in the index, with about how many passages have them. */
+  #known(terms: readonly string[]): readonly KnownTerm[] {
+    this.#statements.forgetQuery.run()
+    for (const [i, term] of terms.entries()) this.#statements.setTerm.run(i, term)
+    const frequencies = rows<{ term: number; passages: number }>(this.#statements.frequencies)
+    const passages = new Map(frequencies.map((each) => [each.term, each.passages]))
+    return terms
+      .map((term, i) => ({ term, passages: passages.get(i) ?? 0 }))
+      .filter((each) => each.passages > 0 || isBeginning(each.term))
   }
 
   #byVector(vector: Float32Array | undefined, limit: number): readonly Ranked[] {
@@ -190,7 +214,11 @@ function prepareStatements(connection: DatabaseSync) {
     ),
     byRow: connection.prepare(`SELECT ${storedColumns} FROM points WHERE row = ?`),
     count: connection.prepare('SELECT count(*) AS count FROM points'),
-    frequency: connection.prepare('SELECT doc AS passages FROM terms WHERE term = ?'),
+    forgetQuery: connection.prepare('DELETE FROM temp.query'),
+    setTerm: connection.prepare('INSERT INTO temp.query (rowid, term) VALUES (?, ?)'),
+    frequencies: connection.prepare(
+      'SELECT stems.doc AS term, min(terms.doc) AS passages FROM temp.stems CROSS JOIN terms ON terms.term = stems.term GROUP BY stems.doc',
+    ),
     byText: connection.prepare(
       'SELECT rowid AS row, -rank AS score FROM texts WHERE texts MATCH ? ORDER BY rank LIMIT ?',
     ),

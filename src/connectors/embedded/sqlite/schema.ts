@@ -5,18 +5,53 @@ import { getLoadablePath } from 'sqlite-vec'
 import { StreamError } from '../../../errors.ts'
 import { fromSqlite } from './errors.ts'
 import type { OpenRequest } from './protocol.ts'
+import { searchable } from './search.ts'
 
 /** "Mill": tells our files from those of other programs (PRAGMA application_id). */
 const applicationId = 0x4d696c6c
 /** Rises when an older version could not read what a newer one writes (PRAGMA user_version). */
-const formatVersion = 1
+const formatVersion = 2
+
+/** Words are compared by their stem, in any case, with or without accents. */
+const tokenizer = 'porter unicode61 remove_diacritics 2'
+
+/**
+ * `texts` is FTS5 without a copy of what it indexes (https://www.sqlite.org/fts5.html#contentless_delete_tables). The triggers keep it
+ * equal to `points.meaning`, in the words of `searchable`.
+ */
+const textSchema = `
+  CREATE VIRTUAL TABLE texts USING fts5 (meaning, content = '', contentless_delete = 1, tokenize = '${tokenizer}');
+  CREATE VIRTUAL TABLE terms USING fts5vocab (texts, 'row');
+  CREATE TRIGGER point_inserted AFTER INSERT ON points BEGIN
+    INSERT INTO texts (rowid, meaning) VALUES (new.row, searchable(new.meaning));
+  END;
+  CREATE TRIGGER point_deleted AFTER DELETE ON points BEGIN
+    DELETE FROM texts WHERE rowid = old.row;
+    DELETE FROM vectors WHERE row = old.row;
+  END;
+  CREATE TRIGGER meaning_changed AFTER UPDATE OF meaning ON points WHEN old.meaning IS NOT new.meaning BEGIN
+    UPDATE texts SET meaning = searchable(new.meaning) WHERE rowid = new.row;
+  END;
+`
+
+/** Format 1 knew no words in scripts without spaces. */
+const textMigration = `
+  DROP TRIGGER point_inserted; DROP TRIGGER point_deleted; DROP TRIGGER meaning_changed;
+  DROP TABLE terms; DROP TABLE texts;
+  ${textSchema}
+  INSERT INTO texts (rowid, meaning) SELECT row, searchable(meaning) FROM points;
+`
+
+/** The terms of a query as the tokenizer cuts them: the vocabulary of the index has stems. */
+const querySchema = `
+  PRAGMA temp_store = MEMORY;
+  CREATE VIRTUAL TABLE temp.query USING fts5 (term, tokenize = '${tokenizer}');
+  CREATE VIRTUAL TABLE temp.stems USING fts5vocab ('temp', 'query', 'instance');
+`
 
 /**
  * Vectors stand in a plain table and are compared by sqlite-vec's distance function. Its virtual table `vec0` is faster on a fresh
  * file (0.6x), but never uses the place of a deleted row again: under edits the file and every search grow for ever.
- *
- * `texts` is external-content FTS5 (https://www.sqlite.org/fts5.html#external_content_tables): it indexes `points.meaning` without
- * a copy, and the triggers keep it equal.
  */
 const schema = `
   CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -37,21 +72,7 @@ const schema = `
   CREATE INDEX points_by_document ON points (doc);
   CREATE INDEX points_by_partition ON points (partition);
   CREATE TABLE vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;
-  CREATE VIRTUAL TABLE texts USING fts5 (
-    meaning, content = 'points', content_rowid = 'row', tokenize = 'porter unicode61 remove_diacritics 2'
-  );
-  CREATE VIRTUAL TABLE terms USING fts5vocab (texts, 'row');
-  CREATE TRIGGER point_inserted AFTER INSERT ON points BEGIN
-    INSERT INTO texts (rowid, meaning) VALUES (new.row, new.meaning);
-  END;
-  CREATE TRIGGER point_deleted AFTER DELETE ON points BEGIN
-    INSERT INTO texts (texts, rowid, meaning) VALUES ('delete', old.row, old.meaning);
-    DELETE FROM vectors WHERE row = old.row;
-  END;
-  CREATE TRIGGER meaning_changed AFTER UPDATE OF meaning ON points WHEN old.meaning IS NOT new.meaning BEGIN
-    INSERT INTO texts (texts, rowid, meaning) VALUES ('delete', old.row, old.meaning);
-    INSERT INTO texts (rowid, meaning) VALUES (new.row, new.meaning);
-  END;
+  ${textSchema}
 `
 
 export interface OpenedDatabase {
@@ -60,13 +81,15 @@ export interface OpenedDatabase {
 }
 
 /**
- * Opens the file, verifies that it is ours and fits, and creates it when there is none. A file that is refused is left as it was.
+ * Opens the file, verifies that it is ours and fits, and creates it when there is none. A file that is refused is left as it was; one of
+ * an older format is brought to the present one, unless it is only read.
  *
  * Errors: INDEX_MISSING (read-only), INDEX_MISMATCH, INDEX_CORRUPT, STATE_FORMAT, STATE_IO.
  */
 export function openDatabase(request: OpenRequest): OpenedDatabase {
   const connection = connect(request)
   try {
+    connection.function('searchable', { deterministic: true }, (text) => searchable(String(text)))
     const dimensions = isEmpty(connection) ? create(connection, request) : verify(connection, request)
     prepareConnection(connection, request)
     return { connection, dimensions }
@@ -132,9 +155,20 @@ function verify(connection: DatabaseSync, { path, readOnly, dimensions, pipeline
         fix: 'Use the model that it was made with, or another file, or delete the file and index again.',
       },
     )
+  if (!readOnly && format < formatVersion) migrate(connection)
   // A restart with the same pipeline should not cost a write, and must not wait for another writer.
   if (!readOnly && fact(connection, 'pipeline') !== pipeline) setFact(connection, 'pipeline', pipeline)
   return stored
+}
+
+/** A file that is only read keeps its format: what it lacks is not found there. */
+function migrate(connection: DatabaseSync): void {
+  connection.exec('BEGIN IMMEDIATE')
+  // Another process may have come first.
+  if (pragma(connection, 'user_version') < formatVersion) {
+    connection.exec(`${textMigration} PRAGMA user_version = ${formatVersion}`)
+  }
+  connection.exec('COMMIT')
 }
 
 function fact(connection: DatabaseSync, name: string): string {
@@ -148,6 +182,7 @@ function setFact(connection: DatabaseSync, name: string, value: string): void {
 function prepareConnection(connection: DatabaseSync, { readOnly }: OpenRequest): void {
   connection.loadExtension(getLoadablePath())
   connection.enableLoadExtension(false)
+  connection.exec(querySchema)
   // FULL: an acknowledged write survives a power cut too; state elsewhere may rely on it. It costs one fsync a transaction.
   if (!readOnly) connection.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864')
 }

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { anyOf, fuse, termsOf } from '../../../../src/connectors/embedded/sqlite/search.ts'
+import { anyOf, fuse, searchable, termsOf } from '../../../../src/connectors/embedded/sqlite/search.ts'
 
 describe('the full-text query', () => {
   test('joins the quoted words by OR, each once', () => {
@@ -16,6 +16,22 @@ describe('the full-text query', () => {
     const text = Array.from({ length: 1_000 }, (_, i) => `word${i}`).join(' ')
 
     expect(termsOf(text)).toHaveLength(64)
+  })
+
+  test('takes scripts without spaces for pairs of characters, and for one that stands alone', () => {
+    const terms = termsOf('Kafka\u5165\u9580\u66f8 \u6c34')
+
+    expect(terms).toEqual(['kafka', '\u5165\u9580', '\u9580\u66f8', '\u6c34'])
+    expect(anyOf(terms)).toBe('"kafka" OR "\u5165\u9580" OR "\u9580\u66f8" OR "\u6c34"*')
+    expect(searchable('Kafka\u5165\u9580\u66f8, \u6c34!').split(/ +/)).toEqual([
+      'Kafka',
+      '\u5165\u9580',
+      '\u9580\u66f8',
+      '\u66f8',
+      ',',
+      '\u6c34',
+      '!',
+    ])
   })
 
   test('FTS5 takes what comes of any text', () => {
