@@ -18,7 +18,11 @@ export function mapValues<K, V, VOut>(
   }
 }
 
-/** Replaces each value by any number of others under the same key. Tombstones pass as they are. */
+/**
+ * Replaces each value by any number of others under the same key. Tombstones pass as they are.
+ *
+ * Where the stream ends in an index, a document that yields nothing is a deletion: it goes on as a tombstone, as in `filter`.
+ */
 export function flatMapValues<K, V, VOut>(
   name: string,
   mapper: (value: V, key: K) => Iterable<VOut>,
@@ -28,8 +32,13 @@ export function flatMapValues<K, V, VOut>(
     operator: 'flatMapValues',
     create: () => ({
       process(record, context) {
-        if (record.value === null) context.forward(withValue<K, VOut>(record, null))
-        else for (const value of mapper(record.value, record.key)) context.forward(withValue(record, value))
+        let isDeletion = record.value === null || context.maintainsIndex
+        const values = record.value === null ? [] : mapper(record.value, record.key)
+        for (const value of values) {
+          isDeletion = false
+          context.forward(withValue(record, value))
+        }
+        if (isDeletion) context.forward(withValue<K, VOut>(record, null))
       },
     }),
   }

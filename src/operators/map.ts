@@ -15,7 +15,12 @@ export function map<K, V, KOut, VOut>(
   return { ...flatMap(name, (key: K, value: V | null) => [mapper(key, value)]), operator: 'map' }
 }
 
-/** Replaces each record by any number of others. The mapper sees tombstones (value null). */
+/**
+ * Replaces each record by any number of others. The mapper sees tombstones (value null).
+ *
+ * What it yielded for an earlier version of a record is not remembered. Where the stream ends in an index, a key that it does not yield
+ * any more keeps its points: yield `[key, null]` for it, or derive keys from the key alone, so that each version yields the same ones.
+ */
 export function flatMap<K, V, KOut, VOut>(
   name: string,
   mapper: (key: K, value: V | null) => Iterable<KeyValue<KOut, VOut>>,
@@ -33,7 +38,8 @@ export function flatMap<K, V, KOut, VOut>(
 }
 
 /**
- * Replaces the key; the value stays. The selector sees tombstones (value null).
+ * Replaces the key; the value stays. The selector sees tombstones (value null). A key that is taken from the value leaves what stands
+ * under the earlier one in an index, also when the record is deleted.
  *
  * @example
  * views.process(selectKey('by-author', (view, key) => view?.author ?? key))

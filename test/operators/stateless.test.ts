@@ -8,6 +8,7 @@ import { peek } from '../../src/operators/peek.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { msgpack, string } from '../../src/serde.ts'
 import { drive, input, outputs } from '../support/drive.ts'
+import { FakeContext, recordOf } from '../support/fake-context.ts'
 
 describe('filter', () => {
   test('keeps what passes and lets tombstones pass', async () => {
@@ -44,6 +45,23 @@ describe('mapping', () => {
     await driver.pipe(input, { key: 'a', value: 'two words' })
 
     expect(await outputs(driver)).toEqual(['a="two"', 'a="words"'])
+  })
+
+  test('flatMapValues without a value drops the record, and deletes the document where the stream ends in an index', () => {
+    const words = flatMapValues<string, string, string>('words', (text) => text.split(' ').filter(Boolean)).create()
+    const context = new FakeContext<string, string>()
+
+    void words.process(recordOf('a', ''), context)
+    void words.process(recordOf<string, string>('b', null), context)
+    context.maintainsIndex = false
+    void words.process(recordOf('c', ''), context)
+    void words.process(recordOf<string, string>('d', null), context)
+
+    expect(context.take().map(({ key, value }) => [key, value])).toEqual([
+      ['a', null],
+      ['b', null],
+      ['d', null],
+    ])
   })
 
   test('map and flatMap see tombstones, because only they know the key to delete', async () => {
