@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto'
+import { StreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
 import { bytes, msgpack, type Serde, string } from '../serde.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../topology/processor.ts'
 
 export interface DedupeOptions<K, V> {
-  /** What counts as the content of a record; default: the whole value. Key order inside objects does not matter. */
+  /**
+   * What counts as the content of a record; default: the whole value. The order of keys inside objects, of entries of a Map and of members
+   * of a Set does not matter. Objects of other classes are refused with RECORD_UNENCODABLE: what is inside of them cannot be seen.
+   */
   readonly content?: (value: V) => unknown
   /** Serde of the key in the store; default UTF-8 text, for keys that are strings. */
   readonly key?: Serde<K>
@@ -65,12 +69,37 @@ function digestOf(value: unknown, pipeline: string): Uint8Array {
   return hash('sha256', encoded, 'buffer').subarray(0, 16)
 }
 
-/** Objects with their keys in order, so that two spellings of the same content are equal. */
+/** Two spellings of the same content become equal, different contents stay different. */
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value) || value instanceof Date) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value instanceof Map) return [mapMark, inOrder([...value].map(sorted))]
+  if (value instanceof Set) return [setMark, inOrder([...value].map(sorted))]
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value)
+  if (!isPlain(value)) throw opaque(value)
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]))
+}
+
+/** No text of a user's content: a Map is not equal to an array of its entries. */
+const mapMark = '\u0000map'
+const setMark = '\u0000set'
+
+function inOrder(values: readonly unknown[]): Uint8Array[] {
+  return values.map((value) => serde.serialize(value)).sort(Buffer.compare)
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // An object of another realm (node:vm, a test runner) has another Object.prototype.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function opaque(value: object): StreamError {
+  const name = value.constructor?.name || 'an unknown class'
+  return new StreamError('RECORD_UNENCODABLE', `the content has an object of ${name}, which cannot be compared`, {
+    fix: 'Give `content` a function that returns plain data.',
+  })
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
