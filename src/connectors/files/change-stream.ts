@@ -9,6 +9,7 @@ import { BatchBuilder } from './batch.ts'
 import { parseChange } from './change.ts'
 import { errorReason, isGone } from './file-errors.ts'
 import { type Line, splitLines } from './lines.ts'
+import { realPath } from './real-path.ts'
 
 export interface ChangeStreamOptions {
   /** A `.jsonl`, `.jsonl.gz` or `.jsonl.br` file. */
@@ -50,15 +51,20 @@ export function changeStream(options: ChangeStreamOptions): Feed<ChangeStreamCur
 type Batch = FeedBatch<ChangeStreamCursor>
 
 class ChangeStream implements Feed<ChangeStreamCursor> {
-  readonly name: string
   readonly #path: string
   readonly #maxLineBytes: number
   #stats = noStats()
+  #name: string | undefined
 
   constructor({ path, maxLineBytes = 16 * 1024 * 1024 }: ChangeStreamOptions) {
-    this.name = `stream:${path}`
     this.#path = path
     this.#maxLineBytes = maxLineBytes
+  }
+
+  /** The cursor is kept under it: every spelling of the path is the same file. */
+  get name(): string {
+    this.#name ??= `stream:${realPath(this.#path)}`
+    return this.#name
   }
 
   get stats(): FeedStats {

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { isStreamError } from '../../errors.ts'
@@ -5,7 +6,7 @@ import type { FileDocument } from '../../file-document.ts'
 import type { FeedBatch, FeedProblem, FeedStats } from '../../topology/feed.ts'
 import { BatchBuilder } from './batch.ts'
 import type { Selection } from './selection.ts'
-import { readTextFile, type Stamp, stampOf } from './text-file.ts'
+import { binaryReason, readTextFile, type Stamp, stampOf, tooLarge } from './text-file.ts'
 import { type FoundFile, type WalkedFolder, walk } from './walk.ts'
 
 /** What is known of one file. */
@@ -101,7 +102,7 @@ export class FolderScan {
   /** Emits a file when it has changed; returns what is wrong with it. */
   async #look({ key, stats }: FoundFile, batch: BatchBuilder): Promise<string | undefined> {
     const known = this.#known.get(key)
-    if (known?.stamp === stampOf(stats)) {
+    if (known && isStillTrue(known, stats, this.#options.maxFileBytes)) {
       if ('refused' in known) return known.refused
       this.#stats.unchanged++
       return undefined
@@ -164,6 +165,13 @@ export class FolderScan {
     this.#stale = false
     return this.#cursor
   }
+}
+
+/** A file that was refused for its size is looked at again under another limit. */
+function isStillTrue(known: FileState, stats: Stats, maxFileBytes: number): boolean {
+  if (known.stamp !== stampOf(stats)) return false
+  if (!('refused' in known)) return true
+  return known.refused === binaryReason || known.refused === tooLarge(stats.size, maxFileBytes)
 }
 
 function noStats() {

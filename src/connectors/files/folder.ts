@@ -1,8 +1,9 @@
-import { resolve } from 'node:path'
+import { resolve, sep } from 'node:path'
 import { type Clock, systemClock } from '../../clock.ts'
 import type { Feed, FeedBatch, FeedStats } from '../../topology/feed.ts'
 import { type FolderCursor, FolderScan } from './folder-scan.ts'
 import { FolderWatch } from './folder-watch.ts'
+import { pathInside, realPath } from './real-path.ts'
 import { type SelectionOptions, selection } from './selection.ts'
 
 export type { FolderCursor } from './folder-scan.ts'
@@ -12,6 +13,8 @@ export interface FolderOptions extends SelectionOptions {
   readonly path: string
   /** Go on and follow changes until the signal aborts. Default false: one look. */
   readonly watch?: boolean
+  /** Folders that are not entered, as paths from the working directory; those outside do not matter. Default none. */
+  readonly except?: readonly string[]
   /** Larger files are refused by name. Bytes, default 8 MiB. */
   readonly maxFileBytes?: number
   readonly clock?: Clock
@@ -32,16 +35,21 @@ export function folder(options: FolderOptions): Feed<FolderCursor> {
 }
 
 class FolderFeed implements Feed<FolderCursor> {
-  readonly name: string
   readonly #options: FolderOptions
   readonly #clock: Clock
   #scan: FolderScan
+  #name: string | undefined
 
   constructor(options: FolderOptions) {
-    this.name = `folder:${options.path}`
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#scan = this.#newScan(undefined)
+    this.#scan = this.#newScan(undefined, [])
+  }
+
+  /** The cursor is kept under it: every spelling of the path is the same folder. */
+  get name(): string {
+    this.#name ??= `folder:${realPath(this.#options.path)}`
+    return this.#name
   }
 
   get stats(): FeedStats {
@@ -49,7 +57,7 @@ class FolderFeed implements Feed<FolderCursor> {
   }
 
   async *read(cursor: FolderCursor | undefined, signal: AbortSignal): AsyncGenerator<FeedBatch<FolderCursor>> {
-    const scan = this.#newScan(cursor)
+    const scan = this.#newScan(cursor, this.#leftOut())
     this.#scan = scan
     if (!this.#options.watch) {
       yield* scan.pass(() => undefined, signal)
@@ -61,11 +69,19 @@ class FolderFeed implements Feed<FolderCursor> {
     while (await watch.changed(signal)) yield* scan.passAgain(entering, signal)
   }
 
-  #newScan(cursor: FolderCursor | undefined): FolderScan {
+  /** The keys of the folders that are not entered. */
+  #leftOut(): readonly string[] {
+    const { path, except = [] } = this.#options
+    const root = realPath(path)
+    const inside = except.map((folder) => pathInside(root, realPath(folder)))
+    return inside.filter((key) => key !== undefined).map((key) => key.split(sep).join('/'))
+  }
+
+  #newScan(cursor: FolderCursor | undefined, leftOut: readonly string[]): FolderScan {
     const { path, maxFileBytes = 8 * 1024 * 1024 } = this.#options
     return new FolderScan(cursor, {
       root: resolve(path),
-      selection: selection(this.#options),
+      selection: selection(this.#options, leftOut),
       maxFileBytes,
       clock: this.#clock,
     })

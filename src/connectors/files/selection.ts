@@ -16,8 +16,11 @@ export interface Selection {
   ignores(key: string): boolean
 }
 
-export function selection({ globs = defaultGlobs, ignore = defaultIgnore }: SelectionOptions): Selection {
-  return { selects: anyMatch(globs), ignores: anyMatch(ignore) }
+/** `leftOut`: keys to ignore besides, as they are and not as globs. */
+export function selection(options: SelectionOptions, leftOut: readonly string[] = []): Selection {
+  const { globs = defaultGlobs, ignore = defaultIgnore } = options
+  const ignores = anyMatch(ignore)
+  return { selects: anyMatch(globs), ignores: (key) => leftOut.includes(key) || ignores(key) }
 }
 
 function anyMatch(globs: readonly string[]): (key: string) => boolean {

@@ -13,6 +13,9 @@ const settlingMs = 2_000
 /** Identifies a version of a file without reading it. The empty stamp fits no file: it has to be read again. */
 export type Stamp = string
 
+/** Why a file is refused whatever its size. */
+export const binaryReason = 'the file is binary'
+
 const unsettled: Stamp = ''
 
 export type ReadResult =
@@ -31,6 +34,10 @@ export type ReadResult =
 /** Size and times. The time of change catches a file that was replaced by another one of the same size and modification time. */
 export function stampOf({ size, mtimeMs, ctimeMs }: Stats): Stamp {
   return `${size} ${mtimeMs} ${ctimeMs}`
+}
+
+export function tooLarge(size: number, maxFileBytes: number): string {
+  return `${size} bytes are more than maxFileBytes (${maxFileBytes})`
 }
 
 export interface ReadOptions {
@@ -55,9 +62,9 @@ async function readOnce(file: FileHandle, { maxFileBytes, clock }: ReadOptions):
   const before = await file.stat()
   if (!before.isFile()) return { kind: 'gone' }
   const refused = (reason: string): ReadResult => ({ kind: 'refused', stamp: stampOf(before), reason })
-  if (before.size > maxFileBytes) return refused(`${before.size} bytes are more than maxFileBytes (${maxFileBytes})`)
+  if (before.size > maxFileBytes) return refused(tooLarge(before.size, maxFileBytes))
   const bytes = await readBytes(file, before.size)
-  if (bytes.subarray(0, sniffedBytes).includes(0)) return refused('the file is binary')
+  if (bytes.subarray(0, sniffedBytes).includes(0)) return refused(binaryReason)
   const after = await file.stat()
   const steady = stampOf(before) === stampOf(after) && bytes.byteLength === before.size
   const stamp = steady && isSettled(after, clock) ? stampOf(after) : unsettled

@@ -1,6 +1,6 @@
-import { appendFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { changeStream, isChangeStream } from '../../../src/connectors/files/change-stream.ts'
@@ -36,6 +36,19 @@ describe('reading a change stream', () => {
       ['b.md', 'zwei 🙂'],
       ['a.md', null],
     ])
+  })
+
+  test('its name, under which the cursor is kept, is the same for all spellings of the path', () => {
+    const spellings = [
+      path,
+      join(folder, '.', 'changes.jsonl'),
+      relative('.', path),
+      `${folder}/../${basename(folder)}/changes.jsonl`,
+    ]
+
+    const names = new Set(spellings.map((spelling) => changeStream({ path: spelling }).name))
+
+    expect([...names]).toEqual([`stream:${realpathSync(folder)}/changes.jsonl`])
   })
 
   test('a value is the line without key and op, with the key as path', async () => {

@@ -1,6 +1,16 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
 import { type FolderOptions, folder } from '../../../src/connectors/files/folder.ts'
@@ -59,6 +69,14 @@ describe('what counts', () => {
     expect(keys(records)).toEqual(['src/a.ts', 'src/deep/b.ts'])
   })
 
+  test('a folder that is excepted is not entered, whatever its name means as a glob', async () => {
+    for (const key of ['a.md', '[i]ndex*/b.md', 'index/c.md', 'sub/d.md', 'sub/index/e.md']) put(key, 'text')
+
+    const { records } = await readAll(feed({ except: [join(root, '[i]ndex*'), join(root, 'sub', 'index'), tmpdir()] }))
+
+    expect(keys(records)).toEqual(['a.md', 'index/c.md', 'sub/d.md'])
+  })
+
   test('links to files are read, links to folders and loops are not followed, dead links are named', async () => {
     const target = put('real/file.md', 'text')
     symlinkSync(target, join(root, 'link.md'))
@@ -103,6 +121,26 @@ describe('what counts', () => {
 
     expect(keys(records)).toEqual(['good.md'])
     expect(problems).toEqual([{ place: 'bad\ufffd.md', reason: 'the name is not valid UTF-8' }])
+  })
+})
+
+describe('the name, under which the cursor is kept,', () => {
+  test('is the same for all spellings of a folder, and differs between folders of one name', () => {
+    put('one/docs/a.md', 'text')
+    put('two/docs/a.md', 'text')
+    symlinkSync(join(root, 'one'), join(root, 'link'))
+    const spellings = [
+      join(root, 'one/docs'),
+      `${root}/one/docs/`,
+      `${root}/one/../one/./docs`,
+      relative('.', join(root, 'one/docs')),
+      join(root, 'link/docs'),
+    ]
+
+    const names = new Set(spellings.map((path) => feed({ path }).name))
+
+    expect([...names]).toEqual([`folder:${realpathSync(root)}/one/docs`])
+    expect(names).not.toContain(feed({ path: join(root, 'two/docs') }).name)
   })
 })
 
@@ -155,6 +193,19 @@ describe('what is read', () => {
       { place: 'large.md', reason: '101 bytes are more than maxFileBytes (100)' },
     ])
     expect(subject.stats).toEqual({ scanned: 3, changed: 1, unchanged: 0, deleted: 0, skipped: 2 })
+  })
+
+  test('a file that was too large is read under a larger limit, and a binary one is not read again', async () => {
+    put('binary.md', Buffer.from('text\0text'))
+    put('large.md', 'x'.repeat(101))
+    const first = await readAll(feed({ maxFileBytes: 100 }))
+
+    const again = await readAll(feed({ maxFileBytes: 100 }), first.cursor)
+    const larger = await readAll(feed({ maxFileBytes: 101 }), again.cursor)
+
+    expect(again.problems).toEqual(first.problems)
+    expect(keys(larger.records)).toEqual(['large.md'])
+    expect(larger.problems).toEqual([{ place: 'binary.md', reason: 'the file is binary' }])
   })
 
   test('a folder that is not there, or is a file, is an error that names it', async () => {
