@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts'
+import { isStreamError } from '../errors.ts'
 import { partitionFor } from '../partitioner.ts'
 import { noHeaders } from '../record.ts'
-import { msgpack } from '../serde.ts'
-import type { Feed, FeedBatch, FeedProblem } from '../topology/feed.ts'
+import type { Feed, FeedBatch, FeedProblem, FeedRecord } from '../topology/feed.ts'
 import type { Broker, Producer, ProducerRecord } from './broker.ts'
+import { FeedMemory, type FeedState } from './feed-memory.ts'
 
 export interface FeedRunnerOptions<Cursor> {
   readonly feed: Feed<Cursor>
@@ -13,22 +14,32 @@ export interface FeedRunnerOptions<Cursor> {
   /** A topic of one partition that keeps the cursor; made if it is missing. Without it every run reads everything. */
   readonly cursorTopic?: string
   readonly clock: Clock
+  /** Called also for records that the topic does not take, in every run until it takes another one of that key. */
   readonly onProblem?: (problem: FeedProblem) => void
   /** Called after each batch that is durable in the topic. */
   readonly onBatch?: (records: number) => void
 }
 
-const serde = msgpack<unknown>()
-
 /**
  * Reads a feed into a topic until it ends. The cursor is kept after the records, so a crash in between repeats records and loses none.
+ * A record that the topic will never take is a problem, and the others go on.
+ *
+ * A cursor counts only while the topic holds, or once held, something: one that was deleted and made again gets everything.
  */
 export class FeedRunner<Cursor> {
   readonly #options: FeedRunnerOptions<Cursor>
+  readonly #memory: FeedMemory<Cursor> | undefined
   readonly #caughtUp = Promise.withResolvers<void>()
+  /** Why the topic did not take the latest record of a key. */
+  #refused = new Map<string, string>()
+  /** Keys of `#refused` that only an earlier run has named. */
+  #unnamed = new Set<string>()
+  #refusedChanged = false
 
   constructor(options: FeedRunnerOptions<Cursor>) {
+    const { broker, feed, cursorTopic: topic, clock } = options
     this.#options = options
+    this.#memory = topic === undefined ? undefined : new FeedMemory({ broker, feed: feed.name, topic, clock })
     this.#caughtUp.promise.catch(() => undefined)
   }
 
@@ -43,12 +54,15 @@ export class FeedRunner<Cursor> {
     const producer = await broker.producer()
     try {
       const partitions = (await broker.topics([topic])).get(topic)?.partitions ?? 1
-      let kept: Cursor | undefined = (await this.#loadCursor())?.cursor
+      const known = await this.#load(partitions)
+      this.#refused = new Map(known?.refused)
+      this.#unnamed = new Set(known?.refused.keys())
+      let kept = known?.cursor
       for await (const batch of feed.read(kept, signal)) {
         await this.#write(batch, producer, partitions)
-        if (batch.cursor !== kept) await this.#saveCursor(batch.cursor, producer)
+        await this.#save(batch.cursor === kept ? undefined : batch.cursor, producer)
         kept = batch.cursor
-        if (batch.caughtUp) this.#caughtUp.resolve()
+        if (batch.caughtUp) this.#settle()
       }
       this.#caughtUp.resolve()
     } catch (error) {
@@ -59,48 +73,79 @@ export class FeedRunner<Cursor> {
     }
   }
 
+  async #load(partitions: number): Promise<FeedState<Cursor> | undefined> {
+    const { broker, topic } = this.#options
+    const known = await this.#memory?.load()
+    if (!known) return undefined
+    const ends = await broker.offsets(Array.from({ length: partitions }, (_, partition) => ({ topic, partition })))
+    return ends.every(({ latest }) => latest === 0) ? undefined : known
+  }
+
+  async #save(cursor: Cursor | undefined, producer: Producer): Promise<void> {
+    const refused = this.#refusedChanged ? this.#refused : undefined
+    await this.#memory?.save({ cursor, ...(refused && { refused }) }, producer)
+    this.#refusedChanged = false
+  }
+
   async #write(batch: FeedBatch<Cursor>, producer: Producer, partitions: number): Promise<void> {
     const { topic, onProblem, onBatch } = this.#options
     for (const problem of batch.problems) onProblem?.(problem)
-    const records = batch.records.map(({ key, value, timestamp, headers }): ProducerRecord => {
-      const keyBytes = Buffer.from(key)
-      return {
-        topic,
-        partition: partitionFor(keyBytes, partitions),
-        key: keyBytes,
-        value,
-        timestamp,
-        headers: headers ?? noHeaders,
-      }
-    })
-    if (records.length > 0) await producer.send(records)
-    onBatch?.(records.length)
-  }
-
-  async #loadCursor(): Promise<{ cursor: Cursor } | undefined> {
-    const { broker, cursorTopic, feed } = this.#options
-    if (cursorTopic === undefined) return undefined
-    await broker.createTopics([{ topic: cursorTopic, partitions: 1, cleanup: 'compact' }])
-    let found: { cursor: Cursor } | undefined
-    for await (const { records } of broker.read({ topic: cursorTopic, partition: 0 }, 0)) {
-      const own = records.findLast((record) => record.key !== null && Buffer.from(record.key).toString() === feed.name)
-      if (own?.value) found = { cursor: serde.deserialize(own.value) as Cursor }
+    const refused = new Map<FeedRecord, string>()
+    let left = batch.records.map((record) => ({ record, produced: toProduce(record, topic, partitions) }))
+    for (;;) {
+      const refusal = await sendAll(left, producer)
+      if (!refusal) break
+      refused.set(refusal.record, refusal.reason)
+      left = left.filter(({ record }) => record !== refusal.record)
     }
-    return found
+    this.#note(batch.records, refused)
+    onBatch?.(left.length)
   }
 
-  async #saveCursor(cursor: Cursor, producer: Producer): Promise<void> {
-    const { cursorTopic, feed, clock } = this.#options
-    if (cursorTopic === undefined) return
-    await producer.send([
-      {
-        topic: cursorTopic,
-        partition: 0,
-        key: Buffer.from(feed.name),
-        value: serde.serialize(cursor),
-        timestamp: clock.now(),
-        headers: noHeaders,
-      },
-    ])
+  /** The latest record of each key decides whether the topic has what the feed has. */
+  #note(records: readonly FeedRecord[], refused: ReadonlyMap<FeedRecord, string>): void {
+    for (const record of records) {
+      const { key } = record
+      const reason = refused.get(record)
+      this.#unnamed.delete(key)
+      this.#refusedChanged ||= reason !== this.#refused.get(key)
+      if (reason === undefined) this.#refused.delete(key)
+      else this.#refused.set(key, reason)
+      if (reason !== undefined) this.#options.onProblem?.({ place: key, reason })
+    }
+  }
+
+  /** The feed does not say again what it has said in an earlier run: we do. */
+  #settle(): void {
+    for (const key of this.#unnamed) this.#options.onProblem?.({ place: key, reason: this.#refused.get(key) ?? '' })
+    this.#unnamed.clear()
+    this.#caughtUp.resolve()
+  }
+}
+
+function toProduce({ key, value, timestamp, headers = noHeaders }: FeedRecord, topic: string, partitions: number) {
+  const bytes = Buffer.from(key)
+  return { topic, partition: partitionFor(bytes, partitions), key: bytes, value, timestamp, headers }
+}
+
+interface Sending {
+  readonly record: FeedRecord
+  readonly produced: ProducerRecord
+}
+
+/** Sends everything, or says which record the topic will never take; some of the others may be written then. */
+async function sendAll(
+  sendings: readonly Sending[],
+  producer: Producer,
+): Promise<{ readonly record: FeedRecord; readonly reason: string } | undefined> {
+  if (sendings.length === 0) return undefined
+  try {
+    await producer.send(sendings.map(({ produced }) => produced))
+    return undefined
+  } catch (error) {
+    if (!isStreamError(error) || error.code !== 'RECORD_REJECTED') throw error
+    const refused = sendings[Number(error.details.index)]
+    if (!refused) throw error
+    return { record: refused.record, reason: error.fact }
   }
 }
