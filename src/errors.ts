@@ -84,7 +84,10 @@ export const errorTable = {
   ),
   INDEX_FULL: runtime('retry', 'Free or add disk on the index server.'),
   INDEX_CLOSED: runtime('fatal', 'Open the index before use.'),
-  INDEX_CORRUPT: runtime('fatal', 'Delete the index file and index again: the log has every document.'),
+  INDEX_CORRUPT: runtime(
+    'fatal',
+    'Run `millrace index <source> --reindex`; deleting the file alone would leave it empty.',
+  ),
 
   // inside
   ILLEGAL_STATE: runtime('fatal', 'This is a defect of Millrace: please report it.'),

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { type AuditReport, auditIndex, countsOf, driftOf } from './audit-report.ts'
 import { defaultDataDirectory, indexForReading, openLog, requireCard, workspaceAt } from './workspace.ts'
+import { lockWorkspace } from './workspace-claim.ts'
 
 export function auditCommand(): Command {
   return new Command('audit')
@@ -17,6 +18,7 @@ export function auditCommand(): Command {
 async function audit(data: string): Promise<AuditReport> {
   const { pipeline } = await requireCard(data)
   const workspace = workspaceAt(data)
+  await using _lock = await lockWorkspace(data)
   await using log = openLog(workspace)
   await log.open()
   const index = indexForReading(workspace)

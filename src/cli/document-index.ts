@@ -10,9 +10,12 @@ import type { Feed, FeedProblem } from '../topology/feed.ts'
 import type { IndexStats, VectorIndex } from '../topology/processor.ts'
 import { type AuditReport, auditIndex } from './audit-report.ts'
 import { documentTopology, names } from './documents.ts'
+import { type GivenUpDocument, givenUpDocuments } from './given-up-documents.ts'
 import { plainLogger } from './logger.ts'
+import { doneBefore } from './stop-signals.ts'
 import { SummaryObserver } from './summary.ts'
-import { claimWorkspace, embedderFor, openLog, workspaceAt } from './workspace.ts'
+import { embedderFor, openLog, workspaceAt } from './workspace.ts'
+import { claimWorkspace, type WorkspaceLock } from './workspace-claim.ts'
 
 export interface DocumentIndexOptions {
   /** The workspace; made when it is missing. */
@@ -20,6 +23,10 @@ export interface DocumentIndexOptions {
   readonly model: string
   /** Empty the workspace first. */
   readonly reindex?: boolean
+  /** Real path of the folder that will be read: a workspace holds the documents of one. */
+  readonly folder?: string | undefined
+  /** Larger documents become dead letters. UTF-8 bytes, default 8 MiB. */
+  readonly maxDocumentBytes?: number
 }
 
 export interface ReadOptions {
@@ -27,6 +34,9 @@ export interface ReadOptions {
   readonly onBatch?: (records: number) => void
   readonly onProblem?: (problem: FeedProblem) => void
 }
+
+/** Somebody at a keyboard waits for the end; what is not done by then is done again by the next run. */
+const closeDeadlineMs = 5_000
 
 interface Parts {
   readonly log: Broker
@@ -44,6 +54,7 @@ export class DocumentIndex implements AsyncDisposable {
   readonly #index: VectorIndex
   readonly #embedder: Embedder
   readonly #runtime: StreamRuntime
+  #lock: WorkspaceLock | undefined
 
   private constructor(parts: Parts) {
     this.#log = parts.log
@@ -53,12 +64,16 @@ export class DocumentIndex implements AsyncDisposable {
     this.observer = parts.observer
   }
 
-  /** Throws INDEX_MISMATCH when another pipeline filled the workspace, STATE_LOCKED while another process uses it. */
-  static async open({ data, model, reindex = false }: DocumentIndexOptions): Promise<DocumentIndex> {
+  /**
+   * Throws INDEX_MISMATCH when another pipeline or folder filled the workspace, STATE_LOCKED while another process uses it, USAGE when the
+   * folder is something else.
+   */
+  static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
+    const { data, model, reindex = false, folder, maxDocumentBytes } = options
     const workspace = workspaceAt(data)
     const index = sqliteIndex({ path: workspace.indexFile })
     const embedder = embedderFor(model)
-    const topology = documentTopology(index, embedder)
+    const topology = documentTopology(index, embedder, { maxDocumentBytes })
     const log = openLog(workspace)
     const observer = new SummaryObserver(names)
     const runtime = new StreamRuntime({
@@ -66,13 +81,16 @@ export class DocumentIndex implements AsyncDisposable {
       broker: log,
       application: names.application,
       stateDirectory: workspace.stateDirectory,
+      closeDeadlineMs,
       observer,
       logger: plainLogger,
     })
     const opened = new DocumentIndex({ log, index, embedder, runtime, observer })
     try {
       await embedder.open()
-      await claimWorkspace(data, { model, pipeline: pipelinesOf(topology)('index').id }, reindex)
+      const pipeline = pipelinesOf(topology)('index').id
+      const claim = { model, pipeline, embedder: embedder.id, ...(folder !== undefined && { folder }) }
+      opened.#lock = await claimWorkspace(data, claim, reindex)
       await log.open()
       await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
       await runtime.start()
@@ -87,8 +105,11 @@ export class DocumentIndex implements AsyncDisposable {
     return this.#index.stats
   }
 
-  /** Reads a feed until it ends and everything is in the index, or the signal aborts. Throws what made the pipeline fail. */
-  async read(feed: Feed<unknown>, { signal, onBatch, onProblem }: ReadOptions): Promise<void> {
+  /**
+   * Reads a feed until it ends and everything is in the index, and resolves with true; or until the signal aborts, and resolves with false
+   * when that came first. Throws what made the pipeline fail.
+   */
+  async read(feed: Feed<unknown>, { signal, onBatch, onProblem }: ReadOptions): Promise<boolean> {
     const runner = new FeedRunner({
       feed,
       broker: this.#log,
@@ -100,7 +121,7 @@ export class DocumentIndex implements AsyncDisposable {
     })
     const failed = this.#runtime.finished
     await Promise.race([runner.run(signal), failed])
-    if (!signal.aborted) await this.#runtime.drain()
+    return !signal.aborted && (await doneBefore(signal, this.#runtime.drain()))
   }
 
   async search(text: string, limit: number): Promise<readonly Hit[]> {
@@ -113,11 +134,18 @@ export class DocumentIndex implements AsyncDisposable {
     return auditIndex(this.#log, this.#index)
   }
 
+  /** Documents that are missing or old in the index because they were given up, now or by an earlier process. */
+  async givenUp(): Promise<readonly GivenUpDocument[]> {
+    return givenUpDocuments(this.#log)
+  }
+
   /** Commits what is done, and closes everything. */
   async close(): Promise<void> {
     await this.#runtime.close()
     await this.#log.close()
     await this.#embedder.close()
+    await this.#lock?.close()
+    this.#lock = undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,13 +20,31 @@ export const names = {
   embed: 'vectors',
 } as const
 
+/**
+ * Size of the largest document that `millrace index` takes, for the files of a folder and for the texts of a change stream. The embedded
+ * log has room for eight times as much, so JSON cannot make a document too large for it.
+ */
+export const defaultMaxDocumentBytes = 8 * 1024 * 1024
+
+export interface DocumentTopologyOptions {
+  /** Default `documents`. */
+  readonly topic?: string | undefined
+  /** Larger documents become dead letters. UTF-8 bytes, default 8 MiB. */
+  readonly maxDocumentBytes?: number | undefined
+}
+
 /** What `millrace index` runs: the pipeline of the README over documents of one topic. */
-export function documentTopology(index: VectorIndex, embedder: Embedder, topic: string = names.topic): Topology {
+export function documentTopology(
+  index: VectorIndex,
+  embedder: Embedder,
+  options: DocumentTopologyOptions = {},
+): Topology {
+  const { topic = names.topic, maxDocumentBytes = defaultMaxDocumentBytes } = options
   const builder = new TopologyBuilder()
   builder
     .stream(names.topic, kafka({ topic, key: string, value: json(FileDocument) }))
     .process(dedupe(names.dedupe))
-    .process(chunk(names.chunk, { text: (document) => document.text }))
+    .process(chunk(names.chunk, { text: (document) => document.text, maxDocumentBytes }))
     .process(diff(names.diff, { against: index }))
     .process(embed(names.embed, embedder))
     .to('index', index)

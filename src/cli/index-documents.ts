@@ -2,15 +2,19 @@ import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import type { Feed } from '../topology/feed.ts'
 import { DocumentIndex } from './document-index.ts'
+import { defaultMaxDocumentBytes } from './documents.ts'
+import { deadLetterTopic, type GivenUpDocument } from './given-up-documents.ts'
 import { ProgressDisplay } from './progress.ts'
-import { feedOf } from './source-feed.ts'
-import { onStopSignal } from './stop-signals.ts'
+import { sourceAt } from './source-feed.ts'
+import { StopSignals } from './stop-signals.ts'
 import type { IndexSummary } from './summary.ts'
-import { defaultDataDirectory, defaultModel } from './workspace.ts'
+import { wholeNumber } from './whole-number.ts'
+import { defaultDataDirectory, defaultModel, workspaceAt } from './workspace.ts'
 
 interface IndexOptions {
   readonly data: string
   readonly model: string
+  readonly maxDocumentBytes: number
   readonly watch?: true
   readonly reindex?: true
   readonly json?: true
@@ -24,6 +28,12 @@ export function indexCommand(): Command {
     .argument('<source>', 'folder, or change stream (.jsonl, .jsonl.gz, .jsonl.br)')
     .option('--data <folder>', 'where log, state and index live', defaultDataDirectory)
     .option('--model <name>', 'bundled model, folder of a model, or "hash" (words only, for tests)', defaultModel)
+    .option(
+      '--max-document-bytes <number>',
+      'larger documents are named and left out',
+      wholeNumber,
+      defaultMaxDocumentBytes,
+    )
     .option('--watch', 'stay and follow the changes of the folder')
     .option('--reindex', 'forget what --data holds and start over')
     .option('--json', 'end with one line of counts on stdout')
@@ -32,10 +42,27 @@ export function indexCommand(): Command {
 
 async function indexDocuments(path: string, options: IndexOptions): Promise<void> {
   const startedAt = systemClock.now()
-  const feed = await feedOf(path, { watch: options.watch ?? false })
-  await using documents = await DocumentIndex.open(options)
-  const stop = new AbortController()
-  const release = onStopSignal(() => stop.abort())
+  using stop = new StopSignals(() => process.stderr.write('stopping; the same signal again ends at once\n'))
+  const { data, watch = false, maxDocumentBytes } = options
+  const { feed, folder } = await sourceAt(path, { watch, data, maxFileBytes: maxDocumentBytes })
+  await using documents = await DocumentIndex.open({ ...options, folder })
+  const complete = await readWithProgress(documents, feed, stop.signal)
+  // Whoever follows a folder has no other way to end.
+  if (!complete && !watch) {
+    await documents.close()
+    process.stderr.write('stopped; run again to go on\n')
+    process.exitCode = stop.exitCode
+    return
+  }
+  const givenUp = await documents.givenUp()
+  await documents.close()
+  const seconds = (systemClock.now() - startedAt) / 1_000
+  report(summaryOf({ documents, feed, givenUp, seconds }), givenUp, options)
+  if (givenUp.length > 0 && !watch) process.exitCode = 1
+}
+
+/** False when the signal aborted before everything was in the index. */
+async function readWithProgress(documents: DocumentIndex, feed: Feed<unknown>, signal: AbortSignal): Promise<boolean> {
   let written = 0
   const progress = new ProgressDisplay(systemClock, () => ({
     label: 'indexing',
@@ -44,8 +71,8 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
     note: `${documents.observer.chunks.embedded} chunks embedded`,
   }))
   try {
-    await documents.read(feed, {
-      signal: stop.signal,
+    return await documents.read(feed, {
+      signal,
       onBatch: (records) => {
         written += records
       },
@@ -53,34 +80,51 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
     })
   } finally {
     progress.stop()
-    release()
   }
-  await documents.close()
-  report(summaryOf(documents, feed, (systemClock.now() - startedAt) / 1_000), options)
 }
 
-function summaryOf({ observer, stats }: DocumentIndex, feed: Feed<unknown>, seconds: number): IndexSummary {
-  const { documents, chunks, deadLetters } = observer
+interface Done {
+  readonly documents: DocumentIndex
+  readonly feed: Feed<unknown>
+  readonly givenUp: readonly GivenUpDocument[]
+  readonly seconds: number
+}
+
+function summaryOf({ documents: { observer, stats }, feed, givenUp, seconds }: Done): IndexSummary {
+  const { documents, chunks } = observer
   return {
     documents: { ...documents, unchanged: documents.unchanged + feed.stats.unchanged },
     chunks,
     indexRequests: stats.writeRequests,
-    deadLetters,
+    deadLetters: givenUp.length,
     seconds: Math.round(seconds * 10) / 10,
   }
 }
 
-function report(summary: IndexSummary, options: IndexOptions): void {
+function report(summary: IndexSummary, givenUp: readonly GivenUpDocument[], options: IndexOptions): void {
+  const letters = deadLetterLines(givenUp, options.data)
+  if (letters.length > 0) process.stderr.write(`${letters.join('\n')}\n`)
   if (options.json) {
     process.stdout.write(`${JSON.stringify(summary)}\n`)
     return
   }
-  const { documents, chunks, deadLetters, seconds } = summary
+  const { documents, chunks, seconds } = summary
   const lines = [
     `documents: ${documents.new} new, ${documents.changed} changed, ${documents.metadataOnly} with new metadata only, ${documents.unchanged} unchanged, ${documents.deleted} deleted`,
     `chunks:    ${chunks.embedded} embedded, ${chunks.reused} reused, ${chunks.deleted} deleted (${seconds} s)`,
-    ...(deadLetters > 0 ? [`dead letters: ${deadLetters}; see the warnings above`] : []),
     `next:      millrace search "..." --data ${options.data}`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+const shownDocuments = 10
+
+function deadLetterLines(givenUp: readonly GivenUpDocument[], data: string): readonly string[] {
+  if (givenUp.length === 0) return []
+  const { logDirectory } = workspaceAt(data)
+  return [
+    `dead letters: ${givenUp.length}; these documents are missing or old in the index until they change (topic ${deadLetterTopic} of ${logDirectory}):`,
+    ...givenUp.slice(0, shownDocuments).map(({ key, reason }) => `  ${key}: ${reason}`),
+    ...(givenUp.length > shownDocuments ? [`  and ${givenUp.length - shownDocuments} more`] : []),
+  ]
 }

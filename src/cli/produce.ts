@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { kafkaBroker } from '../connectors/kafka/broker.ts'
 import { StreamError } from '../errors.ts'
@@ -6,19 +6,21 @@ import type { Broker } from '../runtime/broker.ts'
 import { FeedRunner } from '../runtime/feed-runner.ts'
 import { plainLogger } from './logger.ts'
 import { ProgressDisplay } from './progress.ts'
-import { feedOf } from './source-feed.ts'
-import { onStopSignal } from './stop-signals.ts'
+import { sourceAt } from './source-feed.ts'
+import { StopSignals } from './stop-signals.ts'
+import { wholeNumber } from './whole-number.ts'
 
 interface ProduceOptions {
   readonly topic: string
   readonly brokers: string
   readonly partitions?: number
+  readonly cursorTopic?: string
 }
 
 export function produceCommand(): Command {
   return new Command('produce')
     .description(
-      'Write a folder or a change stream to a Kafka topic: key = path, value = JSON {path, text}, null = deleted.',
+      'Write what is new in a folder or a change stream to a Kafka topic: key = path, value = JSON {path, text}, null = deleted.',
     )
     .argument('<source>', 'folder, or change stream (.jsonl, .jsonl.gz, .jsonl.br)')
     .requiredOption('--topic <name>', 'topic to write')
@@ -27,34 +29,48 @@ export function produceCommand(): Command {
       'Kafka brokers, host:port separated by commas',
       process.env.KAFKA_BROKERS ?? '127.0.0.1:9092',
     )
-    .option('--partitions <number>', 'create the topic with so many partitions if it does not exist', partitionCount)
+    .option('--partitions <number>', 'create the topic with so many partitions if it does not exist', wholeNumber)
+    .option(
+      '--cursor-topic <name>',
+      'keeps what was written, so that the next run goes on from there (default: <topic>-cursor)',
+    )
     .action(produce)
 }
 
-async function produce(path: string, { topic, brokers, partitions }: ProduceOptions): Promise<void> {
-  const feed = await feedOf(path, { watch: false })
+async function produce(path: string, options: ProduceOptions): Promise<void> {
+  const { topic, brokers, partitions, cursorTopic = `${topic}-cursor` } = options
+  using stop = new StopSignals(() => process.stderr.write('stopping; the same signal again ends at once\n'))
+  const { feed } = await sourceAt(path)
   await using broker = kafkaBroker({ brokers: brokers.split(','), logger: plainLogger })
   await broker.open()
   await ensureTopic(broker, topic, partitions)
-  const stop = new AbortController()
-  const release = onStopSignal(() => stop.abort())
   let written = 0
+  let skipped = 0
   const progress = new ProgressDisplay(systemClock, () => ({ label: 'producing', done: written }))
+  const runner = new FeedRunner({
+    feed,
+    broker,
+    topic,
+    cursorTopic,
+    clock: systemClock,
+    onBatch: (records) => (written += records),
+    onProblem: ({ place, reason }) => {
+      skipped++
+      process.stderr.write(`skipped ${place}: ${reason}\n`)
+    },
+  })
   try {
-    await new FeedRunner({
-      feed,
-      broker,
-      topic,
-      clock: systemClock,
-      onBatch: (records) => (written += records),
-      onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${reason}\n`),
-    }).run(stop.signal)
+    await runner.run(stop.signal)
   } finally {
     progress.stop()
-    release()
   }
-  const { changed, deleted, skipped } = feed.stats
-  process.stdout.write(`${JSON.stringify({ topic, written, documents: changed, deleted, skipped })}\n`)
+  if (stop.signal.aborted) {
+    process.stderr.write('stopped; run again to go on\n')
+    process.exitCode = stop.exitCode
+    return
+  }
+  const { changed, deleted, unchanged } = feed.stats
+  process.stdout.write(`${JSON.stringify({ topic, written, documents: changed, unchanged, deleted, skipped })}\n`)
 }
 
 async function ensureTopic(broker: Broker, topic: string, partitions: number | undefined): Promise<void> {
@@ -65,10 +81,4 @@ async function ensureTopic(broker: Broker, topic: string, partitions: number | u
     })
   }
   await broker.createTopics([{ topic, partitions, cleanup: 'compact' }])
-}
-
-function partitionCount(value: string): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number from 1.')
-  return number
 }

@@ -5,7 +5,7 @@ import { kafkaBroker } from '../connectors/kafka/broker.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { loadTopology } from './load-topology.ts'
 import { jsonLogger } from './logger.ts'
-import { onStopSignal } from './stop-signals.ts'
+import { doneBefore, StopSignals } from './stop-signals.ts'
 
 interface RunOptions {
   readonly brokers: string
@@ -31,20 +31,31 @@ export function runCommand(): Command {
     .option('--state <folder>', 'folder for the local stores', '.millrace/state')
     .option('--set <name=value>', 'a setting of the runtime (docs/reference.md), repeatable', collectSetting, {})
     .option('--verbose', 'log every detail')
-    .action(async (file: string, options: RunOptions) => {
-      const topology = await loadTopology(file)
-      const logger = jsonLogger(options.verbose ? 'debug' : 'info')
-      await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
-      await broker.open()
-      const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
-      const settings = { application, stateDirectory: options.state, ...options.set }
-      const runtime = new StreamRuntime({ topology, broker, logger, ...settings })
-      runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))
-      const release = onStopSignal(() => void runtime.close())
-      await runtime.start()
-      await runtime.finished
-      release()
-    })
+    .action(run)
+}
+
+async function run(file: string, options: RunOptions): Promise<void> {
+  using stop = new StopSignals()
+  const topology = await loadTopology(file)
+  const logger = jsonLogger(options.verbose ? 'debug' : 'info')
+  await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
+  // Nothing is begun yet, and a connection that is being made cannot be called back.
+  if (!(await doneBefore(stop.signal, broker.open()))) process.exit(0)
+  const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
+  const settings = { application, stateDirectory: options.state, ...options.set }
+  const runtime = new StreamRuntime({ topology, broker, logger, ...settings })
+  runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))
+  const closeFailed = new Promise<never>((_, reject) => {
+    stop.signal.addEventListener('abort', () => void runtime.close().catch(reject))
+  })
+  closeFailed.catch(() => undefined)
+  try {
+    await runtime.start()
+  } catch (error) {
+    // A start that was called off is an end like any other.
+    if (!stop.signal.aborted) throw error
+  }
+  await Promise.race([runtime.finished, closeFailed])
 }
 
 /** `commitIntervalMs=500` -> { commitIntervalMs: 500 }; the values themselves are checked with all other settings. */

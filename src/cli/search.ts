@@ -1,8 +1,11 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import type { Embedder } from '../embed/index.ts'
+import { StreamError } from '../errors.ts'
 import type { Hit } from '../model.ts'
 import type { SearchOptions } from '../topology/processor.ts'
 import { queryDeadlineMs } from './document-index.ts'
-import { defaultDataDirectory, embedderFor, indexForReading, requireCard, workspaceAt } from './workspace.ts'
+import { wholeNumber } from './whole-number.ts'
+import { type Card, defaultDataDirectory, embedderFor, indexForReading, requireCard, workspaceAt } from './workspace.ts'
 
 interface SearchCommandOptions {
   readonly data: string
@@ -29,6 +32,7 @@ async function search(words: readonly string[], { data, k, mode, json }: SearchC
   const index = indexForReading(workspaceAt(data))
   await embedder.open()
   try {
+    refuseOtherModel(data, card, embedder)
     await index.open({ id: card.pipeline, dimensions: embedder.dimensions })
     const [vector] = mode === 'text' ? [] : await embedder.embed([text], AbortSignal.timeout(queryDeadlineMs))
     const hits = await index.search({ text, ...(vector && { vector }) }, { limit: k, mode })
@@ -38,6 +42,15 @@ async function search(words: readonly string[], { data, k, mode, json }: SearchC
     await index.close()
     await embedder.close()
   }
+}
+
+/** The vector of another model finds anything, and says so with a score. */
+function refuseOtherModel(data: string, { model, embedder: made }: Card, { id }: Embedder): void {
+  if (made === undefined || made === id) return
+  throw new StreamError('INDEX_MISMATCH', `model "${model}" has changed since it made the index in ${data}`, {
+    fix: 'Bring the model back, or run `millrace index <source> --reindex` to embed everything again.',
+    details: { made, found: id },
+  })
 }
 
 function asJson({ id, score, payload }: Hit, rank: number): string {
@@ -52,10 +65,4 @@ function asText({ score, payload }: Hit, rank: number): string {
   const excerpt = payload.content.replace(/\s+/g, ' ').trim()
   const shown = excerpt.length > excerptLength ? `${excerpt.slice(0, excerptLength)} ...` : excerpt
   return `${rank}. ${source}${heading ? `  (${heading})` : ''}  ${score.toFixed(4)}\n   ${shown}`
-}
-
-function wholeNumber(value: string): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number from 1.')
-  return number
 }

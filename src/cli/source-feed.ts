@@ -1,14 +1,63 @@
+import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { changeStream } from '../connectors/files/change-stream.ts'
+import { changeStream, isChangeStream } from '../connectors/files/change-stream.ts'
+import { errorReason, isGone } from '../connectors/files/file-errors.ts'
 import { folder } from '../connectors/files/folder.ts'
+import { pathInside, realPath } from '../connectors/files/real-path.ts'
 import { StreamError } from '../errors.ts'
 import type { Feed } from '../topology/feed.ts'
 
-/** A folder, or a change stream (.jsonl, .jsonl.gz, .jsonl.br), as a feed. Throws SOURCE_MISSING. */
-export async function feedOf(path: string, options: { readonly watch: boolean }): Promise<Feed<unknown>> {
-  const found = await stat(path).catch(() => undefined)
-  if (!found) throw new StreamError('SOURCE_MISSING', `there is nothing at ${path}`)
-  if (found.isDirectory()) return folder({ path, watch: options.watch }) as Feed<unknown>
-  if (/\.jsonl(\.gz|\.br)?$/.test(path)) return changeStream({ path }) as Feed<unknown>
-  throw new StreamError('SOURCE_MISSING', `${path} is neither a folder nor a change stream`)
+export interface SourceOptions {
+  /** Stay and follow the changes; only folders can be followed. Default false. */
+  readonly watch?: boolean
+  /** The folder of the index: it is not read, and a source may not lie in it. */
+  readonly data?: string
+  /** Larger files are refused by name. Bytes. */
+  readonly maxFileBytes?: number
+}
+
+export interface Source {
+  readonly feed: Feed<unknown>
+  /** Real path of the folder; undefined for a change stream. */
+  readonly folder: string | undefined
+}
+
+/**
+ * A folder, or a change stream (.jsonl, .jsonl.gz, .jsonl.br), as a feed. Throws SOURCE_MISSING, SOURCE_UNREADABLE, and USAGE for options
+ * that do not fit the source.
+ */
+export async function sourceAt(path: string, options: SourceOptions = {}): Promise<Source> {
+  const { watch = false, data, maxFileBytes } = options
+  const found = await statOf(path)
+  if (data !== undefined) refuseInside(data, path)
+  if (found.isDirectory()) {
+    const limits = maxFileBytes === undefined ? {} : { maxFileBytes }
+    const feed = folder({ path, watch, except: data === undefined ? [] : [data], ...limits })
+    return { feed: feed as Feed<unknown>, folder: realPath(path) }
+  }
+  if (!isChangeStream(path)) {
+    throw new StreamError('SOURCE_MISSING', `${path} is neither a folder nor a change stream`)
+  }
+  if (watch) {
+    const fix = 'Leave --watch out, and run the command again when the file has grown: it goes on where it was.'
+    throw new StreamError('USAGE', `--watch follows folders, and ${path} is a change stream`, { fix })
+  }
+  return { feed: changeStream({ path }) as Feed<unknown>, folder: undefined }
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path)
+  } catch (cause) {
+    if (isGone(cause)) throw new StreamError('SOURCE_MISSING', `there is nothing at ${path}`, { cause })
+    throw new StreamError('SOURCE_UNREADABLE', `${path} cannot be read: ${errorReason(cause)}`, { cause })
+  }
+}
+
+/** What lies in the folder of the index may be overwritten, or deleted with it. */
+function refuseInside(data: string, path: string): void {
+  const inside = pathInside(realPath(data), realPath(path))
+  if (inside === undefined) return
+  const fact = inside === '' ? 'is the source itself' : `holds the source ${path}`
+  throw new StreamError('USAGE', `the folder ${data} ${fact}`, { fix: 'Name another folder with --data.' })
 }

@@ -1,15 +1,54 @@
 /**
- * Calls `stop` at the first SIGINT or SIGTERM; the second one ends the process at once.
+ * Notices SIGINT and SIGTERM from when it is made until it is disposed. The first one aborts `signal`, the second one ends the process at
+ * once.
  *
- * @returns how to take the handlers away again
+ * @example
+ * using stop = new StopSignals()
+ * await work(stop.signal)
  */
-export function onStopSignal(stop: () => void): () => void {
-  let asked = false
-  const handle = (signal: NodeJS.Signals): void => {
-    if (asked) process.exit(signal === 'SIGINT' ? 130 : 143)
-    asked = true
-    stop()
+export class StopSignals implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #onStop: () => void
+
+  /** Calls `onStop` at the first signal. */
+  constructor(onStop: () => void = () => undefined) {
+    this.#onStop = onStop
+    process.on('SIGINT', this.#handle).on('SIGTERM', this.#handle)
   }
-  process.on('SIGINT', handle).on('SIGTERM', handle)
-  return () => void process.off('SIGINT', handle).off('SIGTERM', handle)
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** What a process that was stopped before it had finished ends with, as shells count: 130 for SIGINT, 143 for SIGTERM. */
+  get exitCode(): number {
+    return exitCodeOf(this.signal.reason)
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGINT', this.#handle).off('SIGTERM', this.#handle)
+  }
+
+  readonly #handle = (name: NodeJS.Signals): void => {
+    if (this.signal.aborted) process.exit(exitCodeOf(name))
+    this.#controller.abort(name)
+    this.#onStop()
+  }
+}
+
+function exitCodeOf(signal: unknown): number {
+  return signal === 'SIGINT' ? 130 : 143
+}
+
+/** Resolves with true when the work is done, with false when the signal aborts first; the work then goes on unwatched. */
+export async function doneBefore(signal: AbortSignal, work: Promise<unknown>): Promise<boolean> {
+  const aborted = Promise.withResolvers<false>()
+  const abort = () => aborted.resolve(false)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([aborted.promise, work.then(() => true)])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }

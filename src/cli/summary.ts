@@ -12,6 +12,7 @@ export interface IndexSummary {
   }
   readonly chunks: { readonly embedded: number; readonly reused: number; readonly deleted: number }
   readonly indexRequests: number
+  /** Documents that are missing or old in the index because they were given up, now or by an earlier run. */
   readonly deadLetters: number
   readonly seconds: number
 }

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { embeddedBroker } from '../connectors/embedded/broker.ts'
 import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
+import { isGone } from '../connectors/files/file-errors.ts'
 import { type Embedder, hash, onnx } from '../embed/index.ts'
 import { StreamError, toStreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
@@ -10,12 +11,15 @@ import type { VectorIndex } from '../topology/processor.ts'
 /**
  * The folder behind `index`, `search`, `export` and `audit`:
  *
- *     <data>/workspace.json   which model and pipeline made the index
+ *     <data>/workspace.json   the card: which model, pipeline and folder made the index
+ *     <data>/lock             held by the one process that writes
  *     <data>/log              the documents and the changelogs (embedded broker)
  *     <data>/state            the stores of the pipeline
  *     <data>/index.db         the points
  */
 export interface Workspace {
+  readonly cardFile: string
+  readonly lockDirectory: string
   readonly logDirectory: string
   readonly stateDirectory: string
   readonly indexFile: string
@@ -24,14 +28,27 @@ export interface Workspace {
 export const defaultDataDirectory = '.millrace'
 export const defaultModel = 'all-MiniLM-L6-v2'
 
-interface Card {
+/** What a workspace was made with. */
+export interface Card {
   readonly format: 1
   readonly model: string
   readonly pipeline: string
+  /** Id of the embedder; cards of the first version have none. */
+  readonly embedder?: string
+  /** Real path of the folder whose documents are indexed; undefined when only change streams were. */
+  readonly folder?: string
+  /** Its contents are being deleted: whatever is left of them is worth nothing. */
+  readonly emptying?: true
 }
 
 export function workspaceAt(data: string): Workspace {
-  return { logDirectory: join(data, 'log'), stateDirectory: join(data, 'state'), indexFile: join(data, 'index.db') }
+  return {
+    cardFile: join(data, 'workspace.json'),
+    lockDirectory: join(data, 'lock'),
+    logDirectory: join(data, 'log'),
+    stateDirectory: join(data, 'state'),
+    indexFile: join(data, 'index.db'),
+  }
 }
 
 /** `hash`, a bundled model or a folder in the Hugging Face layout. */
@@ -39,23 +56,26 @@ export function embedderFor(model: string, options: { readonly workers?: number 
   return model === 'hash' ? hash() : onnx({ model, ...options })
 }
 
-/** What was indexed there; undefined when nothing was. Throws STATE_FORMAT for the folder of a newer version. */
+/** What was indexed there; undefined when nothing was. Throws STATE_FORMAT for the folder of a newer version, STATE_IO. */
 export async function readCard(data: string): Promise<Card | undefined> {
-  const file = join(data, 'workspace.json')
+  const { cardFile } = workspaceAt(data)
   let text: string
   try {
-    text = await readFile(file, 'utf8')
-  } catch {
-    return undefined
+    text = await readFile(cardFile, 'utf8')
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw toStreamError(error, 'STATE_IO', `${cardFile} cannot be read`)
   }
   const card = parsed(text)
   if (card?.format === 1 && typeof card.model === 'string' && typeof card.pipeline === 'string') return card as Card
-  throw new StreamError('STATE_FORMAT', `${file} was not written by this version of Millrace`)
+  throw new StreamError('STATE_FORMAT', `${cardFile} was not written by this version of Millrace`, {
+    fix: 'Run the version that wrote it, or name another folder with --data.',
+  })
 }
 
-function parsed(text: string): Partial<Card> | undefined {
+function parsed(text: string): Partial<Card> | null | undefined {
   try {
-    return JSON.parse(text) as Partial<Card>
+    return JSON.parse(text) as Partial<Card> | null
   } catch {
     return undefined
   }
@@ -64,36 +84,19 @@ function parsed(text: string): Partial<Card> | undefined {
 /** The card of a folder that must hold an index. */
 export async function requireCard(data: string): Promise<Card> {
   const card = await readCard(data)
-  if (card) return card
+  if (card && !card.emptying) return card
   throw new StreamError('INDEX_MISSING', `there is no index in ${data}`, {
     fix: 'Run `millrace index <folder>` first, or name its folder with --data.',
   })
 }
 
-/**
- * Notes which pipeline fills the index, before the first document does. Vectors of two pipelines never meet in one index: another one
- * needs `reindex`, which empties the workspace.
- */
-export async function claimWorkspace(data: string, card: Omit<Card, 'format'>, reindex: boolean): Promise<void> {
-  if (reindex) await rm(data, { recursive: true, force: true })
-  const known = await readCard(data)
-  if (known && known.pipeline !== card.pipeline) {
-    const made = known.model === card.model ? 'another version of chunker or model' : `model "${known.model}"`
-    throw new StreamError(
-      'INDEX_MISMATCH',
-      `the index in ${data} was made with ${made}, not with model "${card.model}"`,
-      {
-        fix: `Use --model ${known.model}, another --data folder, or --reindex to embed everything again.`,
-      },
-    )
-  }
-  if (!known) await writeCard(data, { format: 1, ...card })
-}
-
-async function writeCard(data: string, card: Card): Promise<void> {
+/** Whole or not at all, also in a crash. */
+export async function writeCard(data: string, card: Card): Promise<void> {
+  const { cardFile } = workspaceAt(data)
   try {
     await mkdir(data, { recursive: true })
-    await writeFile(join(data, 'workspace.json'), `${JSON.stringify(card)}\n`)
+    await writeFile(`${cardFile}.new`, `${JSON.stringify(card)}\n`)
+    await rename(`${cardFile}.new`, cardFile)
   } catch (error) {
     throw toStreamError(error, 'STATE_IO', `the folder ${data} cannot be written`)
   }

@@ -41,6 +41,25 @@ async function recordsBehind(broker: Broker, topic: string, group: string): Prom
   return ends.reduce((sum, end, at) => sum + end.latest - (committed[at]?.offset ?? 0), 0)
 }
 
+test.skipIf(kafkaBrokers.length === 0)('a signal while `run` starts ends it in order', async () => {
+  await using folder = await temporaryDirectory()
+  await using double = await startQdrantDouble()
+  await using broker = kafkaBroker({ brokers: kafkaBrokers })
+  await broker.open()
+  const topic = `run-start-${Date.now()}`
+  await broker.createTopics([{ topic, partitions }])
+  const file = join(folder.path, 'topology.ts')
+  await writeFile(file, topologyFile(topic, double.url))
+
+  const command = startMillrace(['run', file, '--brokers', kafkaBrokers.join(','), '--application', topic], {
+    cwd: folder.path,
+  })
+  await holds(() => command.log().includes('the runtime is starting'), command)
+  command.child.kill('SIGTERM')
+
+  expect(await command.result).toMatchObject({ code: 0, signal: null })
+})
+
 test.skipIf(kafkaBrokers.length === 0)(
   'two processes between Kafka and Qdrant, one of them killed: the index ends right',
   async () => {

@@ -42,7 +42,7 @@ export async function startPipeline(
 ): Promise<Pipeline> {
   const embedder = hash({ dimensions: 64 })
   const counter = new ChangeCounter()
-  const topology = documentTopology(index, embedder, topic)
+  const topology = documentTopology(index, embedder, { topic })
   const runtime = new StreamRuntime({ application: 'index', observer: counter, ...options, topology })
   await runtime.start()
   return { runtime, embedder, counter }
