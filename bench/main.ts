@@ -5,6 +5,7 @@ import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
 import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
+import { restoreRate } from './restore.ts'
 import { storeReadCache, storeReadDisk, storeReadOverlay, storeWrite } from './store.ts'
 
 /** Every figure by its name. */
@@ -21,6 +22,7 @@ const figures: Readonly<Record<string, () => Promise<Figure>>> = {
   'manifest.decode': manifestDecode,
   'pipeline.overhead': pipelineOverhead,
   'qdrant.batches': qdrantBatches,
+  'restore.rate': restoreRate,
   'store.read-overlay': storeReadOverlay,
   'store.read-cache': storeReadCache,
   'store.read-disk': storeReadDisk,

@@ -21,12 +21,24 @@ export interface GivenUpEvent {
   readonly deadLettered: boolean
 }
 
+/** A batch of a changelog is in the store of a task that is not running yet. */
 export interface RestoreEvent {
   readonly task: TaskId
   readonly store: string
+  /** Records of this batch. */
   readonly restored: number
-  /** Offsets that are left. */
+  /** Offsets that are left of what was there when the restore of the store began; never negative. */
   readonly remaining: number
+  /** Since then. */
+  readonly recordsPerSecond: number
+}
+
+/** The stores of a task are at the end of their changelogs. */
+export interface RestoredEvent {
+  readonly task: TaskId
+  /** How many were missing, of all stores. */
+  readonly records: number
+  readonly durationMs: number
 }
 
 /**
@@ -41,4 +53,6 @@ export interface RuntimeObserver {
   givenUp?(event: GivenUpEvent): void
   committed?(task: TaskId, records: number, durationMs: number): void
   restoring?(event: RestoreEvent): void
+  /** Once for every restore, also when nothing was missing. */
+  restored?(event: RestoredEvent): void
 }

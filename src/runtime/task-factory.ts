@@ -17,6 +17,7 @@ import { GenerationOutputs } from './generation-outputs.ts'
 import { GroupLease } from './group-lease.ts'
 import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import type { RuntimeObserver } from './observer.ts'
+import { Permits } from './permits.ts'
 import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
 import type { RecordWriter } from './running-nodes.ts'
@@ -61,6 +62,9 @@ interface Environment {
 /** Half of `delete.retention.ms`, for which a changelog keeps deletions (Kafka's default: a day). */
 const maxStateAgeMs = 12 * 60 * 60 * 1000
 
+/** Tasks that read their changelogs at the same time; each holds two batches in memory. */
+const maxRestores = 8
+
 /** How often the state directory notes that its tasks still follow their changelogs. */
 const stateTouchMs = 60_000
 
@@ -69,6 +73,7 @@ export class TaskFactory {
   readonly #options: TaskFactoryOptions
   readonly #controller = new AbortController()
   readonly #closers: (() => Promise<void>)[] = []
+  readonly #restores = new Permits(maxRestores)
   #environment: Environment | undefined
 
   constructor(options: TaskFactoryOptions) {
@@ -146,8 +151,8 @@ export class TaskFactory {
   }
 
   async #restore(task: Task): Promise<void> {
-    const { settings, broker, observer } = this.#options
-    await restoreTask({
+    const { settings, broker, observer, clock } = this.#options
+    const options = {
       application: settings.application,
       task: task.id,
       partition: partitionOf(task.id),
@@ -155,8 +160,10 @@ export class TaskFactory {
       state: task.state,
       broker,
       observer,
+      clock,
       signal: task.signal,
-    })
+    }
+    await this.#restores.using(() => restoreTask(options), task.signal)
   }
 
   /** The task is closed. A store that cannot be trusted is removed; the changelog restores it. */

@@ -14,6 +14,13 @@ export interface ChangelogRecord {
   readonly headers: Headers
 }
 
+/** Where a record of a changelog is. */
+export interface ChangelogPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
 /** Carries the source offsets of the generation that wrote the record, in the runtime's own encoding. */
 export const sourceOffsetsHeader = 'millrace.source'
 
@@ -28,8 +35,10 @@ export function changelogRecord(change: StoreChange, sourceOffsets: Uint8Array):
   return { key: change.key, value: change.value, headers: [header] }
 }
 
-/** What a record of a changelog changes. `where` names the record for CHANGELOG_CORRUPT, thrown when it has no key. */
-export function changeOf(record: Pick<ChangelogRecord, 'key' | 'value'>, where: string): ByteChange {
-  if (record.key === null) throw new StreamError('CHANGELOG_CORRUPT', `${where} has no key`)
-  return { key: record.key, value: record.value }
+/** What a record of a changelog changes. `where` names its place for CHANGELOG_CORRUPT, thrown when it has no key. */
+export function changeOf(record: Pick<ChangelogRecord, 'key' | 'value'>, where: ChangelogPlace): ByteChange {
+  if (record.key !== null) return { key: record.key, value: record.value }
+  const { topic, partition, offset } = where
+  const fact = `the record at ${topic}-${partition} offset ${offset} has no key`
+  throw new StreamError('CHANGELOG_CORRUPT', fact, { details: { topic, partition, offset } })
 }

@@ -136,10 +136,11 @@ export class TaskState implements AsyncDisposable {
   /** Applies consecutive changelog records straight to the store, in one batch with the offset after them. */
   async restore(store: string, changes: readonly ByteChange[], nextOffset: number): Promise<void> {
     const { prefix, bytes, spec } = this.#store(store)
-    const prefixed = changes.map(({ key, value }) => ({ key: Buffer.concat([prefix, key]), value }))
-    const position = isOnDisk(spec) ? [positionChange(store, nextOffset)] : []
-    await bytes.write([...prefixed, ...position])
-    for (const { key } of prefixed) this.#cache.delete(keyText(key))
+    const prefixed: ByteChange[] = changes.map(({ key, value }) => ({ key: withPrefix(prefix, key), value }))
+    if (isOnDisk(spec)) prefixed.push(positionChange(store, nextOffset))
+    await bytes.write(prefixed)
+    // Before a task runs there is nothing in it, and key texts are not free.
+    if (this.#cache.bytes > 0) for (const { key } of prefixed) this.#cache.delete(keyText(key))
     this.#positions.set(store, nextOffset)
   }
 
@@ -215,6 +216,13 @@ export class TaskState implements AsyncDisposable {
       { key: sourceOffsetsKey, value: sourceOffsets },
     ]
   }
+}
+
+function withPrefix(prefix: Uint8Array, key: Uint8Array): Uint8Array {
+  const prefixed = Buffer.allocUnsafe(prefix.length + key.length)
+  prefixed.set(prefix)
+  prefixed.set(key, prefix.length)
+  return prefixed
 }
 
 function isOnDisk(spec: StoreSpec): boolean {

@@ -3,6 +3,7 @@ import { changelogRecord, changelogTopic, changeOf } from '../../src/state/chang
 
 const key = Buffer.from('key')
 const value = Buffer.from('value')
+const place = { topic: 'search-manifests-changelog', partition: 0, offset: 3 }
 
 describe('a changelog', () => {
   test('is named after the application and the store', () => {
@@ -25,14 +26,18 @@ describe('a changelog', () => {
   ])('gives back %s', (_, written) => {
     const record = changelogRecord({ store: 'manifests', key, value: written }, new Uint8Array(0))
 
-    expect(changeOf(record, 'search-manifests-changelog-0 @ 3')).toEqual({ key, value: written })
+    expect(changeOf(record, place)).toEqual({ key, value: written })
   })
 
   test('is corrupt where a record has no key, and the error says where', () => {
-    const decode = () => changeOf({ key: null, value }, 'search-manifests-changelog-0 @ 3')
+    const decode = () => changeOf({ key: null, value }, place)
 
     expect(decode).toThrow(
-      expect.objectContaining({ code: 'CHANGELOG_CORRUPT', fact: 'search-manifests-changelog-0 @ 3 has no key' }),
+      expect.objectContaining({
+        code: 'CHANGELOG_CORRUPT',
+        fact: 'the record at search-manifests-changelog-0 offset 3 has no key',
+        details: place,
+      }),
     )
   })
 })
