@@ -61,6 +61,8 @@ export class TopologyTestDriver implements AsyncDisposable {
     await driver.#createTopics()
     driver.#producer = await driver.#broker.producer()
     await driver.#startRuntime()
+    // Tasks begin after an assignment: the first turn of the clock has to find their punctuators.
+    await driver.settle()
     return driver
   }
 
