@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { kafka } from '../../src/connectors/kafka/source.ts'
 import { StreamError } from '../../src/errors.ts'
 import { mapValues } from '../../src/operators/map-values.ts'
-import { headerText } from '../../src/record.ts'
+import { headerText, noHeaders, type StreamRecord } from '../../src/record.ts'
 import { msgpack, string } from '../../src/serde.ts'
-import type { ProcessorSupplier } from '../../src/topology/processor.ts'
+import type { ProcessorContext, ProcessorSupplier } from '../../src/topology/processor.ts'
 import { drive, input, outputs } from '../support/drive.ts'
 
 const deadLetters = kafka({ topic: 'test-dead-letter', key: string, value: msgpack<unknown>() })
@@ -174,5 +174,71 @@ describe('an asynchronous processor', () => {
 
     const [letter] = await driver.read(deadLetters)
     expect(headerText(letter?.headers ?? [], '__streams.errors.message')).toMatch(/returned a promise before the gate/)
+  })
+})
+
+describe('a punctuator', () => {
+  type Schedule = (context: ProcessorContext<string, string>) => void
+
+  /** A node that only punctuates. */
+  function punctuating(schedule: Schedule): ProcessorSupplier<string, string, string, string> {
+    return { name: 'ticking', operator: 'test', create: () => ({ init: schedule, process: () => undefined }) }
+  }
+
+  const tick = (timestamp: number): StreamRecord<string, string> => {
+    return { key: 'a', value: 'tick', timestamp, headers: noHeaders }
+  }
+
+  test('that returns a promise is refused each time, and the others go on', async () => {
+    const givenUp: string[] = []
+    await using driver = await drive<string>(
+      (stream) =>
+        stream.process(
+          punctuating((context) => {
+            context.schedule(1_000, 'wall-clock', async (time) => {
+              await Promise.resolve()
+              context.forward(tick(time))
+            })
+            context.schedule(1_000, 'wall-clock', (time) => context.forward(tick(time)))
+          }),
+        ),
+      { observer: { givenUp: ({ error }) => givenUp.push(`${error.code}: ${error.fact}`) } },
+    )
+
+    await driver.advance(1_000)
+    await driver.advance(1_000)
+
+    const refusal = 'RECORD_FAILED: node "ticking" returned a promise before the gate'
+    expect(givenUp).toEqual([refusal, refusal])
+    expect(await outputs(driver)).toEqual(['a="tick"', 'a="tick"'])
+  })
+
+  test('leaves nothing behind of what it emitted', async () => {
+    const contexts: ProcessorContext<string, string>[] = []
+    await using driver = await drive<string>((stream) =>
+      stream.process(
+        punctuating((context) => {
+          contexts.push(context)
+          context.schedule(1_000, 'wall-clock', (time) => context.forward(tick(time)))
+        }),
+      ),
+    )
+
+    for (let round = 0; round < 10; round++) await driver.advance(1_000)
+
+    expect(await outputs(driver)).toHaveLength(10)
+    const [held] = contexts as readonly (object & { readonly outputs?: readonly unknown[] })[]
+    expect(held?.outputs).toEqual([])
+  })
+
+  test.each([0, -1, Number.NaN])('with an interval of %d ms is refused by name', async (everyMs) => {
+    const driver = drive<string>((stream) =>
+      stream.process(punctuating((context) => void context.schedule(everyMs, 'wall-clock', () => undefined))),
+    )
+
+    await expect(driver.then((started) => started.settle())).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      fact: `node "ticking" wants to punctuate every ${everyMs} ms`,
+    })
   })
 })
