@@ -3,6 +3,7 @@ import { type StreamRecord, withValue } from '../record.ts'
 import { string } from '../serde.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier, VectorIndex } from '../topology/processor.ts'
+import { IndexLook } from './index-look.ts'
 import { manifestPoints, type WantedPoint, wantedPoints } from './manifest/document-points.ts'
 import { manifestSerde } from './manifest/manifest-codec.ts'
 
@@ -54,7 +55,7 @@ const maxReconciled = 200_000
 
 class DiffProcessor implements Processor<DocumentKey, ChunkedDocument, DocumentKey, DocumentChange> {
   readonly #name: string
-  readonly #against: VectorIndex
+  readonly #index: IndexLook
   /** Keys whose manifest was compared with the index since the task began to recover. */
   readonly #reconciled = new Set<DocumentKey>()
   /** The manifest as it was before a record, for as long as somebody works for the record. */
@@ -62,7 +63,7 @@ class DiffProcessor implements Processor<DocumentKey, ChunkedDocument, DocumentK
 
   constructor(name: string, against: VectorIndex) {
     this.#name = name
-    this.#against = against
+    this.#index = new IndexLook(against)
   }
 
   process(record: Input, context: Context): void | Promise<void> {
@@ -86,13 +87,17 @@ class DiffProcessor implements Processor<DocumentKey, ChunkedDocument, DocumentK
     return context.store(this.#name)
   }
 
+  /**
+   * Without a manifest nothing is known: the collection may hold the document from a time before the state. So the first version of every
+   * document looks at the index once.
+   */
   #isTrusted(key: DocumentKey, manifest: Manifest | undefined, context: Context): boolean {
-    return manifest?.dirty !== true && (!context.recovering || this.#reconciled.has(key))
+    if (context.recovering && this.#reconciled.has(key)) return manifest?.dirty !== true
+    return manifest?.dirty === false && !context.recovering
   }
 
   async #observed(record: Input, context: Context): Promise<void> {
-    const found = await this.#against.observe([record.key], context.signal)
-    const points = found.get(record.key) ?? []
+    const points = await this.#index.of(record.key, context.signal)
     if (this.#reconciled.size >= maxReconciled) this.#reconciled.clear()
     if (context.recovering) this.#reconciled.add(record.key)
     const held = new Map(points.map(({ id, payloadHash }) => [id, payloadHash]))

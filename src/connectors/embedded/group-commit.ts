@@ -14,7 +14,8 @@ interface Write {
 
 /**
  * The one writer of a store. While a batch is being written the next one collects, so that many small writes cost as much as a few
- * large ones. Writes reach the store in the order of the calls, each whole or not at all.
+ * large ones. Writes reach the disk in the order of the calls, each whole or not at all, and stay there when the power goes: the index
+ * must never know of more than the log.
  */
 export class GroupCommit {
   readonly #store: ByteStore
@@ -44,7 +45,7 @@ export class GroupCommit {
       const batch = this.#take()
       const changes = batch.flatMap((write) => write.changes)
       try {
-        if (changes.length > 0) await this.#store.write(changes)
+        if (changes.length > 0) await this.#store.write(changes, { sync: true })
         for (const write of batch) write.done.resolve()
       } catch (error) {
         for (const write of batch) write.done.reject(error)
