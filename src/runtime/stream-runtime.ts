@@ -169,6 +169,9 @@ export class StreamRuntime implements AsyncDisposable {
    * Throws what made the runtime fail.
    */
   async drain(): Promise<void> {
+    // What fell due in the meantime belongs to it.
+    this.#loop.wake()
+    await this.#loop.quiet()
     while (this.#lifecycle.alive) {
       if (await this.#isDrained()) return
       await this.#loop.quiet()

@@ -52,9 +52,10 @@ export class WorkLoop {
     this.#wakeup.wake()
   }
 
-  /** Resolves when the loop has nothing to do, or after a moment: a log may end in offsets that are never delivered. */
-  quiet(): Promise<void> {
-    return new Promise((resolve) => {
+  /** Resolves when the loop has looked and found nothing to do, or after a moment: a log may end in offsets that are never delivered. */
+  async quiet(): Promise<void> {
+    if (this.#stopped) return
+    await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(quietCheckMs, resolve)
       this.#quietWaiters.push(() => {
         cancel()
