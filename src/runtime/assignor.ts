@@ -33,7 +33,8 @@ export function stickyAssignor(
       const partitions = new Map(descriptions.map(({ topic, partitions }) => [topic, partitions]))
       const tasks = tasksOf(topics, partitions)
       const owners = assignTasks([...tasks.keys()], members)
-      return new Map([...owners].map(([member, ids]) => [member, ids.flatMap((id) => tasks.get(id) ?? [])]))
+      const partitionsOf = (ids: readonly TaskId[]) => ids.flatMap((id) => tasks.get(id) ?? [])
+      return new Map([...owners].map(([member, ids]) => [member, { partitions: partitionsOf(ids) }]))
     },
   }
 }

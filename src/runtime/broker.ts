@@ -96,10 +96,8 @@ export interface Assignor {
   readonly name: string
   /** What this member tells the leader about itself, before every join. */
   memberData(): Uint8Array
-  assign(
-    members: readonly AssignorMember[],
-    topics: readonly TopicDescription[],
-  ): Map<string, readonly TopicPartition[]>
+  /** By member id; who is left out gets nothing. */
+  assign(members: readonly AssignorMember[], topics: readonly TopicDescription[]): Map<string, MemberAssignment>
 }
 
 export interface AssignorMember {
@@ -107,12 +105,21 @@ export interface AssignorMember {
   readonly data: Uint8Array
 }
 
+export interface MemberAssignment {
+  readonly partitions: readonly TopicPartition[]
+  /** What the leader tells the member besides, in the assignor's own encoding. Default: nothing. */
+  readonly data?: Uint8Array
+}
+
 /**
  * Callbacks of a member, one after the other, never overlapping (records excepted: they come only between `assigned` and `revoked`).
  */
 export interface GroupListener {
-  /** The complete new assignment. Nothing is delivered until it resolves; each partition starts where the listener says. */
-  assigned(partitions: readonly TopicPartition[]): Promise<readonly StartPosition[]>
+  /**
+   * The complete new assignment, and what the leader's assignor says to this member. Nothing is delivered until it resolves; each
+   * partition starts where the listener says.
+   */
+  assigned(partitions: readonly TopicPartition[], data: Uint8Array): Promise<readonly StartPosition[]>
   /** All partitions are about to be given up; commits are still accepted until it resolves. Partitions may come back with `assigned`. */
   revoked(deadline: RevocationDeadline): Promise<void>
   /** The member was removed from the group: nothing may be committed any more. */

@@ -20,7 +20,7 @@ describe('the assignor', () => {
       { topic: 'b', partitions: 2 },
     ])
 
-    for (const partitions of assignment.values()) {
+    for (const { partitions } of assignment.values()) {
       expect(partitions.map(({ topic }) => topic)).toEqual(['a', 'b'])
       expect(new Set(partitions.map(({ partition }) => partition)).size).toBe(1)
     }

@@ -114,7 +114,7 @@ export class ScriptedGroup implements AsyncDisposable {
   async assign(...partitions: readonly number[]): Promise<void> {
     this.#owned = partitions
     const places = partitions.map((partition) => ({ topic: inTopic, partition }))
-    const starts = await this.#call(async (listener) => listener.assigned(places))
+    const starts = await this.#call(async (listener) => listener.assigned(places, new Uint8Array(0)))
     this.#positions = new Map(starts?.map(({ partition, offset }) => [partition, offset]))
     for (const partition of partitions) await this.#fetch(partition)
   }

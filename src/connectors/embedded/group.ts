@@ -98,7 +98,7 @@ export class Group implements Membership {
         .toArray()
       const members = candidates.map(({ memberId, data }) => ({ memberId, data }))
       const assignment = leader.options.assignor.assign(members, described)
-      for (const { memberId, member } of candidates) member.assign(assignment.get(memberId) ?? [])
+      for (const { memberId, member } of candidates) member.assign(assignment.get(memberId) ?? { partitions: [] })
     } catch (error) {
       // The others decide again, with another leader.
       leader.fail(error)

@@ -5,6 +5,7 @@ import type {
   GroupListener,
   GroupMember,
   GroupOptions,
+  MemberAssignment,
   RevocationDeadline,
   TopicPartition,
 } from '../../runtime/broker.ts'
@@ -78,7 +79,7 @@ export class Member implements GroupMember {
     return this.#context.clock.now()
   }
 
-  assign(partitions: readonly TopicPartition[]): void {
+  assign({ partitions, data = new Uint8Array(0) }: MemberAssignment): void {
     const delivery = new Delivery(this.#context.log, partitions, {
       records: (partition, batch) => this.#listener.records(partition, batch),
       failed: (error) => this.fail(error),
@@ -89,7 +90,7 @@ export class Member implements GroupMember {
       if (this.#delivery !== delivery) return
       this.#hasJoined = true
       this.#joined.resolve()
-      delivery.start(await this.#listener.assigned(partitions))
+      delivery.start(await this.#listener.assigned(partitions, data))
     })
   }
 

@@ -1,6 +1,7 @@
 import type { Assignment, Cluster, PartitionAssigner } from 'kafkajs'
 import type { Assignor, TopicPartition } from '../../runtime/broker.ts'
 import { type JoinGate, joinGate, type KafkaJs } from './compat.ts'
+import type { SyncedGroup } from './internals.ts'
 
 const protocolVersion = 1
 
@@ -30,17 +31,28 @@ export function partitionAssigner(
         candidates,
         topics.map((topic) => describe(cluster, topic)),
       )
-      return members.map(({ memberId }) => ({
-        memberId,
-        memberAssignment: MemberAssignment.encode({
-          version: protocolVersion,
-          assignment: byTopic(decided.get(memberId) ?? []),
-          userData: Buffer.alloc(0),
-        }),
-      }))
+      return members.map(({ memberId }) => {
+        const { partitions = [], data = new Uint8Array(0) } = decided.get(memberId) ?? {}
+        return {
+          memberId,
+          memberAssignment: MemberAssignment.encode({
+            version: protocolVersion,
+            assignment: byTopic(partitions),
+            userData: Buffer.from(data),
+          }),
+        }
+      })
     },
     [joinGate]: gate,
   })
+}
+
+/** What the leader said besides the partitions. KafkaJS decodes it, and keeps it to itself. */
+export function assignmentData(
+  { AssignerProtocol: { MemberAssignment } }: KafkaJs,
+  { memberAssignment }: SyncedGroup,
+): Uint8Array {
+  return MemberAssignment.decode(memberAssignment)?.userData ?? new Uint8Array(0)
 }
 
 function describe(cluster: Cluster, topic: string): { topic: string; partitions: number } {

@@ -1,7 +1,7 @@
 import type { Consumer } from 'kafkajs'
 import { StreamError } from '../../errors.ts'
 import type { GroupOptions, TopicPartition } from '../../runtime/broker.ts'
-import { partitionAssigner } from './assigner.ts'
+import { assignmentData, partitionAssigner } from './assigner.ts'
 import { type KafkaClientFactory, retries } from './client.ts'
 import type { JoinGate } from './compat.ts'
 import { within } from './deadline.ts'
@@ -37,6 +37,7 @@ export class GroupConsumer {
   readonly #options: GroupOptions
   readonly #factory: KafkaClientFactory
   #lastHeartbeatAt = 0
+  #assignmentData: Uint8Array = new Uint8Array(0)
 
   constructor(options: GroupOptions, factory: KafkaClientFactory, { gate, mayRestart }: GroupConsumerHooks) {
     const { sessionTimeoutMs = defaultSessionTimeoutMs, rebalanceTimeoutMs = defaultRebalanceTimeoutMs } = options
@@ -64,13 +65,25 @@ export class GroupConsumer {
     const [cluster] = clusters
     if (!cluster) throw new StreamError('CLIENT_VERSION', 'a consumer of kafkajs was made without a cluster')
     this.cluster = cluster
-    watchSessions(cluster, factory.clock, (sentAt) => {
-      this.#lastHeartbeatAt = Math.max(this.#lastHeartbeatAt, sentAt)
+    watchSessions(cluster, factory.clock, {
+      renewed: (sentAt) => {
+        this.#lastHeartbeatAt = Math.max(this.#lastHeartbeatAt, sentAt)
+      },
+      synced: (answer) => {
+        this.#assignmentData = assignmentData(factory.kafkaJs, answer)
+      },
     })
+  }
+
+  /** What the leader said besides the partitions, at the last sync. */
+  get assignmentData(): Uint8Array {
+    return this.#assignmentData
   }
 
   /** When the last join, sync or heartbeat was sent that the coordinator has accepted; 0 before the first. */
   get lastHeartbeatAt(): number {
+    // What lies in the future is of a clock that was turned back, and says nothing: the next heartbeat does.
+    if (this.#lastHeartbeatAt > this.#factory.clock.now()) this.#lastHeartbeatAt = 0
     return this.#lastHeartbeatAt
   }
 

@@ -102,12 +102,21 @@ export interface BrokerPool {
   /** A connected broker of the cluster, whichever; connects when there is none. */
   findConnectedBroker(): Promise<DescribingBroker>
   createSeedBroker(): Promise<void>
+  /** The first answer that is no error; null when there is none. */
+  withBroker: <Answer>(
+    ask: (choice: { readonly nodeId: string; readonly broker: KafkaBroker }) => Promise<Answer>,
+  ) => Promise<Answer | null>
+}
+
+export interface SyncedGroup {
+  /** In the format of Kafka's consumer protocol; empty when the leader gave nothing. */
+  readonly memberAssignment: Buffer
 }
 
 /** The broker that keeps a group. Each of these throws when the answer has an error code. */
 export interface Coordinator extends KafkaBroker {
   joinGroup(request: object): Promise<unknown>
-  syncGroup(request: object): Promise<unknown>
+  syncGroup(request: object): Promise<SyncedGroup>
   heartbeat(request: object): Promise<unknown>
 }
 
@@ -143,6 +152,8 @@ export interface ConsumerGroup {
   readonly generationId: number | null
   readonly offsetManager: OffsetManager | null
   coordinator: Coordinator | null
+  /** When the last heartbeat was answered, by the wall clock. */
+  lastRequest: number
   heartbeat: (options: { readonly interval: number }) => Promise<void>
   fetch: (nodeId: string) => Promise<FetchedBatch[]>
   leave(): Promise<void>

@@ -123,7 +123,7 @@ export class KafkaMember implements GroupMember {
   }
 
   async #gate(group: ConsumerGroup, join: () => Promise<void>): Promise<void> {
-    if (this.#group !== group) keepSteady(group)
+    if (this.#group !== group) keepSteady(group, this.#factory.clock)
     this.#group = group
     if (group.memberId === null) await this.#lose()
     else await this.#keepAlive(group, this.#revoke())
@@ -174,6 +174,7 @@ export class KafkaMember implements GroupMember {
     const group = this.#group
     const offsetManager = group?.offsetManager
     if (!group || !offsetManager || this.#isLeaving) return
+    const data = this.#consumer.assignmentData
     const assignment = new Assignment(partitions, { group, offsetManager })
     this.#assignment = assignment
     this.#consumer.pause(partitions)
@@ -183,7 +184,7 @@ export class KafkaMember implements GroupMember {
       assignment.wasHanded = true
       this.#hasJoined = true
       this.#joined.resolve()
-      const positions = await this.#listener.assigned(partitions)
+      const positions = await this.#listener.assigned(partitions, data)
       if (assignment.isEnding) return
       for (const position of positions) this.#consumer.seek(position, position.offset)
       assignment.start(positions)

@@ -7,6 +7,7 @@ import { watchSessions } from '../../../src/connectors/kafka/sessions.ts'
 function watchedCoordinator() {
   const clock = new ManualClock(1_000)
   const renewals: number[] = []
+  const syncs: unknown[] = []
   const state: { error: Error | undefined } = { error: undefined }
   const answer = async () => {
     clock.advance(1_000)
@@ -15,8 +16,11 @@ function watchedCoordinator() {
   }
   const coordinator = { joinGroup: answer, syncGroup: answer, heartbeat: answer }
   const cluster = { findGroupCoordinator: async () => coordinator }
-  watchSessions(cluster as unknown as Cluster, clock, (sentAt) => renewals.push(sentAt))
-  return { cluster, renewals, state }
+  watchSessions(cluster as unknown as Cluster, clock, {
+    renewed: (sentAt) => void renewals.push(sentAt),
+    synced: (answer) => void syncs.push(answer),
+  })
+  return { cluster, renewals, syncs, state }
 }
 
 describe('the session of a member', () => {
@@ -28,6 +32,18 @@ describe('the session of a member', () => {
 
     expect(answers).toEqual(['answer', 'answer', 'answer'])
     expect(renewals).toEqual([1_000, 2_000, 3_000])
+  })
+
+  test('knows what a sync was answered, and nothing else', async () => {
+    const { cluster, syncs } = watchedCoordinator()
+    const coordinator = await cluster.findGroupCoordinator()
+
+    await coordinator.joinGroup()
+    await coordinator.heartbeat()
+    const before = [...syncs]
+    await coordinator.syncGroup()
+
+    expect([before, syncs]).toEqual([[], ['answer']])
   })
 
   test('does not begin anew with a request that the coordinator refuses', async () => {

@@ -40,6 +40,8 @@ export class TestMember {
   readonly journal: string[]
   /** Callbacks that were running when another one was called, and records outside of an assignment. */
   readonly violations: string[] = []
+  /** What the leader said with the last assignment. */
+  told = ''
   readonly #broker: Broker
   readonly #options: TestMemberOptions
   readonly #records = new Map<string, LogRecord[]>()
@@ -99,9 +101,10 @@ export class TestMember {
 
   #listener(): GroupListener {
     return {
-      assigned: (partitions) =>
+      assigned: (partitions, data) =>
         this.#exclusively(`assigned ${numbersOf(partitions)}`.trim(), async () => {
           this.#owned = partitions
+          this.told = Buffer.from(data).toString()
           await this.#options.onAssigned?.()
           const starts = await this.#starts(partitions)
           this.#holds = true
@@ -169,7 +172,7 @@ export function evenAssignor(name = 'even'): Assignor {
       const all = topics.flatMap(({ topic, partitions }) =>
         Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
       )
-      return new Map(ids.map((id, index) => [id, all.filter((_, at) => at % ids.length === index)]))
+      return new Map(ids.map((id, index) => [id, { partitions: all.filter((_, at) => at % ids.length === index) }]))
     },
   }
 }

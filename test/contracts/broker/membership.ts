@@ -134,6 +134,28 @@ export function membershipFeatures(log: Log): void {
       await log.eventually(() => expect(heard.at(-1)).toEqual(['apple', 'pear']))
     })
 
+    test('each member hears what the leader tells it, and nothing when there is nothing to tell', async () => {
+      const telling: Assignor = {
+        ...evenAssignor('telling'),
+        assign(members, topics) {
+          const even = [...evenAssignor().assign(members, topics)]
+          if (even.length === 1) return new Map(even)
+          return new Map(
+            even.map(([id, { partitions }]) => [id, { partitions, data: Buffer.from(`${partitions.length} for you`) }]),
+          )
+        },
+      }
+      const options = { group: log.name('group'), topics: [await log.topic(3)], assignor: telling }
+
+      const first = await TestMember.join(log.broker, options)
+      await log.eventually(() => expect(first.owned).toEqual([0, 1, 2]))
+      const toldAlone = first.told
+      const second = await TestMember.join(await log.another(), options)
+
+      await log.eventually(() => expect([first.told, second.told].sort()).toEqual(['1 for you', '2 for you']))
+      expect(toldAlone).toBe('')
+    })
+
     test('a member with another assignor is refused', async () => {
       const options = { group: log.name('group'), topics: [await log.topic(2)] }
       await TestMember.join(log.broker, { ...options, assignor: evenAssignor('one') })
