@@ -54,6 +54,7 @@ export const errorTable = {
 
   // brokers
   BROKER_UNREACHABLE: runtime('retry', 'Check the address, the network and the credentials.'),
+  BROKER_DENIED: configuration('Give the user of the application the right that the broker misses.'),
   BROKER_CLOSED: runtime('fatal', 'Open the broker before use.'),
   TOPIC_MISSING: configuration('Create the topic.'),
   TOPIC_MISMATCH: configuration('Give the topics of one sub-topology the same number of partitions.'),

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import { type KafkaJs, loadKafkaJs } from './compat.ts'
+import { tellDenials } from './denials.ts'
 import type { Cluster, CreateCluster } from './internals.ts'
 
 export interface KafkaBrokerOptions {
@@ -94,6 +95,7 @@ export class KafkaClientFactory {
     const { key, create } = clusterMaker(kafka)
     const createAndTell: CreateCluster = (options) => {
       const cluster = create(options)
+      tellDenials(cluster)
       onCluster(cluster)
       return cluster
     }

@@ -71,6 +71,7 @@ function patchKafkaJs(): void {
 
   const { prototype: pool } = load<{ prototype: BrokerPool }>('src/cluster/brokerPool.js')
   expectSource(pool.createSeedBroker, 'connectionPoolBuilder.build()', 'BrokerPool.createSeedBroker')
+  expectSource(pool.withBroker, 'return null', 'BrokerPool.withBroker')
 
   const group = load<{ prototype: ConsumerGroup }>(groupFile)
   patchGroup(group.prototype)

@@ -55,6 +55,16 @@ const passingNames = [
   'KafkaJSLockTimeout',
 ]
 
+/** What the user of the application has to be allowed, by the answer of a broker that misses it. */
+const rights: Readonly<Record<string, string>> = {
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    'Allow Describe and Write on transactional ids that begin with the name of the application, or use `at_least_once`.',
+  GROUP_AUTHORIZATION_FAILED: 'Allow Describe and Read on the group, which is called like the application.',
+  TOPIC_AUTHORIZATION_FAILED:
+    'Allow Describe, Read and Write on the topics of the topology, and Create on those that begin with the name of the application.',
+  CLUSTER_AUTHORIZATION_FAILED: 'Allow IdempotentWrite on the cluster, and Create where topics have to be made.',
+}
+
 /** The error and what caused it: KafkaJS wraps the one that matters, sometimes twice. */
 function chainOf(error: unknown): KafkaError[] {
   const chain: KafkaError[] = []
@@ -67,8 +77,7 @@ function hasType(error: unknown, types: readonly string[]): boolean {
 }
 
 /** The rights of the user do not go so far. */
-export const isDenied = (error: unknown): boolean =>
-  hasType(error, ['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
+export const isDenied = (error: unknown): boolean => hasType(error, Object.keys(rights))
 
 /** The broker does not know the topic (any more, or not yet). */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, unknownTopic)
@@ -132,6 +141,10 @@ export function produceError(error: unknown, what: string): StreamError {
   if (isFenced(error)) return wrap('MEMBER_FENCED', error, `${what} was fenced`)
   if (hasType(error, ['INVALID_TRANSACTION_TIMEOUT']))
     return wrap('CONFIG_INVALID', error, `${what} asks for a longer transaction timeout than the broker allows`)
+  if (hasType(error, ['NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND']))
+    return wrap('PRODUCE_FAILED', error, `${what} found fewer replicas in sync than the topic wants`, {
+      fix: 'Bring the missing brokers back, or lower `min.insync.replicas` of the topic; what was not written is kept and tried again.',
+    })
   return wrap('PRODUCE_FAILED', error, `${what} failed`)
 }
 
@@ -185,5 +198,10 @@ export function joinError(
 
 function wrap(code: ErrorCode, error: unknown, fact: string, options: StreamErrorOptions = {}): StreamError {
   if (isStreamError(error)) return error
+  const denied = chainOf(error).find(({ type }) => type !== undefined && type in rights)?.type
+  if (denied) {
+    const fix = rights[denied] ?? ''
+    return new StreamError('BROKER_DENIED', `${fact}: ${denied}`, { ...options, fix, cause: error })
+  }
   return new StreamError(code, `${fact}: ${causeOf(error)}`, { ...options, cause: error })
 }

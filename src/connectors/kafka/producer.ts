@@ -90,7 +90,11 @@ export class KafkaProducer implements Producer {
 
   static async open(factory: KafkaClientFactory, onClose: () => void): Promise<KafkaProducer> {
     const producer = new KafkaProducer(factory, onClose)
-    await producer.#connect()
+    try {
+      await producer.#connect()
+    } catch (error) {
+      throw produceError(error, `a producer of ${factory.name}`)
+    }
     return producer
   }
 

@@ -31,6 +31,40 @@ function wrapped(cause: Error): Error {
 
 describe('errors of Kafka', () => {
   test.each([
+    [
+      'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+      (error: unknown) => produceError(error, 'a producer'),
+      /Allow Describe and Write on transactional ids/,
+    ],
+    [
+      'TOPIC_AUTHORIZATION_FAILED',
+      (error: unknown) => requestError(error, 'kafka', 'offsets'),
+      /on the topics of the topology/,
+    ],
+    ['GROUP_AUTHORIZATION_FAILED', (error: unknown) => commitError(error, 'app'), /Read on the group/],
+    ['GROUP_AUTHORIZATION_FAILED', (error: unknown) => memberError(error, 'app'), /Read on the group/],
+    [
+      'CLUSTER_AUTHORIZATION_FAILED',
+      (error: unknown) => produceError(error, 'a producer'),
+      /IdempotentWrite on the cluster/,
+    ],
+  ])('%s is final, and says which right is missing', (type, toError, fix) => {
+    expect(toError(wrapped(protocol(type)))).toMatchObject({
+      code: 'BROKER_DENIED',
+      reaction: 'fatal',
+      fact: expect.stringContaining(type),
+      fix: expect.stringMatching(fix),
+    })
+  })
+
+  test('too few replicas are waited for, and the sentence says so', () => {
+    const error = produceError(wrapped(protocol('NOT_ENOUGH_REPLICAS')), 'a send')
+
+    expect(error).toMatchObject({ code: 'PRODUCE_FAILED', reaction: 'retry' })
+    expect(error.message).toMatch(/fewer replicas in sync than the topic wants.*Bring the missing brokers back/)
+  })
+
+  test.each([
     ['INVALID_PRODUCER_EPOCH', 'MEMBER_FENCED'],
     ['INVALID_TRANSACTION_TIMEOUT', 'CONFIG_INVALID'],
     ['NOT_ENOUGH_REPLICAS', 'PRODUCE_FAILED'],
@@ -58,7 +92,7 @@ describe('errors of Kafka', () => {
   test.each([
     ['OFFSET_OUT_OF_RANGE', 'OFFSET_OUT_OF_RANGE'],
     ['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_MISSING'],
-    ['GROUP_AUTHORIZATION_FAILED', 'CONSUMER_DEAD'],
+    ['GROUP_AUTHORIZATION_FAILED', 'BROKER_DENIED'],
   ])('%s ends a member with %s', (type, code) => {
     expect(memberError(wrapped(protocol(type)), 'group').code).toBe(code)
   })
@@ -66,7 +100,7 @@ describe('errors of Kafka', () => {
   test.each([
     ['INVALID_CONFIG', 'CONFIG_INVALID'],
     ['INVALID_REPLICATION_FACTOR', 'CONFIG_INVALID'],
-    ['TOPIC_AUTHORIZATION_FAILED', 'BROKER_UNREACHABLE'],
+    ['TOPIC_AUTHORIZATION_FAILED', 'BROKER_DENIED'],
   ])('%s as an answer is %s', (type, code) => {
     expect(requestError(protocol(type), 'kafka', 'offsets').code).toBe(code)
   })

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
+import { KafkaClientFactory, retries } from '../../src/connectors/kafka/client.ts'
+import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import { plainTopologyTo } from '../support/instance.ts'
+import { KafkaServer } from '../support/kafka-server.ts'
+import { RecordingSink } from '../support/recording-sink.ts'
+import { inTopic } from '../support/scripted-group.ts'
+
+const jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin" '
+
+// The numbers of the protocol, as KafkaJS's enumerations have them.
+const deny = { operation: 2, permissionType: 2, principal: 'User:alice', host: '*', resourcePatternType: 3 }
+const transactionalId = 5
+
+describe.skipIf(!inject('kafkaServers'))('a Kafka that denies something', () => {
+  let server: KafkaServer
+  beforeAll(async () => {
+    server = await KafkaServer.start({
+      settings: {
+        'listener.security.protocol.map': 'PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
+        'inter.broker.listener.name': 'PLAINTEXT',
+        'sasl.enabled.mechanisms': 'PLAIN',
+        'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+        'listener.name.plaintext.plain.sasl.jaas.config': `${jaas} user_admin="admin" user_alice="wonder";`,
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS;User:admin',
+        'allow.everyone.if.no.acl.found': 'true',
+      },
+    })
+  })
+  afterAll(() => server?.[Symbol.asyncDispose]())
+
+  const as = (username: string, password: string) => ({
+    brokers: [server.address],
+    sasl: { mechanism: 'plain' as const, username, password },
+  })
+
+  async function administer<T>(
+    action: (admin: ReturnType<ReturnType<KafkaClientFactory['kafka']>['admin']>) => Promise<T>,
+  ) {
+    const admin = new KafkaClientFactory(as('admin', 'admin')).kafka(retries.request).admin()
+    await admin.connect()
+    await action(admin)
+    await admin.disconnect()
+  }
+
+  test('a transactional id: exactly_once ends with one error that says which right is missing', async () => {
+    await administer((admin) =>
+      admin.createAcls({ acl: [{ ...deny, resourceType: transactionalId, resourceName: '*' }] }),
+    )
+    await using broker = kafkaBroker(as('alice', 'wonder'))
+    await broker.open()
+    await broker.createTopics([{ topic: inTopic, partitions: 1 }])
+    const topology = plainTopologyTo(new RecordingSink())
+    const runtime = new StreamRuntime({
+      topology,
+      broker,
+      application: 'denied',
+      stateInMemory: true,
+      processingGuarantee: 'exactly_once',
+    })
+
+    await expect(runtime.start()).rejects.toMatchObject({
+      code: 'BROKER_DENIED',
+      message: expect.stringMatching(
+        /"denied-0_0" failed: TRANSACTIONAL_ID_AUTHORIZATION_FAILED\. Allow Describe and Write/,
+      ),
+    })
+  }, 30_000)
+})
