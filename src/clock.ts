@@ -4,8 +4,8 @@ export type Cancel = () => void
 /**
  * The only source of time in `src`: tests turn it by hand.
  *
- * `now` is wall-clock time in milliseconds since the epoch; `after` runs `action` once, `delayMs` from now. A pending timer keeps
- * the process alive: whoever sets one cancels it when it closes.
+ * `now` is wall-clock time in milliseconds since the epoch, which somebody may set, also backwards; `after` runs `action` once, `delayMs`
+ * from now, whatever the wall clock does meanwhile. A pending timer keeps the process alive: whoever sets one cancels it when it closes.
  */
 export interface Clock {
   now(): number
@@ -21,7 +21,7 @@ export const systemClock: Clock = {
 }
 
 interface Alarm {
-  readonly at: number
+  at: number
   readonly sequence: number
   readonly action: () => void
 }
@@ -58,6 +58,12 @@ export class ManualClock implements Clock {
       due.action()
     }
     this.#now = target
+  }
+
+  /** Sets the wall clock, backwards when `byMs` is negative. Nothing falls due by that: alarms keep their distance. */
+  set(byMs: number): void {
+    this.#now += byMs
+    for (const alarm of this.#alarms) alarm.at += byMs
   }
 
   #nextDue(target: number): Alarm | undefined {

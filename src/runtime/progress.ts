@@ -66,7 +66,11 @@ export class Progress {
   /** When the open generation should be cut, on the clock. Never while too many wait: the end of a commit wakes the loop. */
   get cutDue(): number {
     const mayCut = this.#generations.count < this.#options.maxOpenGenerations
-    return mayCut && this.hasMoved ? this.open.openedAt + this.#options.commitIntervalMs : Number.POSITIVE_INFINITY
+    if (!mayCut || !this.hasMoved) return Number.POSITIVE_INFINITY
+    const { clock, commitIntervalMs } = this.#options
+    const now = clock.now()
+    // A clock that was turned back would put the cut off by as much.
+    return this.open.openedAt > now ? now : this.open.openedAt + commitIntervalMs
   }
 
   track(origin: Omit<InFlightOrigin, 'generation'>): InFlight {

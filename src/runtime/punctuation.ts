@@ -19,7 +19,8 @@ export interface DuePunctuation {
 
 /**
  * The punctuators of one task, as Kafka Streams runs them: the stream-time grid starts at 0, the wall-clock grid one interval after
- * the call; the grid stays anchored, missed ticks are skipped, and one check fires each schedule at most once.
+ * the call; the grid stays anchored, missed ticks are skipped, and one check fires each schedule at most once. A wall clock that was
+ * turned back anchors its grid anew.
  */
 export class Punctuation {
   readonly #streamTime: Schedule[] = []
@@ -45,6 +46,8 @@ export class Punctuation {
   }
 
   dueByWallClock(now: number): DuePunctuation[] {
+    // A clock that was turned back would put the next tick off by as much: a grid begins anew.
+    for (const schedule of this.#wallClock) schedule.nextAt = Math.min(schedule.nextAt, now + schedule.everyMs)
     return due(this.#wallClock, now)
   }
 }

@@ -143,7 +143,10 @@ export class TaskFactory {
    */
   async prepare(task: Task): Promise<void> {
     await this.#restore(task)
-    const leaseMs = task.leaseEndsAt - this.#options.clock.now()
+    const { topology } = this.#options
+    const longestMs = requestTimeoutOf(topology, subtopologyOf(topology, task.id))
+    // A clock that was turned back meanwhile would make the wait as much longer.
+    const leaseMs = Math.min(task.leaseEndsAt - this.#options.clock.now(), longestMs)
     if (leaseMs <= 0) return
     this.#options.logger.info({ task: task.id, leaseMs }, 'waiting for the requests of the owner before')
     await delay(this.#options.clock, leaseMs, task.signal)

@@ -1,10 +1,12 @@
+import type { Clock } from '../../clock.ts'
 import { isCoordinatorGone } from './errors.ts'
 import type { ConsumerGroup } from './internals.ts'
 
 /** Corrects what a consumer group does while brokers go and come back, so that its member survives it. */
-export function keepSteady(group: ConsumerGroup): void {
+export function keepSteady(group: ConsumerGroup, clock: Clock): void {
   keepNodeIds(group)
   followCoordinator(group)
+  beatOnWhenTurnedBack(group, clock)
   handEveryBatch(group)
 }
 
@@ -33,6 +35,18 @@ function followCoordinator(group: ConsumerGroup): void {
       // When there is none at the moment, the next heartbeat, which is due at once, asks again.
       await findCoordinator(group).catch(() => undefined)
     }
+  }
+}
+
+/**
+ * KafkaJS sends no heartbeat before the wall clock has come to the last one and an interval: after the clock was turned back by more than
+ * a session the group would remove the member, which would not hear of it.
+ */
+function beatOnWhenTurnedBack(group: ConsumerGroup, clock: Clock): void {
+  const heartbeat = group.heartbeat.bind(group)
+  group.heartbeat = (options) => {
+    if (group.lastRequest > clock.now()) group.lastRequest = 0
+    return heartbeat(options)
   }
 }
 

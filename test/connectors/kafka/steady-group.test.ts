@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/clock.ts'
 import type { ConsumerGroup } from '../../../src/connectors/kafka/internals.ts'
 import { keepSteady } from '../../../src/connectors/kafka/steady-group.ts'
+
+const clock = new ManualClock(1_000_000)
 
 /** A group whose heartbeat fails with these facts as long as its coordinator is the first one. */
 function groupFailing(facts: { readonly type?: string; readonly name?: string }) {
@@ -18,7 +21,7 @@ function groupFailing(facts: { readonly type?: string; readonly name?: string })
       if (group.coordinator === 'first') throw Object.assign(new Error('refused'), facts)
     },
   }
-  keepSteady(group as unknown as ConsumerGroup)
+  keepSteady(group as unknown as ConsumerGroup, clock)
   return { group, heartbeats }
 }
 
@@ -50,6 +53,16 @@ describe('a group while brokers go and come back', () => {
     expect(group.offsetManager.coordinator).toBe('second')
   })
 
+  test('sends a heartbeat though the clock was turned back behind the last one', async () => {
+    const { group, heartbeats } = groupFailing({})
+    Object.assign(group, { coordinator: 'second', lastRequest: clock.now() + 3_600_000 })
+
+    await group.heartbeat()
+
+    expect(heartbeats).toEqual(['second'])
+    expect(group).toMatchObject({ lastRequest: 0 })
+  })
+
   test('stays in the group while there is no coordinator', async () => {
     const { group, heartbeats } = groupFailing({ type: 'NOT_COORDINATOR_FOR_GROUP' })
     const find = group.cluster.findGroupCoordinator
@@ -77,7 +90,7 @@ describe('a group while brokers go and come back', () => {
     const control = { isEmptyDueToFiltering: () => true, isEmpty: () => true }
     const nothing = { isEmptyDueToFiltering: () => false, isEmpty: () => true }
     const fake = { ...group, fetch: async () => [control, nothing] }
-    keepSteady(fake as unknown as ConsumerGroup)
+    keepSteady(fake as unknown as ConsumerGroup, clock)
 
     const batches = await fake.fetch()
 
