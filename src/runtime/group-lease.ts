@@ -7,6 +7,8 @@ export interface GroupLeaseOptions {
   /** Undefined until the group is joined. */
   readonly member: () => GroupMember | undefined
   readonly sessionTimeoutMs: number
+  /** A group goes on without a member that does not join again within it, however lively the member is. */
+  readonly rebalanceTimeoutMs: number
   /** How long after it was sent a request may still take effect. */
   readonly requestTimeoutMs: number
 }
@@ -23,7 +25,8 @@ export class GroupLease implements Lease {
   }
 
   get held(): boolean {
-    const { clock, member, sessionTimeoutMs, requestTimeoutMs } = this.#options
+    const { clock, member, rebalanceTimeoutMs, requestTimeoutMs } = this.#options
+    const sessionTimeoutMs = Math.min(this.#options.sessionTimeoutMs, rebalanceTimeoutMs)
     const heartbeatAt = member()?.lastHeartbeatAt
     if (heartbeatAt === undefined) return false
     const age = clock.now() - heartbeatAt

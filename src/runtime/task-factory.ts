@@ -291,7 +291,7 @@ export class TaskFactory {
 
   #leaseFor({ requestTimeoutMs = 0 }: Sink<never, never>): Lease {
     const { clock, member, settings } = this.#options
-    return new GroupLease({ clock, member, sessionTimeoutMs: settings.sessionTimeoutMs, requestTimeoutMs })
+    return new GroupLease({ ...settings, clock, member, requestTimeoutMs })
   }
 
   #opened(): Environment {
@@ -301,13 +301,14 @@ export class TaskFactory {
 }
 
 /** An owner stops writing one request timeout before its session can end; there must be time left in which it may write. */
-function requireShortRequests(topology: Topology, { sessionTimeoutMs }: RuntimeSettings): void {
+function requireShortRequests(topology: Topology, { sessionTimeoutMs, rebalanceTimeoutMs }: RuntimeSettings): void {
+  const membershipMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs)
   for (const subtopology of topology.subtopologies) {
     const requestTimeoutMs = requestTimeoutOf(topology, subtopology)
-    if (requestTimeoutMs <= sessionTimeoutMs / 2) continue
+    if (requestTimeoutMs <= membershipMs / 2) continue
     throw new StreamError(
       'CONFIG_INVALID',
-      `a request to the index may take ${requestTimeoutMs} ms, more than half of sessionTimeoutMs, which is ${sessionTimeoutMs}`,
+      `a request to the index may take ${requestTimeoutMs} ms, more than half of sessionTimeoutMs or rebalanceTimeoutMs, which is ${membershipMs}`,
       { fix: 'Lower `requestTimeoutMs` of the index, or raise `sessionTimeoutMs`.' },
     )
   }

@@ -22,7 +22,7 @@ import { kafka, qdrant } from 'millrace/connectors'
 import { embed, hash } from 'millrace/embed'
 import { chunk, dedupe, diff } from 'millrace/operators'
 
-const index = qdrant({ collection: 'documents', url: '${url}' })
+const index = qdrant({ collection: 'documents', url: '${url}', requestTimeoutMs: 1_000 })
 const builder = new TopologyBuilder()
 builder
   .stream('documents', kafka({ topic: '${topic}', key: string, value: json(FileDocument) }))

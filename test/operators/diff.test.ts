@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { isStreamError } from '../../src/errors.ts'
-import type { Metadata } from '../../src/model.ts'
+import type { ChunkedDocument, Metadata } from '../../src/model.ts'
 import { createChunker } from '../../src/operators/chunker/chunker.ts'
 import { markdown } from '../../src/operators/chunker/markdown.ts'
 import { chunkOf, DiffHarness, documentOf, sizes } from '../support/diff-harness.ts'

@@ -7,9 +7,14 @@ import { RecordingSink } from '../support/recording-sink.ts'
 import { ScriptedGroup } from '../support/scripted-group.ts'
 
 /** The lease of a member whose last heartbeat was sent at that time; without a time nobody has joined yet. */
-function leaseSince(lastHeartbeatAt: number | undefined, clock = new ManualClock(100_000)) {
+function leaseSince(
+  lastHeartbeatAt: number | undefined,
+  clock = new ManualClock(100_000),
+  rebalanceTimeoutMs = 60_000,
+) {
   const member = lastHeartbeatAt === undefined ? undefined : ({ lastHeartbeatAt } as GroupMember)
-  return new GroupLease({ clock, member: () => member, sessionTimeoutMs: 45_000, requestTimeoutMs: 10_000 })
+  const times = { sessionTimeoutMs: 45_000, rebalanceTimeoutMs, requestTimeoutMs: 10_000 }
+  return new GroupLease({ ...times, clock, member: () => member })
 }
 
 describe('the lease of an owner', () => {
@@ -23,6 +28,17 @@ describe('the lease of an owner', () => {
     clock.advance(1)
 
     expect([atFirst, atTheLastMoment, lease.held]).toEqual([true, true, false])
+  })
+
+  test('ends with the rebalance timeout when that is shorter: the group goes on without whoever does not join again', () => {
+    const clock = new ManualClock(100_000)
+    const lease = leaseSince(100_000, clock, 30_000)
+
+    clock.advance(19_999)
+    const atTheLastMoment = lease.held
+    clock.advance(1)
+
+    expect([atTheLastMoment, lease.held]).toEqual([true, false])
   })
 
   test('is not held before the group is joined', () => {

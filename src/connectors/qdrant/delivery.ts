@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
-import type { IndexStats } from '../../topology/processor.ts'
+import type { IndexStats, Lease } from '../../topology/processor.ts'
 import { type Client, collectionGone, collectionPath, resultOf, statusOf } from './client.ts'
 import { type Batch, batchOf, type PointChange } from './operations.ts'
 import type { Backoff, Refusal } from './retry.ts'
@@ -35,6 +35,8 @@ export interface DeliveryOptions {
   readonly collection: string
   readonly counts: Counts
   readonly clock: Clock
+  /** Without one requests may always be sent. */
+  readonly lease: Lease | undefined
   /** How long a change is tried that alone makes the server fail. */
   readonly failureDeadlineMs: number
 }
@@ -54,14 +56,16 @@ export class Delivery {
   readonly #collection: string
   readonly #counts: Counts
   readonly #clock: Clock
+  readonly #lease: Lease | undefined
   readonly #failureDeadlineMs: number
   readonly #backoff: Backoff
 
-  constructor({ client, collection, counts, clock, failureDeadlineMs }: DeliveryOptions) {
+  constructor({ client, collection, counts, clock, lease, failureDeadlineMs }: DeliveryOptions) {
     this.#client = client
     this.#collection = collection
     this.#counts = counts
     this.#clock = clock
+    this.#lease = lease
     this.#failureDeadlineMs = failureDeadlineMs
     this.#backoff = client.backoff()
   }
@@ -125,6 +129,7 @@ export class Delivery {
   }
 
   async #post({ body, operations }: Batch, signal: AbortSignal): Promise<void> {
+    if (this.#lease?.held === false) throw leaseEnded()
     this.#counts.writeRequests++
     const path = `${collectionPath(this.#collection)}/points/batch?wait=true&ordering=medium`
     const answer = await this.#client.once('POST', path, { body, signal })
@@ -207,6 +212,17 @@ function halves(parcels: readonly Parcel[], failures = 0): readonly Group[] {
     { parcels: parcels.slice(0, middle), failures },
     { parcels: parcels.slice(middle), failures },
   ]
+}
+
+/** A successor may look at the index by now: nothing may change it any more until the group has answered again. */
+function leaseEnded(): StreamError {
+  return new StreamError(
+    'INDEX_UNREACHABLE',
+    'the group has not answered for so long that the partition may have another owner',
+    {
+      fix: 'Nothing to do: the batch waits for the next heartbeat, or is dropped with the partition.',
+    },
+  )
 }
 
 /** The server stops at the change that it refuses, and may have applied others of the record. */

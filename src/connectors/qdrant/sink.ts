@@ -4,12 +4,14 @@ import { type Logger, silentLogger } from '../../logger.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type {
   IndexStats,
+  Lease,
   Pipeline,
   ScanOptions,
   SearchOptions,
   SearchQuery,
   SinkWriter,
   StoredPoint,
+  TaskId,
   VectorIndex,
 } from '../../topology/processor.ts'
 import { Client } from './client.ts'
@@ -37,7 +39,10 @@ export interface QdrantOptions {
   readonly maxRequestPoints?: number
   /** A request is closed at so many bytes, which must be below the server's limit (32 MiB). Default 2 MiB. */
   readonly maxRequestBytes?: number
-  /** After that long without an answer a request is repeated. Milliseconds, default 60,000. */
+  /**
+   * After that long without an answer a request is repeated. An instance that takes a partition over after a crash waits so long for the
+   * requests of its predecessor; so it has to be at most half of the session timeout. Milliseconds, default 20,000.
+   */
   readonly requestTimeoutMs?: number
   /**
    * How long a point is tried again that alone makes the server fail (an answer 500) while it takes others. Then its document is
@@ -80,6 +85,7 @@ const longestBodyBytes = 32 * 1024 * 1024 - 1024
 
 class QdrantIndex implements VectorIndex {
   readonly name: string
+  readonly requestTimeoutMs: number
   readonly #collection: string
   readonly #client: Client
   readonly #clock: Clock
@@ -100,7 +106,8 @@ class QdrantIndex implements VectorIndex {
     this.#keys = { content: options.contentKey ?? 'content', metadata: options.metadataKey ?? 'metadata' }
     this.#limits = { points: options.maxRequestPoints ?? 256, bytes: options.maxRequestBytes ?? 2 * 1024 * 1024 }
     this.#failureDeadlineMs = options.failureDeadlineMs ?? 300_000
-    const connection = new Connection({ url, apiKey, clock, requestTimeoutMs: options.requestTimeoutMs ?? 60_000 })
+    this.requestTimeoutMs = options.requestTimeoutMs ?? 20_000
+    const connection = new Connection({ url, apiKey, clock, requestTimeoutMs: this.requestTimeoutMs })
     this.#client = new Client(connection, clock, logger.child({ index: this.name }))
   }
 
@@ -119,7 +126,7 @@ class QdrantIndex implements VectorIndex {
     this.#counts = noCounts()
   }
 
-  writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {
+  writer(_task: TaskId, lease?: Lease): SinkWriter<DocumentKey, readonly IndexOp[]> {
     if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
     const { facts, writers } = this.#opened()
     const writer: QdrantWriter = new QdrantWriter({
@@ -128,6 +135,7 @@ class QdrantIndex implements VectorIndex {
         collection: facts.name,
         counts: this.#counts,
         clock: this.#clock,
+        lease,
         failureDeadlineMs: this.#failureDeadlineMs,
       }),
       rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes },

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { point, upsert } from '../../support/points.ts'
+import { change, point, upsert } from '../../support/points.ts'
 import { type Bench, openBench, pointsIn } from './harness.ts'
 
 const named = (i: number) => point(`doc-${i}`, `text ${i}`)
@@ -95,4 +95,27 @@ it('closing ends the attempts for a point over which the server fails', async ()
   await bench.index.close()
 
   expect(await written).toMatchObject({ code: 'INDEX_CLOSED' })
+})
+
+it('nothing is sent while the lease is not held, repetitions included, and the rest follows when it is', async () => {
+  await using bench = await openBench()
+  const lease = { held: true }
+  const writer = bench.index.writer('0_1', lease)
+  const write = (i: number) => writer.write(change(`doc-${i}`, upsert(named(i))), new AbortController().signal)
+  bench.double.faults.add({ kind: 'status', status: 503 }, { times: 1 })
+
+  // given: a first attempt that fails, and then a long silence of the group
+  const first = write(1)
+  await bench.pause(1)
+  lease.held = false
+  const second = write(2)
+  bench.clock.advance(60_000)
+  await bench.pause(2)
+  const duringSilence = bench.batches().length
+
+  lease.held = true
+  await untilSettled(bench, Promise.all([first, second]))
+
+  expect(duringSilence).toBe(1)
+  expect(await bench.size()).toBe(2)
 })
