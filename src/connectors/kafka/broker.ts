@@ -15,6 +15,7 @@ import type {
 } from '../../runtime/broker.ts'
 import { type KafkaBrokerOptions, KafkaClientFactory } from './client.ts'
 import { ClusterConnections } from './cluster.ts'
+import { within } from './deadline.ts'
 import { topicMissing } from './errors.ts'
 import { KafkaMember } from './member.ts'
 import { KafkaProducer } from './producer.ts'
@@ -41,6 +42,9 @@ export function kafkaBroker(options: KafkaBrokerOptions): Broker {
   return new KafkaBroker(new KafkaClientFactory(options))
 }
 
+/** A member that leaves commits first, within a deadline of its own. */
+const closeTimeoutMs = 60_000
+
 class KafkaBroker implements Broker {
   readonly name: string
   readonly #factory: KafkaClientFactory
@@ -60,18 +64,21 @@ class KafkaBroker implements Broker {
     this.#connections = connections
   }
 
-  /** Leaves the groups and closes the producers first that are still there. */
+  /** Leaves the groups and closes the producers first that are still there; what the cluster does not answer in time is cut off. */
   async close(): Promise<void> {
     const connections = this.#connections
     if (!connections) return
     this.#connections = undefined
-    await Promise.allSettled([
+    const ends = [
       ...[...this.#members].map(async (member) => (await member).leave()),
       ...[...this.#producers].map(async (producer) => (await producer).close()),
-    ])
+    ]
     this.#members.clear()
     this.#producers.clear()
-    await connections.close()
+    const ended = Promise.allSettled(ends).then(() => connections.close())
+    ended.catch(() => undefined)
+    await within(this.#factory.clock, closeTimeoutMs, ended)
+    this.#factory.destroyConnections()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../../logger.ts'
 import { type KafkaJs, loadKafkaJs } from './compat.ts'
 import { tellDenials } from './denials.ts'
 import type { Cluster, CreateCluster } from './internals.ts'
+import { Sockets } from './sockets.ts'
 
 export interface KafkaBrokerOptions {
   /** Addresses, `host:port`, of one or more brokers of the cluster; the others are found through them. */
@@ -51,6 +52,7 @@ export class KafkaClientFactory {
   readonly logger: Logger
   readonly metadataMaxAgeMs: number
   readonly #options: KafkaBrokerOptions
+  readonly #sockets = new Sockets()
   #kafkaJs: KafkaJs | undefined
 
   /** Throws CONFIG_INVALID for an address that is not `host:port`. */
@@ -86,6 +88,7 @@ export class KafkaClientFactory {
       clientId,
       ...(ssl === undefined ? {} : { ssl }),
       ...(sasl === undefined ? {} : { sasl }),
+      socketFactory: this.#sockets.factory,
       connectionTimeout: this.#options.connectionTimeoutMs ?? defaultConnectionTimeoutMs,
       requestTimeout: this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
       retry,
@@ -100,6 +103,11 @@ export class KafkaClientFactory {
       return cluster
     }
     return Object.defineProperty(kafka, key, { value: createAndTell })
+  }
+
+  /** Ends every connection that was made by these clients and is still there. */
+  destroyConnections(): void {
+    this.#sockets.destroy()
   }
 
   /** Connections without a member or a producer. */

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { StreamError } from '../../errors.ts'
 import { withoutAborted } from './aborted.ts'
-import type { BrokerPool, ConsumerGroup, RequestQueue } from './internals.ts'
+import type { BrokerPool, Connection, ConsumerGroup, RequestQueue } from './internals.ts'
 import { encodingHeaderLists, endingAtLastOffset, keepingHeaderOrder } from './record-format.ts'
 
 /** What `require('kafkajs')` gives. */
@@ -35,6 +35,7 @@ const groupFile = 'src/consumer/consumerGroup.js'
  * 5. Gate: a hook stands before every join, whatever caused it, and joins are made one at a time.
  * 6. Out of range: the consumer ends with the error; as shipped it commits an offset of its own choice.
  * 7. zstd, from node:zlib.
+ * 8. Two who ask for a connection at once share it (as shipped, one of the two sockets is left open and forgotten).
  *
  * They are made once in a process, in the modules that all its users of KafkaJS share; 5 and 6, which change what a consumer does, apply
  * only to consumers with a {@link JoinGate}. Throws CLIENT_VERSION when KafkaJS is not exactly what they were written for.
@@ -73,12 +74,35 @@ function patchKafkaJs(): void {
   expectSource(pool.createSeedBroker, 'connectionPoolBuilder.build()', 'BrokerPool.createSeedBroker')
   expectSource(pool.withBroker, 'return null', 'BrokerPool.withBroker')
 
+  patchConnection(load<{ prototype: Connection }>('src/network/connection.js').prototype)
   const group = load<{ prototype: ConsumerGroup }>(groupFile)
   patchGroup(group.prototype)
   Object.defineProperty(group, patched, { value: true })
 
   const { CompressionCodecs, CompressionTypes } = load<KafkaJs>('index.js')
   CompressionCodecs[CompressionTypes.ZSTD] = () => zstd
+}
+
+function patchConnection(prototype: Connection): void {
+  const connecting = new WeakMap<Connection, Promise<boolean>>()
+  patch(prototype, 'connect', 'this.socket = createSocket', (connect) => {
+    return function (this: Connection) {
+      const running = connecting.get(this)
+      if (running) return running
+      const begun = connect.call(this).finally(() => {
+        if (connecting.get(this) === begun) connecting.delete(this)
+      })
+      connecting.set(this, begun)
+      return begun
+    }
+  })
+  // A connection that is closed while it is made is never made, and nobody is told.
+  patch(prototype, 'disconnect', 'this.socket.end()', (disconnect) => {
+    return function (this: Connection) {
+      connecting.delete(this)
+      return disconnect.call(this)
+    }
+  })
 }
 
 function patchGroup(prototype: ConsumerGroup): void {

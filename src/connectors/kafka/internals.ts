@@ -79,6 +79,11 @@ export interface EncodedRecord {
   readonly buffer: Buffer
 }
 
+export interface Connection {
+  connect(): Promise<boolean>
+  disconnect(): Promise<boolean>
+}
+
 export interface RequestQueue {
   readonly pending: readonly unknown[]
   scheduleCheckPendingRequests(): void

@@ -1,0 +1,30 @@
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ISocketFactory } from 'kafkajs'
+
+const keepAliveMs = 60_000
+
+/**
+ * The connections of one broker object. KafkaJS loses sight of some: of a coordinator that has moved, of a broker that two ask for at once.
+ * Each of them would keep the process alive.
+ */
+export class Sockets {
+  readonly #open = new Set<Socket>()
+
+  /** For KafkaJS, whose own does the same and forgets the socket. */
+  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    const name = isIP(host) ? {} : { servername: host }
+    const socket = ssl
+      ? connectTls({ host, port, ...name, ...ssl }, onConnect)
+      : connectPlain({ host, port }, onConnect)
+    socket.setKeepAlive(true, keepAliveMs)
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    return socket
+  }
+
+  /** Ends every connection, whatever is on its way there. */
+  destroy(): void {
+    for (const socket of this.#open) socket.destroy()
+  }
+}
