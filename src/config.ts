@@ -63,6 +63,13 @@ export const runtimeSettings = z.strictObject({
     .describe(
       'How long one call of an asynchronous processor may take; then its record is given up (RECORD_TIMEOUT). Embedding and the index watch over their own waits.',
     ),
+  processingDeadlineMs: z
+    .int()
+    .min(1_000)
+    .default(300_000)
+    .describe(
+      'How long an instance that has records, and a broker that answers, may get nowhere; then it fails (PROCESSING_STALLED). Waiting for embedding or the index does not count.',
+    ),
   closeDeadlineMs: z
     .int()
     .min(1)

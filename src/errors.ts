@@ -65,6 +65,7 @@ export const errorTable = {
   PRODUCE_FAILED: runtime('retry', 'Check the partition leaders and the topic configuration.'),
   RECORD_REJECTED: runtime('skip', 'Make the record fit the limits of the topic.'),
   CONSUMER_DEAD: runtime('fatal', 'Restart the instance; the cause is named.'),
+  PROCESSING_STALLED: runtime('fatal', 'Restart the instance: what is not committed is read again.'),
   CLIENT_VERSION: runtime('fatal', 'Install the exact version of kafkajs that package.json names.'),
 
   // embedding

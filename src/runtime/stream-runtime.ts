@@ -16,6 +16,7 @@ import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 import { partitionKey } from './task-inputs.ts'
 import { TaskManager } from './task-manager.ts'
+import { Watchdog } from './watchdog.ts'
 import { WorkLoop } from './work-loop.ts'
 
 export interface StreamRuntimeOptions extends RuntimeSettingsInput {
@@ -53,6 +54,7 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #loop: WorkLoop
   readonly #factory: TaskFactory
   readonly #manager: TaskManager
+  readonly #watchdog: Watchdog
   readonly #sourceNodes: ReadonlyMap<string, number>
   /** Present once the group is joined; the first assignment may come before. */
   #joined = Promise.withResolvers<GroupMember>()
@@ -107,6 +109,16 @@ export class StreamRuntime implements AsyncDisposable {
       everyMs: Math.min(this.#settings.commitIntervalMs, 1_000),
     })
     this.#loop = new WorkLoop({ clock, windows, running: () => this.#manager.running })
+    this.#watchdog = new Watchdog({
+      broker,
+      clock,
+      topics: [...this.#sourceNodes.keys()],
+      deadlineMs: this.#settings.processingDeadlineMs,
+      assigned: () => this.#manager.assigned,
+      tasks: () => this.#manager.tasks,
+      paused: () => this.#loop.paused,
+      failed: (error) => void this.#fail(error),
+    })
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
     this.#joined.promise.catch(() => undefined)
@@ -125,6 +137,29 @@ export class StreamRuntime implements AsyncDisposable {
   /** Calls the listener at every change of state; returns how to stop that. */
   onStateChange(listener: StateListener): () => void {
     return this.#lifecycle.onChange(listener)
+  }
+
+  /**
+   * Takes no further record until `resume`, also of partitions that come with a rebalance. What was taken goes on and is committed,
+   * punctuators fire, and the instance stays in its group; up to `maxQueuedBytes` of each partition are fetched ahead. `drain` waits
+   * for `resume` when there are records. Pausing twice is pausing once.
+   *
+   * @example
+   * runtime.pause()
+   * await reindexCollection()
+   * runtime.resume()
+   */
+  pause(): void {
+    this.#loop.paused = true
+  }
+
+  /** Goes on after `pause`. */
+  resume(): void {
+    this.#loop.paused = false
+  }
+
+  get paused(): boolean {
+    return this.#loop.paused
   }
 
   /** Tasks of this instance, for views. */
@@ -205,6 +240,7 @@ export class StreamRuntime implements AsyncDisposable {
     await this.#join()
     const failed = (error: unknown) => void this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'the work loop failed'))
     this.#working = this.#loop.run().catch(failed)
+    this.#watchdog.start()
   }
 
   async #join(): Promise<void> {
@@ -339,6 +375,7 @@ export class StreamRuntime implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#loop.stop()
+    this.#watchdog.stop()
     // What goes wrong while opening is told by `start`.
     await this.#opening?.catch(() => undefined)
     this.#joined.reject(new StreamError('BROKER_CLOSED', 'the runtime is closed'))

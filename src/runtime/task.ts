@@ -76,6 +76,7 @@ export class Task {
   #streamTime = -1
   #recovering: boolean
   #commitRequested = false
+  #steps = 0
 
   constructor(options: TaskOptions) {
     const { settings, clock } = options
@@ -120,6 +121,21 @@ export class Task {
     return this.#phase === 'running' && this.#inputs.empty && this.#progress.quiet
   }
 
+  /** Counts records taken and generations committed: the same number twice is a task that gets nowhere. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** What it has taken is not done: embedding, the index or a sink is at work, each under its own deadline. */
+  get waitsForOutputs(): boolean {
+    return !this.#progress.quiet
+  }
+
+  /** Something was fetched or taken and is not committed. */
+  get hasWork(): boolean {
+    return !this.#inputs.empty || !this.#progress.settled
+  }
+
   /** Where the log goes on, as a commit. */
   offsets(mark: RecoveryMark): CommitOffset[] {
     return this.#inputs.offsets(this.#inputs.positions, mark)
@@ -158,6 +174,7 @@ export class Task {
     while (this.#mayTake()) {
       const record = this.#inputs.take()
       if (!record) break
+      this.#steps++
       this.#guarded(() => this.#process(record))
       taken++
       if (taken % 16 === 0 && this.#options.clock.now() >= until) break
@@ -314,6 +331,7 @@ export class Task {
       transactions: this.#options.exactlyOnce,
       signal: this.#controller.signal,
     })
+    this.#steps++
     observer.committed?.(this.id, generation.records, clock.now() - startedAt)
   }
 

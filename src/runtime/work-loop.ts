@@ -21,10 +21,21 @@ export class WorkLoop {
   readonly #wakeup: Wakeup
   readonly #quietWaiters: (() => void)[] = []
   #stopped = false
+  /** Nothing is taken; what was taken goes on, and is committed. */
+  #paused = false
 
   constructor(options: WorkLoopOptions) {
     this.#options = options
     this.#wakeup = new Wakeup(options.clock)
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused
+    this.#wakeup.wake()
   }
 
   /** There may be something to do. */
@@ -73,7 +84,7 @@ export class WorkLoop {
     const running = this.#options.running()
     const until = this.#options.clock.now() + sliceMs
     let worked = false
-    for (let index = 0; index < running.length; index++) {
+    for (let index = 0; !this.#paused && index < running.length; index++) {
       const task = running[(turn + index) % running.length]
       if (task?.run(until)) worked = true
     }
