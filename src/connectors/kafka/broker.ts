@@ -43,7 +43,9 @@ export function kafkaBroker(options: KafkaBrokerOptions): Broker {
 }
 
 /** A member that leaves commits first, within a deadline of its own. */
-const closeTimeoutMs = 60_000
+const leaveTimeoutMs = 60_000
+/** KafkaJS waits for the answers to all requests. */
+const disconnectTimeoutMs = 2_000
 
 class KafkaBroker implements Broker {
   readonly name: string
@@ -75,9 +77,10 @@ class KafkaBroker implements Broker {
     ]
     this.#members.clear()
     this.#producers.clear()
-    const ended = Promise.allSettled(ends).then(() => connections.close())
-    ended.catch(() => undefined)
-    await within(this.#factory.clock, closeTimeoutMs, ended)
+    const { clock } = this.#factory
+    await within(clock, leaveTimeoutMs, Promise.allSettled(ends).then(() => undefined))
+    // Nobody is interested any more in what is asked now.
+    await within(clock, disconnectTimeoutMs, connections.close()).catch(() => undefined)
     this.#factory.destroyConnections()
   }
 
