@@ -8,6 +8,8 @@ import { mapValues } from '../../src/operators/map-values.ts'
 import { json, string } from '../../src/serde.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
+import { plainTopologyTo } from '../support/instance.ts'
+import { RecordingSink } from '../support/recording-sink.ts'
 
 const View = z.object({ page: z.string(), bot: z.boolean() })
 const views = kafka({ topic: 'views', key: string, value: json(View) })
@@ -65,5 +67,18 @@ describe('the test driver', () => {
     expect(letters).toHaveLength(1)
     expect(letters[0]?.value).toBe('{broken')
     expect((await driver.read(pages)).map((record) => record.value)).toEqual(['/two'])
+  })
+
+  test('a crash before a target with a lease costs no wait: the driver turns the clock past it', async () => {
+    const words = kafka({ topic: 'in', key: string, value: string })
+    const sink = new RecordingSink({ requestTimeoutMs: 10_000 })
+    await using driver = await TopologyTestDriver.start(plainTopologyTo(sink))
+    await driver.pipe(words, { key: 'a', value: 'one' })
+
+    await driver.crashAndRestart()
+    await driver.pipe(words, { key: 'a', value: 'two' })
+
+    expect(sink.written.map((line) => line.split(' ').at(-1))).toContain('two')
+    expect(driver.clock.now()).toBeGreaterThanOrEqual(10_000)
   })
 })
