@@ -85,6 +85,13 @@ export const runtimeSettings = z.strictObject({
     .min(1_000)
     .default(60_000)
     .describe('How long a rebalance waits for an instance to commit and hand over.'),
+  numStandbyReplicas: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      'Copies of the stores of each task that other instances keep up to date, to take over without a long restore. The leader of the group decides: give all instances the same.',
+    ),
   offsetReset: z
     .enum(['fail', 'earliest', 'latest'])
     .default('fail')

@@ -2,6 +2,9 @@ import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
 import { topicName } from '../topology/topology.ts'
 import type { Assignor, AssignorMember, TopicPartition } from './broker.ts'
+import { decodeReport, encodeReport, encodeStandbys, type MemberReport } from './member-report.ts'
+import { type Candidate, placeStandbys, placeTasks } from './task-placement.ts'
+import { restorableStores } from './task-states.ts'
 
 /** Topics of each sub-topology, as they are called on the broker. */
 export function topicsBySubtopology(topology: Topology, application: string): Map<number, string[]> {
@@ -16,27 +19,58 @@ export function topicsBySubtopology(topology: Topology, application: string): Ma
   )
 }
 
+/** The sub-topologies whose tasks have stores that a standby could keep. */
+export function restorableSubtopologies(topology: Topology): Set<number> {
+  const parts = topology.subtopologies.filter(({ stores }) => restorableStores(stores).length > 0)
+  return new Set(parts.map(({ id }) => id))
+}
+
+export interface StickyAssignorOptions {
+  /** Of each sub-topology, as they are called on the broker. */
+  readonly topics: ReadonlyMap<number, readonly string[]>
+  /** What this instance has now. */
+  readonly report: () => MemberReport
+  /** Copies of the stores of each task beside its owner's. Default 0. */
+  readonly standbyReplicas?: number
+  /** The sub-topologies that may have standbys. Default: none. */
+  readonly restorable?: ReadonlySet<number>
+}
+
 /**
- * Assigns whole tasks, so that equal partitions of the topics of a sub-topology meet in one instance: first to whom had them before,
- * then to whom has the fewest. Loads differ by one task at most.
+ * Assigns whole tasks, so that equal partitions of the topics of a sub-topology meet in one instance: first to whom had them before, then
+ * to whom has most of their state, then to whom has the fewest. Loads differ by one task at most. Standbys go to the others.
  *
- * @param owned the tasks that this instance has now
+ * Members of older versions use the same name: what they do not report they are not asked for. See docs/design/0002-standby-tasks.md.
  */
-export function stickyAssignor(
-  topics: ReadonlyMap<number, readonly string[]>,
-  owned: () => readonly TaskId[],
-): Assignor {
+export function stickyAssignor(options: StickyAssignorOptions): Assignor {
+  const { topics, report, standbyReplicas = 0, restorable = new Set() } = options
   return {
     name: 'millrace-sticky-1',
-    memberData: () => new TextEncoder().encode(JSON.stringify({ tasks: owned() })),
-    assign(members, descriptions) {
+    memberData: () => encodeReport(report()),
+    assign(reporting, descriptions) {
       const partitions = new Map(descriptions.map(({ topic, partitions }) => [topic, partitions]))
       const tasks = tasksOf(topics, partitions)
-      const owners = assignTasks([...tasks.keys()], members)
+      const members = reporting.map(candidateOf)
+      const owners = placeTasks([...tasks.keys()], members)
+      const kept = [...tasks.keys()].filter((task) => restorable.has(Number(task.split('_')[0])))
+      const standbys = placeStandbys(kept, standbyReplicas, { owners, members })
       const partitionsOf = (ids: readonly TaskId[]) => ids.flatMap((id) => tasks.get(id) ?? [])
-      return new Map([...owners].map(([member, ids]) => [member, { partitions: partitionsOf(ids) }]))
+      return new Map(
+        [...owners].map(([member, ids]) => {
+          return [member, { partitions: partitionsOf(ids), data: encodeStandbys(standbys.get(member) ?? []) }]
+        }),
+      )
     },
   }
+}
+
+/** The owner of each task, from what the members reported. */
+export function assignTasks(tasks: readonly TaskId[], members: readonly AssignorMember[]): Map<string, TaskId[]> {
+  return placeTasks(tasks, members.map(candidateOf))
+}
+
+function candidateOf({ memberId, data }: AssignorMember): Candidate {
+  return { memberId, ...decodeReport(data) }
 }
 
 /** Every task with its partitions. */
@@ -56,39 +90,4 @@ function tasksOf(
     }
   }
   return tasks
-}
-
-/** Keeps previous owners up to a fair share; the larger shares go to those who had the most. */
-export function assignTasks(tasks: readonly TaskId[], members: readonly AssignorMember[]): Map<string, TaskId[]> {
-  const free = new Set(tasks)
-  const claims = members
-    .map(({ memberId, data }) => ({ memberId, tasks: previousTasks(data).filter((task) => free.has(task)) }))
-    .sort((a, b) => b.tasks.length - a.tasks.length || (a.memberId < b.memberId ? -1 : 1))
-  const share = Math.floor(tasks.length / Math.max(1, members.length))
-  const larger = tasks.length - share * members.length
-  const owners = claims.map((claim, index) => {
-    const kept = claim.tasks.filter((task) => free.has(task)).slice(0, share + (index < larger ? 1 : 0))
-    for (const task of kept) free.delete(task)
-    return { memberId: claim.memberId, tasks: kept }
-  })
-  for (const task of free) {
-    const least = owners.reduce((a, b) => (b.tasks.length < a.tasks.length ? b : a))
-    least.tasks.push(task)
-  }
-  return new Map(owners.map(({ memberId, tasks: own }) => [memberId, own]))
-}
-
-/** What a member said it owns; a member of another version may say something else, and then owns nothing. */
-function previousTasks(data: Uint8Array): TaskId[] {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(data))
-    const tasks = parsed && typeof parsed === 'object' && 'tasks' in parsed ? parsed.tasks : []
-    return Array.isArray(tasks) ? [...new Set(tasks.filter(isTaskId))] : []
-  } catch {
-    return []
-  }
-}
-
-function isTaskId(value: unknown): value is TaskId {
-  return typeof value === 'string' && /^\d+_\d+$/.test(value)
 }

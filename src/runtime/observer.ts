@@ -41,6 +41,13 @@ export interface RestoredEvent {
   readonly durationMs: number
 }
 
+/** A standby has looked at the changelogs of its task. */
+export interface StandbyEvent {
+  readonly task: TaskId
+  /** Offsets that it had not read yet. */
+  readonly lag: number
+}
+
 /**
  * What the runtime tells about itself while it works. Metrics, progress bars and summaries are observers; operators know nothing of
  * them. Each method is optional and must not throw.
@@ -55,4 +62,5 @@ export interface RuntimeObserver {
   restoring?(event: RestoreEvent): void
   /** Once for every restore, also when nothing was missing. */
   restored?(event: RestoredEvent): void
+  standby?(event: StandbyEvent): void
 }

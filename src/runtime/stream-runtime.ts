@@ -4,12 +4,13 @@ import { StreamError, toStreamError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
-import { stickyAssignor, topicsBySubtopology } from './assignor.ts'
+import { restorableSubtopologies, stickyAssignor, topicsBySubtopology } from './assignor.ts'
 import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { Deadline } from './deadline.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
+import { decodeStandbys } from './member-report.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
@@ -266,7 +267,12 @@ export class StreamRuntime implements AsyncDisposable {
     return {
       group: this.#settings.application,
       topics: [...topics.values()].flat(),
-      assignor: stickyAssignor(topics, () => this.#manager.tasks.map((task) => task.id)),
+      assignor: stickyAssignor({
+        topics,
+        report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
+        standbyReplicas: this.#settings.numStandbyReplicas,
+        restorable: restorableSubtopologies(this.#topology),
+      }),
       sessionTimeoutMs: this.#settings.sessionTimeoutMs,
       rebalanceTimeoutMs: this.#settings.rebalanceTimeoutMs,
     }
@@ -274,8 +280,9 @@ export class StreamRuntime implements AsyncDisposable {
 
   #listener(): GroupListener {
     return {
-      assigned: async (partitions) => {
+      assigned: async (partitions, data) => {
         const starts = await this.#manager.assign(partitions)
+        this.#factory.follow(decodeStandbys(data))
         this.#firstAssignment.resolve()
         return starts
       },

@@ -1,11 +1,8 @@
 import { type Clock, delay } from '../clock.ts'
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
-import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { openLevelStore } from '../state/level-store.ts'
-import { memoryStore } from '../state/memory-store.ts'
-import { openStateDirectory, type StateDirectory } from '../state/state-directory.ts'
-import { TaskState } from '../state/task-state.ts'
+import type { TaskState } from '../state/task-state.ts'
 import type { Lease, Sink, TaskId } from '../topology/processor.ts'
 import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
@@ -21,11 +18,13 @@ import { Permits } from './permits.ts'
 import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
 import type { RecordWriter } from './running-nodes.ts'
+import { Standbys } from './standbys.ts'
 import { type StartFrom, startPositions } from './start-positions.ts'
 import { Task } from './task.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey, type TaskPartition } from './task-inputs.ts'
 import type { TaskEnd, TaskStart } from './task-manager.ts'
+import { TaskStates } from './task-states.ts'
 import { TaskTransactions } from './task-transactions.ts'
 import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
@@ -54,19 +53,14 @@ export interface TaskFactoryOptions {
 interface Environment {
   readonly plan: TopicPlan
   readonly resources: OpenResources
-  readonly directory: StateDirectory | undefined
+  readonly states: TaskStates
+  readonly standbys: Standbys
   readonly producer: Producer
   readonly topicProducer: TopicProducer
 }
 
-/** Half of `delete.retention.ms`, for which a changelog keeps deletions (Kafka's default: a day). */
-const maxStateAgeMs = 12 * 60 * 60 * 1000
-
 /** Tasks that read their changelogs at the same time; each holds two batches in memory. */
 const maxRestores = 8
-
-/** How often the state directory notes that its tasks still follow their changelogs. */
-const stateTouchMs = 60_000
 
 /** Opens everything that tasks need, and makes tasks of it. */
 export class TaskFactory {
@@ -87,31 +81,32 @@ export class TaskFactory {
     const plan = await prepareTopics(topology, settings, broker)
     const resources = await openResources(topology)
     this.#closers.push(() => resources.close())
-    const directory = await this.#openDirectory()
+    const stored = await this.#openStates()
     const producer = await broker.producer()
     this.#closers.push(() => producer.close())
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
-    this.#environment = { plan, resources, directory, producer, topicProducer }
+    this.#environment = { plan, resources, ...stored, producer, topicProducer }
   }
 
-  async #openDirectory(): Promise<StateDirectory | undefined> {
-    const { settings, clock, stateInMemory } = this.#options
-    if (stateInMemory) return undefined
-    const directory = await openStateDirectory(settings.stateDirectory, settings.application, { clock })
-    let cancel = clock.after(stateTouchMs, () => touch())
-    const touch = (): void => {
-      directory
-        .touch()
-        .catch((error: unknown) =>
-          this.#options.logger.warn({ error: reasonOf(error) }, 'the state directory cannot be touched'),
-        )
-      cancel = clock.after(stateTouchMs, touch)
-    }
-    this.#closers.push(async () => {
-      cancel()
-      await directory.close()
-    })
-    return directory
+  async #openStates(): Promise<{ readonly states: TaskStates; readonly standbys: Standbys }> {
+    const { settings, stateInMemory: inMemory, ...shared } = this.#options
+    const { stateDirectory, application } = settings
+    const states = await TaskStates.open({ ...shared, stateDirectory, application, inMemory })
+    this.#closers.push(() => states.close())
+    const standbys = new Standbys({ ...shared, settings, states })
+    this.#closers.push(() => standbys.close())
+    return { states, standbys }
+  }
+
+  /** How far this machine has come in the changelogs of each task; undefined where stores do not outlive the process. */
+  get positions(): ReadonlyMap<TaskId, number> | undefined {
+    const states = this.#environment?.states
+    return states?.areOnDisk ? states.positions() : undefined
+  }
+
+  /** Follows the changelogs of these tasks, which other instances own, until they come to this one. */
+  follow(standbys: readonly TaskId[]): void {
+    this.#environment?.standbys.assign(standbys)
   }
 
   /** Makes tasks with their committed positions; their stores are still to be restored. */
@@ -169,11 +164,9 @@ export class TaskFactory {
     await this.#restores.using(() => restoreTask(options), task.signal)
   }
 
-  /** The task is closed. A store that cannot be trusted is removed; the changelog restores it. */
+  /** The task is closed. */
   async released(task: Task, end: TaskEnd): Promise<void> {
-    const directory = this.#environment?.directory
-    if (end === 'corrupt') await directory?.remove(task.id)
-    await directory?.release(task.id, end === 'clean' ? 'clean' : 'unclean')
+    await this.#environment?.states.released(task.id, end)
   }
 
   /** Everything in the opposite order of opening; one failure does not keep the rest open. */
@@ -231,25 +224,8 @@ export class TaskFactory {
   }
 
   async #openState(id: TaskId, { stores }: Subtopology): Promise<TaskState> {
-    const { directory } = this.#opened()
-    if (!directory) {
-      return TaskState.open({
-        stores: stores.map((spec) => ({ ...spec, storage: 'memory' })),
-        openDisk: async () => memoryStore(),
-      })
-    }
-    const { path, ageMs, left } = await directory.acquire(id)
-    const open = () => TaskState.open({ stores, openDisk: () => openLevelStore(path) })
-    // Deletions may have been compacted out of the changelog since: a tail would not bring them.
-    if (left !== 'none' && ageMs > maxStateAgeMs) await directory.remove(id)
-    try {
-      return await open()
-    } catch (error) {
-      if (!isStreamError(error) || error.reaction !== 'restore') throw error
-      this.#options.logger.warn({ task: id }, `the state is wiped and restored: ${error.message}`)
-      await directory.remove(id)
-      return open()
-    }
+    const { states, standbys } = this.#opened()
+    return (await standbys.take(id)) ?? states.open(id, stores)
   }
 
   #taskPartition(

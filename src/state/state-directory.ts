@@ -25,6 +25,8 @@ interface TaskRecord {
   readonly state: 'held' | 'clean' | 'unclean'
   /** Clock time (milliseconds) of the change to that state. */
   readonly at: number
+  /** How far the stores have come in their changelogs, as far as a holder has noted it. */
+  readonly position?: number
 }
 
 /** Raised with every change to the layout below; what another version wrote is not touched. */
@@ -59,24 +61,33 @@ export async function openStateDirectory(
   const meta = await openMeta(path)
   try {
     if (found === undefined) await onDisk(formatFile, () => writeFile(formatFile, `${formatVersion}\n`))
-    await settleHeldTasks(meta)
+    const records = await settledRecords(meta)
+    return new StateDirectory(path, { meta, records, clock: options.clock ?? systemClock })
   } catch (error) {
     await meta.close()
     throw error
   }
-  return new StateDirectory(path, meta, options.clock ?? systemClock)
+}
+
+interface OpenDirectory {
+  readonly meta: ByteStore
+  /** What `meta` holds of the tasks. */
+  readonly records: Map<TaskName, TaskRecord>
+  readonly clock: Clock
 }
 
 /** The task folders of one application, and how each was left. */
 export class StateDirectory implements AsyncDisposable {
   readonly path: string
   readonly #meta: ByteStore
+  readonly #records: Map<TaskName, TaskRecord>
   readonly #clock: Clock
 
   /** Use openStateDirectory. */
-  constructor(path: string, meta: ByteStore, clock: Clock) {
+  constructor(path: string, { meta, records, clock }: OpenDirectory) {
     this.path = path
     this.#meta = meta
+    this.#records = records
     this.#clock = clock
   }
 
@@ -88,39 +99,59 @@ export class StateDirectory implements AsyncDisposable {
 
   /** Marks the task as in use: until it is released, it counts as left unclean. */
   async acquire(task: TaskName): Promise<AcquiredTask> {
-    const record = readRecord(this.#meta, taskKey(task))
+    const record = this.#records.get(task)
     if (record?.state === 'held') throw new StreamError('ILLEGAL_STATE', `task ${task} was acquired twice`)
     const exists = (await this.tasks()).includes(task)
     const ageMs = this.ageMs(task)
-    await this.#record(task, 'held')
+    await this.#record(task, 'held', record?.position)
     const left = record?.state ?? 'unclean'
     return { path: join(this.path, task), left: exists ? left : 'none', ageMs }
   }
 
-  /** `clean`: its stores are closed, and hold all that was committed. */
-  async release(task: TaskName, left: 'clean' | 'unclean'): Promise<void> {
-    await this.#record(task, left)
+  /** `clean`: its stores are closed, and hold all that was committed. `position`: how far they have come in their changelogs. */
+  async release(task: TaskName, left: 'clean' | 'unclean', position?: number): Promise<void> {
+    await this.#record(task, left, position)
+  }
+
+  /**
+   * How far the stores of the tasks that nobody holds have come in their changelogs, as far as it was noted. Those that nobody has
+   * followed for longer than `maxAgeMs` are left out.
+   */
+  positions(maxAgeMs: number): Map<TaskName, number> {
+    const free = [...this.#records].filter(([task, { state }]) => state !== 'held' && this.ageMs(task) <= maxAgeMs)
+    return new Map(free.flatMap(([task, { position }]) => (position === undefined ? [] : [[task, position] as const])))
   }
 
   /** For how long nobody has held the task. Milliseconds; infinite when nobody knows. */
   ageMs(task: TaskName): number {
-    const record = readRecord(this.#meta, taskKey(task))
+    const record = this.#records.get(task)
     if (!record) return Number.POSITIVE_INFINITY
     return record.state === 'held' ? 0 : Math.max(0, this.#clock.now() - record.at)
   }
 
-  /** Records that the held tasks are followed to this day, for the age of their stores after a crash. Call it every minute or so. */
-  async touch(): Promise<void> {
-    await this.#meta.write([{ key: aliveKey, value: Buffer.from(String(this.#clock.now())) }])
+  /**
+   * Notes that the held tasks are followed to this day, and how far they have come: for their age and their position after a crash. Call
+   * it every minute or so.
+   */
+  async touch(positions: ReadonlyMap<TaskName, number> = new Map()): Promise<void> {
+    const held = [...positions].flatMap(([task, position]) => {
+      const record = this.#records.get(task)
+      return record?.state === 'held' ? [[task, { ...record, position }] as const] : []
+    })
+    for (const [task, record] of held) this.#records.set(task, record)
+    await this.#meta.write([
+      { key: aliveKey, value: Buffer.from(String(this.#clock.now())) },
+      ...held.map(([task, record]) => recordChange(taskKey(task), record)),
+    ])
   }
 
   /** Deletes the folder of a task. Its stores must be closed; a held task stays held. */
   async remove(task: TaskName): Promise<void> {
     const path = join(this.path, task)
     await onDisk(path, () => rm(path, { recursive: true, force: true }))
-    if (readRecord(this.#meta, taskKey(task))?.state !== 'held') {
-      await this.#meta.write([{ key: taskKey(task), value: null }])
-    }
+    if (this.#records.get(task)?.state === 'held') return
+    this.#records.delete(task)
+    await this.#meta.write([{ key: taskKey(task), value: null }])
   }
 
   /** Gives up the lock. Tasks that are still held count as left unclean. */
@@ -132,8 +163,10 @@ export class StateDirectory implements AsyncDisposable {
     await this.close()
   }
 
-  async #record(task: TaskName, state: TaskRecord['state']): Promise<void> {
-    await this.#meta.write([recordChange(taskKey(task), { state, at: this.#clock.now() })], { sync: true })
+  async #record(task: TaskName, state: TaskRecord['state'], position: number | undefined): Promise<void> {
+    const record: TaskRecord = { state, at: this.#clock.now(), ...(position !== undefined && { position }) }
+    await this.#meta.write([recordChange(taskKey(task), record)], { sync: true })
+    this.#records.set(task, record)
   }
 }
 
@@ -152,29 +185,32 @@ async function openMeta(path: string): Promise<ByteStore> {
   }
 }
 
-/** Tasks that the last process still held when it ended were in use until its last sign of life. */
-async function settleHeldTasks(meta: ByteStore): Promise<void> {
+/** What is known of each task. Those that the last process still held when it ended were in use until its last sign of life. */
+async function settledRecords(meta: ByteStore): Promise<Map<TaskName, TaskRecord>> {
   const aliveAt = Number(Buffer.from(meta.get(aliveKey) ?? []).toString())
+  const records = new Map<TaskName, TaskRecord>()
   const changes: ByteChange[] = []
-  for await (const [key] of meta.range({ gte: taskKey('') })) {
-    const record = readRecord(meta, key)
-    if (record?.state !== 'held') continue
-    changes.push(recordChange(key, { state: 'unclean', at: Math.max(record.at, aliveAt) }))
+  for await (const [key, value] of meta.range({ gte: taskKey('') })) {
+    const task = Buffer.from(key).toString().slice(taskPrefix.length)
+    if (!isTaskName(task)) continue
+    const found = JSON.parse(Buffer.from(value).toString()) as TaskRecord
+    const isHeld = found.state === 'held'
+    const record: TaskRecord = isHeld ? { ...found, state: 'unclean', at: Math.max(found.at, aliveAt) } : found
+    if (isHeld) changes.push(recordChange(key, record))
+    records.set(task, record)
   }
   await meta.write(changes, { sync: true })
+  return records
 }
 
+const taskPrefix = 'task/'
+
 function taskKey(task: TaskName | ''): Uint8Array {
-  return Buffer.from(`task/${task}`)
+  return Buffer.from(`${taskPrefix}${task}`)
 }
 
 function isTaskName(name: string): name is TaskName {
   return /^\d+_\d+$/.test(name)
-}
-
-function readRecord(meta: ByteStore, key: Uint8Array): TaskRecord | undefined {
-  const stored = meta.get(key)
-  return stored && (JSON.parse(Buffer.from(stored).toString()) as TaskRecord)
 }
 
 function recordChange(key: Uint8Array, record: TaskRecord): ByteChange {

@@ -9,7 +9,7 @@ const tasksUpTo = (count: number): TaskId[] =>
 
 describe('the assignor', () => {
   test('brings equal partitions of the topics of a sub-topology to one member', () => {
-    const assignor = stickyAssignor(new Map([[0, ['a', 'b']]]), () => [])
+    const assignor = stickyAssignor({ topics: new Map([[0, ['a', 'b']]]), report: () => ({ tasks: [] }) })
     const members = [
       { memberId: 'one', data: data([]) },
       { memberId: 'two', data: data([]) },

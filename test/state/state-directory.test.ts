@@ -141,3 +141,27 @@ describe('the state directory', () => {
     await expect(opening).rejects.toMatchObject({ code: 'STATE_IO' })
   })
 })
+
+describe('the positions of tasks', () => {
+  test('are known of what nobody holds and somebody has followed lately, also after a crash', async () => {
+    await using root = await temporaryDirectory()
+    const clock = new ManualClock(1_000_000)
+    const before = await openStateDirectory(root.path, 'search', { clock })
+    for (const task of ['0_0', '0_1', '0_2'] as const) await before.acquire(task)
+    await before.release('0_0', 'unclean', 7)
+    clock.advance(60 * minute)
+    await before.release('0_1', 'clean', 8)
+    await before.touch(new Map([['0_2', 9]]))
+    const known = before.positions(30 * minute)
+    await before.close()
+
+    await using after = await openStateDirectory(root.path, 'search', { clock })
+
+    expect([...known]).toEqual([['0_1', 8]])
+    expect([...after.positions(90 * minute)]).toEqual([
+      ['0_0', 7],
+      ['0_1', 8],
+      ['0_2', 9],
+    ])
+  })
+})

@@ -137,7 +137,7 @@ export class ScriptedGroup implements AsyncDisposable {
 
   #join(listener: GroupListener): GroupMember {
     this.#listener = listener
-    void this.assign(...this.all)
+    const assigning = this.assign(...this.all)
     const heardAt = () => this.silentSince ?? this.clock.now()
     return {
       get lastHeartbeatAt() {
@@ -146,7 +146,9 @@ export class ScriptedGroup implements AsyncDisposable {
       pause: () => undefined,
       resume: () => undefined,
       commit: (offsets) => this.#commit(offsets),
+      // As with a broker: one callback after the other.
       leave: async () => {
+        await assigning
         if (this.#owned.length > 0) await this.revoke()
         this.left = true
       },
