@@ -78,7 +78,8 @@ class KafkaBroker implements Broker {
     this.#members.clear()
     this.#producers.clear()
     const { clock } = this.#factory
-    await within(clock, leaveTimeoutMs, Promise.allSettled(ends).then(() => undefined))
+    const ended = Promise.allSettled(ends).then(() => undefined)
+    await within(clock, leaveTimeoutMs, ended)
     // Nobody is interested any more in what is asked now.
     await within(clock, disconnectTimeoutMs, connections.close()).catch(() => undefined)
     this.#factory.destroyConnections()
