@@ -23,7 +23,14 @@ export { murmur2, partitionFor } from './partitioner.ts'
 export type { Header, Headers, RecordMetadata, StreamRecord } from './record.ts'
 export type { Broker, TopicPartition } from './runtime/broker.ts'
 export type { RuntimeState, StateListener } from './runtime/lifecycle.ts'
-export type { GivenUpEvent, NodeEvent, RestoreEvent, RuntimeObserver } from './runtime/observer.ts'
+export type {
+  GivenUpEvent,
+  NodeEvent,
+  RestoredEvent,
+  RestoreEvent,
+  RuntimeObserver,
+  StandbyEvent,
+} from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
 export { bytes, json, msgpack, type Serde, string } from './serde.ts'
 export type {

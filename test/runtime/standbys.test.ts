@@ -2,16 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
-import { kafka } from '../../src/connectors/kafka/source.ts'
-import { dedupe } from '../../src/operators/dedupe.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
-import { StreamRuntime, type StreamRuntimeOptions } from '../../src/runtime/stream-runtime.ts'
-import { string } from '../../src/serde.ts'
-import { TopologyBuilder } from '../../src/topology/builder.ts'
-import type { TaskId } from '../../src/topology/processor.ts'
 import { overlaid } from '../support/overlaid.ts'
-import { RecordingSink } from '../support/recording-sink.ts'
+import { RememberingInstance, writeKeys } from '../support/remembering-instance.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const partitions = 4
@@ -24,57 +18,20 @@ async function openLog(): Promise<Broker> {
   return broker
 }
 
-/** So many new keys in each partition. */
-async function write(broker: Broker, prefix: string, perPartition: number): Promise<void> {
-  const producer = await broker.producer()
-  const records = Array.from({ length: perPartition * partitions }, (_, index) => ({
-    topic: 'in',
-    partition: index % partitions,
-    key: Buffer.from(`${prefix} ${index}`),
-    value: Buffer.from('value'),
-    timestamp: 1,
-    headers: noHeaders,
-  }))
-  await producer.send(records)
-  await producer.close()
-}
+const write = (broker: Broker, prefix: string, each: number) => writeKeys(broker, prefix, { partitions, each })
 
-/** An instance that remembers every key, and what its observer was told. */
-function instance(broker: Broker, folder: string, options: Partial<StreamRuntimeOptions> = {}) {
-  const lags = new Map<TaskId, number>()
-  const restored = new Map<TaskId, number>()
-  const builder = new TopologyBuilder()
-  builder
-    .stream('in', kafka({ topic: 'in', key: string, value: string }))
-    .process(dedupe('unchanged'))
-    .to('out', new RecordingSink())
-  const runtime = new StreamRuntime({
-    topology: builder.build(),
-    broker,
-    application: 'app',
-    stateDirectory: folder,
-    commitIntervalMs: 20,
-    numStandbyReplicas: 1,
-    observer: {
-      standby: ({ task, lag }) => void lags.set(task, lag),
-      restored: ({ task, records }) => void restored.set(task, (restored.get(task) ?? 0) + records),
-    },
-    ...options,
-  })
-  const owned = () => runtime.tasks.filter(({ running }) => running).map(({ id }) => id)
-  return { runtime, lags, restored, owned }
+function instance(broker: Broker, stateDirectory: string, options: { readonly numStandbyReplicas?: number } = {}) {
+  return new RememberingInstance({ broker, stateDirectory, ...options })
 }
-
-type Instance = ReturnType<typeof instance>
 
 const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 10 })
 
-async function bothRunning(one: Instance, other: Instance): Promise<void> {
-  await eventually(() => expect([one.owned().length, other.owned().length]).toEqual([2, 2]))
+async function bothRunning(one: RememberingInstance, other: RememberingInstance): Promise<void> {
+  await eventually(() => expect([one.running.length, other.running.length]).toEqual([2, 2]))
 }
 
 /** The standbys have read everything that the owners have committed. */
-async function caughtUp(...instances: readonly Instance[]): Promise<void> {
+async function caughtUp(...instances: readonly RememberingInstance[]): Promise<void> {
   for (const { runtime } of instances) await runtime.drain()
   for (const { lags } of instances) lags.clear()
   await eventually(() => {
@@ -93,21 +50,21 @@ describe('standbys of two instances', () => {
     await bothRunning(one, other)
     await write(broker, 'first', 100)
     await caughtUp(one, other)
-    const theirs = one.owned()
+    const theirs = one.running
     const copies = [...other.lags.keys()].sort()
     const folders = await readdir(join(folder.path, 'other', 'app'))
     other.restored.clear()
 
     await one.runtime.kill()
-    await eventually(() => expect(other.owned().sort()).toEqual(['0_0', '0_1', '0_2', '0_3']))
+    await eventually(() => expect(other.running).toEqual(['0_0', '0_1', '0_2', '0_3']))
     await write(broker, 'first', 100)
     await other.runtime.drain()
 
     const ends = await broker.offsets([0, 1, 2, 3].map(changelog))
-    expect(copies).toEqual(theirs.toSorted())
+    expect(copies).toEqual(theirs)
     expect(folders.filter((name) => /^0_\d$/.test(name)).sort()).toEqual(['0_0', '0_1', '0_2', '0_3'])
     // Every restore found nothing missing, and every key was known: nothing was written again.
-    expect([...other.restored].sort()).toEqual(theirs.toSorted().map((id) => [id, 0]))
+    expect([...other.restored].sort()).toEqual(theirs.map((id) => [id, 0]))
     expect(ends.map(({ latest }) => latest)).toEqual([100, 100, 100, 100])
     await other.runtime.close()
   })
@@ -125,7 +82,7 @@ describe('standbys of two instances', () => {
     await caughtUp(one, other)
 
     await one.runtime.close()
-    await eventually(() => expect(other.owned()).toHaveLength(4))
+    await eventually(() => expect(other.running).toHaveLength(4))
     const again = instance(broker, join(folder.path, 'one'))
     await again.runtime.start()
     await bothRunning(again, other)
@@ -134,7 +91,7 @@ describe('standbys of two instances', () => {
 
     // It had all four when it left, and nothing was written meanwhile.
     expect([...again.restored.values()]).toEqual([0, 0])
-    expect([...other.lags.keys()].sort()).toEqual(again.owned().sort())
+    expect([...other.lags.keys()].sort()).toEqual(again.running)
     await again.runtime.close()
     await other.runtime.close()
   })
@@ -164,7 +121,7 @@ describe('standbys of two instances', () => {
     await write(broker, 'second', 50)
     await caughtUp(one, other)
 
-    const own = other.owned().map((id) => `app-unchanged-changelog-${id.split('_')[1]}`)
+    const own = other.running.map((id) => `app-unchanged-changelog-${id.split('_')[1]}`)
     expect(new Set(sent)).toEqual(new Set(own))
     await one.runtime.close()
     await other.runtime.close()

@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Broker } from '../../src/runtime/broker.ts'
+import { type Log, useLog } from '../contracts/broker/harness.ts'
+import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
+import { RememberingInstance, writeKeys } from '../support/remembering-instance.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const keysEach = 2_000
+const trickleMs = 20
+
+/** One record for each partition now and then, until it is stopped. */
+function trickle(broker: Broker, topic: string, partitions: number): () => Promise<void> {
+  let isStopped = false
+  const writing = (async () => {
+    for (let round = 0; !isStopped; round++) {
+      await writeKeys(broker, `trickle ${round}`, { topic, partitions, each: 1 })
+      await new Promise((resolve) => setTimeout(resolve, trickleMs))
+    }
+  })()
+  return async () => {
+    isStopped = true
+    await writing
+  }
+}
+
+describe.skipIf(kafkaBrokers.length === 0)('a take-over on a real Kafka', () => {
+  const log = useLog(kafkaTarget, { waitMs: 60_000 })
+
+  test('with a standby restores at most a hundredth of the records of one without', async () => {
+    const cold = await recordsToTakeOver(log, 0)
+    const warm = await recordsToTakeOver(log, 1)
+
+    process.stdout.write(`a take-over restored ${cold} records without a standby, ${warm} with one\n`)
+    expect(cold).toBeGreaterThan(2 * keysEach)
+    expect(warm / cold).toBeLessThanOrEqual(0.01)
+  }, 180_000)
+
+  test('of half of 20 tasks by a new instance leaves the other half where it is', async () => {
+    const partitions = 20
+    await using folder = await temporaryDirectory()
+    const topic = await log.topic(partitions)
+    const start = (name: string, broker: Broker) =>
+      new RememberingInstance({ ...settingsOf(topic, broker, join(folder.path, name)), numStandbyReplicas: 0 })
+    await writeKeys(log.broker, 'first', { topic, partitions, each: 100 })
+    const first = start('first', await log.another())
+    await first.runtime.start()
+    await first.runtime.drain()
+    const stop = trickle(log.broker, topic, partitions)
+    await log.eventually(() => expect(first.pauses.size).toBe(partitions))
+    first.pauses.clear()
+    first.restored.clear()
+
+    const second = start('second', await log.another())
+    await second.runtime.start()
+    await log.eventually(() => expect([first.running.length, second.running.length]).toEqual([10, 10]))
+    const kept = first.running
+    const joinedAt = performance.now()
+    await log.eventually(() => {
+      for (const task of kept) expect(first.pauses.get(task)?.at).toBeGreaterThan(joinedAt)
+    })
+    await stop()
+    await Promise.all([first.runtime.drain(), second.runtime.drain()])
+
+    const pauses = kept.map((task) => Math.round(first.pauses.get(task)?.longestMs ?? Number.NaN))
+    process.stdout.write(`20 tasks, an instance joins: kept tasks took nothing for at most ${Math.max(...pauses)} ms\n`)
+    expect([...first.restored]).toEqual([])
+    expect(second.restored.size).toBe(10)
+    expect(second.restoredRecords).toBeGreaterThanOrEqual(10 * 100)
+    await first.runtime.close()
+    await second.runtime.close()
+  }, 180_000)
+})
+
+function settingsOf(topic: string, broker: Broker, stateDirectory: string) {
+  return { topic, broker, stateDirectory, application: `app-${topic}`, commitIntervalMs: 100, sessionTimeoutMs: 6_000 }
+}
+
+/** What the survivor of two instances restores when the other one is killed while both work. */
+async function recordsToTakeOver(log: Log, numStandbyReplicas: number): Promise<number> {
+  const partitions = 4
+  await using folder = await temporaryDirectory()
+  const topic = await log.topic(partitions)
+  const [owner, survivor] = await Promise.all(
+    ['owner', 'survivor'].map(async (name) => {
+      const client = await log.another()
+      return new RememberingInstance({ ...settingsOf(topic, client, join(folder.path, name)), numStandbyReplicas })
+    }),
+  )
+  if (!owner || !survivor) throw new Error('two instances')
+  await Promise.all([owner.runtime.start(), survivor.runtime.start()])
+  await log.eventually(() => expect([owner.running.length, survivor.running.length]).toEqual([2, 2]))
+  await writeKeys(log.broker, 'first', { topic, partitions, each: keysEach })
+  await Promise.all([owner.runtime.drain(), survivor.runtime.drain()])
+  if (numStandbyReplicas > 0) {
+    survivor.lags.clear()
+    await log.eventually(() => expect([...survivor.lags.values()]).toEqual([0, 0]))
+  }
+  survivor.restored.clear()
+  const stop = trickle(log.broker, topic, partitions)
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+
+  await owner.runtime.kill()
+  await log.eventually(() => expect(survivor.running).toHaveLength(partitions))
+  await stop()
+  await survivor.runtime.drain()
+  await survivor.runtime.close()
+  return survivor.restoredRecords
+}
