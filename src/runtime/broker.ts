@@ -89,6 +89,8 @@ export interface GroupOptions {
   readonly sessionTimeoutMs?: number
   /** How long `revoked` may take. Milliseconds, default 60,000. */
   readonly rebalanceTimeoutMs?: number
+  /** Calls off a join that is under way: after a few seconds at the latest it throws the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 export interface Assignor {

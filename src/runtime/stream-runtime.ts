@@ -57,6 +57,8 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #manager: TaskManager
   readonly #watchdog: Watchdog
   readonly #sourceNodes: ReadonlyMap<string, number>
+  /** Aborts when the runtime ends. */
+  readonly #joining = new AbortController()
   /** Present once the group is joined; the first assignment may come before. */
   #joined = Promise.withResolvers<GroupMember>()
   #member: GroupMember | undefined
@@ -245,8 +247,12 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   async #join(): Promise<void> {
-    this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
-    this.#joined.resolve(this.#member)
+    try {
+      this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
+      this.#joined.resolve(this.#member)
+    } catch (error) {
+      if (!this.#joining.signal.aborted) throw error
+    }
   }
 
   /** Brings tasks back that were dropped without the group's knowing. */
@@ -275,6 +281,7 @@ export class StreamRuntime implements AsyncDisposable {
       }),
       sessionTimeoutMs: this.#settings.sessionTimeoutMs,
       rebalanceTimeoutMs: this.#settings.rebalanceTimeoutMs,
+      signal: this.#joining.signal,
     }
   }
 
@@ -383,6 +390,7 @@ export class StreamRuntime implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#loop.stop()
     this.#watchdog.stop()
+    this.#joining.abort(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     // What goes wrong while opening is told by `start`.
     await this.#opening?.catch(() => undefined)
     this.#joined.reject(new StreamError('BROKER_CLOSED', 'the runtime is closed'))

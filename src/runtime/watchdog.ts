@@ -44,6 +44,7 @@ export class Watchdog {
 
   start(): void {
     const { clock, deadlineMs } = this.#options
+    if (this.#stopped) return
     this.#cancel = clock.after(deadlineMs / looks, () => void this.#look())
   }
 
@@ -54,9 +55,8 @@ export class Watchdog {
 
   async #look(): Promise<void> {
     const error = await this.#stall().catch(() => this.#forget())
-    if (this.#stopped) return
-    if (error) this.#options.failed(error)
-    else this.start()
+    if (!error) this.start()
+    else if (!this.#stopped) this.#options.failed(error)
   }
 
   /** Time is counted only while the broker answers. */

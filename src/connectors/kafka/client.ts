@@ -5,7 +5,9 @@ import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import { type KafkaJs, loadKafkaJs } from './compat.ts'
 import { tellDenials } from './denials.ts'
+import { endCluster } from './ended-cluster.ts'
 import type { Cluster, CreateCluster } from './internals.ts'
+import { Reachability } from './reachability.ts'
 import { Sockets } from './sockets.ts'
 
 export interface KafkaBrokerOptions {
@@ -53,6 +55,9 @@ export class KafkaClientFactory {
   readonly metadataMaxAgeMs: number
   readonly #options: KafkaBrokerOptions
   readonly #sockets = new Sockets()
+  readonly #reachability: Reachability
+  /** Those that are not disconnected. */
+  readonly #clusters = new Set<Cluster>()
   #kafkaJs: KafkaJs | undefined
 
   /** Throws CONFIG_INVALID for an address that is not `host:port`. */
@@ -67,6 +72,8 @@ export class KafkaClientFactory {
     this.name = `kafka ${options.brokers.join(',')}`
     this.clock = options.clock ?? systemClock
     this.logger = options.logger ?? silentLogger
+    const { name, clock, logger } = this
+    this.#reachability = new Reachability({ name, clock, logger, addresses: options.brokers.length })
     this.metadataMaxAgeMs = options.metadataMaxAgeMs ?? defaultMetadataMaxAgeMs
   }
 
@@ -99,15 +106,31 @@ export class KafkaClientFactory {
     const createAndTell: CreateCluster = (options) => {
       const cluster = create(options)
       tellDenials(cluster)
+      this.#reachability.watch(cluster)
+      this.#remember(cluster)
       onCluster(cluster)
       return cluster
     }
     return Object.defineProperty(kafka, key, { value: createAndTell })
   }
 
-  /** Ends every connection that was made by these clients and is still there. */
+  /** Ends every connection that was made by these clients and is still there, and every attempt to make another one. */
   destroyConnections(): void {
+    for (const cluster of this.#clusters) endCluster(cluster)
+    this.#clusters.clear()
     this.#sockets.destroy()
+  }
+
+  #remember(cluster: Cluster): void {
+    const { connect, disconnect } = cluster
+    cluster.connect = async () => {
+      this.#clusters.add(cluster)
+      await connect.call(cluster)
+    }
+    cluster.disconnect = async () => {
+      await disconnect.call(cluster)
+      this.#clusters.delete(cluster)
+    }
   }
 
   /** Connections without a member or a producer. */
@@ -117,14 +140,14 @@ export class KafkaClientFactory {
 
   /**
    * What KafkaJS calls an error is mostly one attempt of several, as in transactions that follow closely; what remains failed reaches the caller
-   * as a StreamError. That no broker can be reached is said, because it may be tried for minutes.
+   * as a StreamError. That no broker can be reached is said once, because it may be tried for minutes.
    */
   #log({ level, namespace, log }: LogEntry): void {
     const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...facts } = log
     const sentence = `${namespace}: ${message}`
     const isUnreachable = namespace === 'BrokerPool' && level === this.kafkaJs.logLevel.ERROR
-    if (isUnreachable) this.logger.warn(facts, sentence)
-    else this.logger.debug(facts, sentence)
+    this.logger.debug(facts, sentence)
+    if (isUnreachable) this.#reachability.failed(message, Number(facts.retryCount ?? 0))
   }
 }
 

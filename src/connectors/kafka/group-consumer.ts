@@ -5,6 +5,7 @@ import { assignmentData, partitionAssigner } from './assigner.ts'
 import { type KafkaClientFactory, retries } from './client.ts'
 import type { JoinGate } from './compat.ts'
 import { within } from './deadline.ts'
+import { endCluster } from './ended-cluster.ts'
 import type { Cluster } from './internals.ts'
 import { watchSessions } from './sessions.ts'
 
@@ -107,19 +108,15 @@ export class GroupConsumer {
     const stopping = this.consumer.disconnect().catch((error: unknown) => {
       logger.debug({ group, error }, 'the consumer did not disconnect cleanly')
     })
-    if (await within(clock, stopTimeoutMs, stopping)) return
+    const isStopped = await within(clock, stopTimeoutMs, stopping)
+    // A join that is still tried would make a ghost of the member.
+    endCluster(this.cluster)
+    if (isStopped) return
     logger.warn(
       { group },
       'the cluster does not answer; until the session timeout the group does not know that the member has left',
     )
-    // KafkaJS looks for a broker as long as it may. Now it finds none, and gives up.
-    this.cluster.brokerPool.createSeedBroker = () => Promise.reject(hasLeft())
   }
-}
-
-/** Ends what KafkaJS would otherwise repeat. */
-export function hasLeft(): Error {
-  return Object.assign(new Error('the member has left'), { retriable: false })
 }
 
 function toKafkaJs(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {

@@ -104,9 +104,13 @@ export interface DescribedSettings {
 }
 
 export interface BrokerPool {
+  connect: () => Promise<void>
+  createSeedBroker: () => Promise<void>
+  findBroker: (choice: { readonly nodeId: string }) => Promise<KafkaBroker>
   /** A connected broker of the cluster, whichever; connects when there is none. */
-  findConnectedBroker(): Promise<DescribingBroker>
-  createSeedBroker(): Promise<void>
+  findConnectedBroker: () => Promise<DescribingBroker>
+  refreshMetadata: (topics: readonly string[]) => Promise<null>
+  refreshMetadataIfNecessary: (topics: readonly string[]) => Promise<null | undefined>
   /** The first answer that is no error; null when there is none. */
   withBroker: <Answer>(
     ask: (choice: { readonly nodeId: string; readonly broker: KafkaBroker }) => Promise<Answer>,

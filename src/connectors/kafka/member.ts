@@ -12,8 +12,10 @@ import { Assignment } from './assignment.ts'
 import type { KafkaClientFactory } from './client.ts'
 import type { ClusterConnections } from './cluster.ts'
 import { GroupCommits } from './commits.ts'
+import { within } from './deadline.ts'
+import { hasLeft } from './ended-cluster.ts'
 import { isOtherAssignor, isPassing, isUnknownMember, isUnknownTopic, joinError, memberError } from './errors.ts'
-import { GroupConsumer, hasLeft } from './group-consumer.ts'
+import { GroupConsumer } from './group-consumer.ts'
 import type { ConsumerGroup, FetchedBatch } from './internals.ts'
 import { toLogRecord } from './records.ts'
 import { keepSteady } from './steady-group.ts'
@@ -22,6 +24,7 @@ const gateHeartbeatMs = 500
 const joinAttempts = 60
 const firstJoinPauseMs = 50
 const longestJoinPauseMs = 1_000
+const calledOffTimeoutMs = 5_000
 
 export interface MemberContext {
   readonly factory: KafkaClientFactory
@@ -74,16 +77,10 @@ export class KafkaMember implements GroupMember {
   /** Resolves when the listener is called with its first assignment. Throws BROKER_UNREACHABLE, CONSUMER_DEAD. */
   static async join(options: GroupOptions, listener: GroupListener, context: MemberContext): Promise<KafkaMember> {
     const member = new KafkaMember(options, listener, context)
-    const { consumer } = member.#consumer
+    const callOff = () => void member.#callOff(options.signal?.reason)
+    options.signal?.addEventListener('abort', callOff, { once: true })
     try {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
-      // What goes wrong from here on is told as a crash.
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        eachBatch: async (payload) => member.#onBatch(payload),
-      })
+      await Promise.race([member.#run(), member.#joined.promise])
       await member.#joined.promise
       return member
     } catch (error) {
@@ -92,7 +89,27 @@ export class KafkaMember implements GroupMember {
       await member.#end()
       const used = isOtherAssignor(error) ? await context.cluster.assignorOf(options).catch(() => undefined) : undefined
       throw joinError(error, options, { name: context.factory.name, used })
+    } finally {
+      options.signal?.removeEventListener('abort', callOff)
     }
+  }
+
+  async #run(): Promise<void> {
+    const { consumer } = this.#consumer
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true })
+    // What goes wrong from here on is told as a crash.
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async (payload) => this.#onBatch(payload),
+    })
+  }
+
+  /** A group that answers is joined first, and then left as usual: else it would wait for a member that is gone. */
+  async #callOff(reason: unknown): Promise<void> {
+    const joined = this.#joined.promise.catch(() => undefined)
+    if (!(await within(this.#factory.clock, calledOffTimeoutMs, joined))) this.#joined.reject(reason)
   }
 
   get lastHeartbeatAt(): number {
