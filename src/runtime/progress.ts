@@ -53,6 +53,11 @@ export class Progress {
     return [...this.#options.positions()].some(([key, offset]) => offset !== this.#cutPositions.get(key))
   }
 
+  /** Records that were taken and are not done. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
   /** Every record is done. */
   get quiet(): boolean {
     return this.#inFlight === 0

@@ -46,6 +46,11 @@ export class TaskInputs {
     return this.#inputs.every(({ queue }) => queue.length === 0)
   }
 
+  /** Fetched and not taken, of all partitions. */
+  get bytes(): number {
+    return this.#inputs.reduce((sum, { queue }) => sum + queue.bytes, 0)
+  }
+
   /** Where each partition goes on. */
   get positions(): Positions {
     return new Map(this.#inputs.map(({ partition, queue }) => [partitionKey(partition), queue.position]))

@@ -136,6 +136,11 @@ export class Task {
     return !this.#inputs.empty || !this.#progress.settled
   }
 
+  /** What it holds in memory: bytes that were fetched and not taken, and records that were taken and are not done. */
+  get held(): { readonly queuedBytes: number; readonly inFlight: number } {
+    return { queuedBytes: this.#inputs.bytes, inFlight: this.#progress.inFlight }
+  }
+
   /** Where the log goes on, as a commit. */
   offsets(mark: RecoveryMark): CommitOffset[] {
     return this.#inputs.offsets(this.#inputs.positions, mark)
