@@ -152,6 +152,7 @@ class Membership implements GroupMember {
   /** On the clock: its last heartbeat that was accepted, when there were others since. */
   #silentSince: number | undefined
   #isMember = false
+  #isCalling = false
   #isOver = false
 
   constructor(host: EmbeddedBroker, context: MembershipContext) {
@@ -190,8 +191,12 @@ class Membership implements GroupMember {
     this.#isMember = true
   }
 
-  /** The group goes on without the member, which hears of it at once. */
+  /**
+   * The group goes on without the member, which hears of it at once. Not in the middle of a callback, when it could not hear of it: who
+   * is slow there is removed when the time for a rebalance or the session is over, and has stopped before.
+   */
   async evict(): Promise<void> {
+    if (this.#isCalling) return
     await this.#expire()
     await this.#comeBack()
   }
@@ -305,9 +310,15 @@ class Membership implements GroupMember {
 
   /** One callback at a time; what a former membership still wanted to say is left out. */
   #enqueue(link: EmbeddedBroker, callback: () => Promise<readonly StartPosition[]>): Promise<readonly StartPosition[]> {
-    const result = this.#callbacks
-      .then(() => this.#cutOff)
-      .then(() => (link === this.#link && !this.#isOver ? callback() : []))
+    const call = async () => {
+      await this.#cutOff
+      if (link !== this.#link || this.#isOver) return []
+      this.#isCalling = true
+      return await callback().finally(() => {
+        this.#isCalling = false
+      })
+    }
+    const result = this.#callbacks.then(call)
     this.#callbacks = result.catch(() => undefined)
     return result
   }

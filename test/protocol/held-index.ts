@@ -178,9 +178,12 @@ export class IndexClient implements VectorIndex {
   writer(task: string, lease?: Lease): SinkWriter<DocumentKey, readonly IndexOp[]> {
     const latest = new Map<DocumentKey, number>()
     const waiting = new Set<DocumentKey>()
+    let isClosed = false
     return {
       write: async (record, signal) => {
         const { key, timestamp } = record
+        if (isClosed)
+          this.#index.options.fault(`${this.name} sends version ${timestamp} of ${key} for a task that is closed`)
         if (waiting.has(key)) this.#index.options.fault(`${this.name} has two requests for ${key} under way`)
         if (timestamp < (latest.get(key) ?? 0))
           this.#index.options.fault(
@@ -196,7 +199,9 @@ export class IndexClient implements VectorIndex {
         }
       },
       flush: () => undefined,
-      close: async () => undefined,
+      close: async () => {
+        isClosed = true
+      },
     }
   }
 

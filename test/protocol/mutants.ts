@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/operators/diff.ts',
-        find: `return manifest?.dirty !== true && (!context.recovering || this.#reconciled.has(key))`,
-        replacement: `return manifest?.dirty !== true`,
+        find: `return manifest?.dirty === false && !context.recovering`,
+        replacement: `return manifest?.dirty === false`,
       },
     ],
   },

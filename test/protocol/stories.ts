@@ -33,7 +33,7 @@ export function stories({ fates, version, key }: StoryParts): fc.Arbitrary<Step[
     }),
   )
   const kept = fc.array(fc.constantFrom(true, true, true, true, true, true, false), { minLength: 16, maxLength: 16 })
-  return [takeOver, handOver, cutOff, lateCommit].map((telling) =>
+  return [takeOver, handOver, cutOff, lateCommit, deadLetter].map((telling) =>
     fc.tuple(cast, kept).map(([who, keeps]) =>
       telling(who)
         .filter((_, index) => keeps[index % keeps.length])
@@ -128,4 +128,16 @@ const lateCommit: Telling = ({ key, versions, first, second, fates }) => [
   [advance(60)],
   [answerTo(second), advance(60)],
   [advance(200)],
+]
+
+/** A version is refused, and the owner dies before its dead letter is written. */
+const deadLetter: Telling = ({ key, versions, first, second, fates }) => [
+  [close(second), start(first), advance(200)],
+  committed(key, versions[0]),
+  [produce(key, versions[1])],
+  [{ kind: 'broker-fails', what: 'send', applied: false }],
+  [{ kind: 'answer', request: 0, outcome: 'rejected' }],
+  [advance(60)],
+  [crash(first, fates)],
+  [start(second), advance(200)],
 ]
