@@ -71,6 +71,7 @@ export interface QdrantOptions {
  * builder.stream(...).process(...).to('index', index)
  */
 export function qdrant(options: QdrantOptions): VectorIndex {
+  checkOptions(options)
   return new QdrantIndex(options)
 }
 
@@ -98,7 +99,6 @@ class QdrantIndex implements VectorIndex {
 
   constructor(options: QdrantOptions) {
     const { collection, url = 'http://127.0.0.1:6333', apiKey, clock = systemClock, logger = silentLogger } = options
-    checkName(collection)
     this.name = `qdrant:${collection}`
     this.#collection = collection
     this.#clock = clock
@@ -176,10 +176,36 @@ function noCounts(): Counts {
   return { writeRequests: 0, pointsWritten: 0, payloadsWritten: 0, pointsDeleted: 0 }
 }
 
+const knownOptions: Readonly<Record<keyof QdrantOptions, true>> = {
+  collection: true,
+  url: true,
+  apiKey: true,
+  readOnly: true,
+  contentKey: true,
+  metadataKey: true,
+  maxRequestPoints: true,
+  maxRequestBytes: true,
+  requestTimeoutMs: true,
+  failureDeadlineMs: true,
+  clock: true,
+  logger: true,
+}
+
+/** Nothing compiles a topology file that is only run: a misspelled address must not become the default one. */
+function checkOptions(options: QdrantOptions): void {
+  const unknown = Object.keys(options).filter((name) => !(name in knownOptions))
+  if (unknown.length > 0) {
+    throw new StreamError('CONFIG_INVALID', `qdrant has no option ${unknown.map((name) => `"${name}"`).join(', ')}`, {
+      fix: `Known are ${Object.keys(knownOptions).join(', ')}.`,
+    })
+  }
+  checkName(options.collection)
+}
+
 /** What Qdrant allows in a name; a dot or two would become another path. */
-function checkName(collection: string): void {
-  const isFine = /^[^<>:"/\\|?*\p{Cc}]{1,255}$/u.test(collection) && !/^\.{1,2}$/.test(collection)
-  if (isFine) return
+function checkName(collection: unknown): void {
+  const isText = typeof collection === 'string'
+  if (isText && /^[^<>:"/\\|?*\p{Cc}]{1,255}$/u.test(collection) && !/^\.{1,2}$/.test(collection)) return
   throw new StreamError('CONFIG_INVALID', `${JSON.stringify(collection)} cannot be the name of a collection`, {
     fix: 'Use letters, digits, dots, dashes and underscores.',
   })

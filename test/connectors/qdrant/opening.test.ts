@@ -205,6 +205,8 @@ it.each([
   [{ collection: '..' }, 'name of a collection'],
   [{ collection: 'a/b' }, 'name of a collection'],
   [{ collection: 'x'.repeat(256) }, 'name of a collection'],
+  [{ collection: undefined as never }, 'name of a collection'],
+  [{ urll: 'http://hunter2@localhost:6333' } as object, 'has no option "urll"'],
 ])('refuses the options %j without telling secrets', (options, problem) => {
   const create = () => qdrant({ collection: 'c', ...options })
 
