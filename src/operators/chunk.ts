@@ -50,7 +50,8 @@ export function chunk<D>(
       process(record, context) {
         if (record.value === null) return context.forward(withValue<DocumentKey, ChunkedDocument>(record, null))
         const document = record.value
-        const source = text(document)
+        const source: unknown = text(document)
+        if (typeof source !== 'string') throw noText(name, record.key, source)
         checkSize(record.key, source, maxDocumentBytes)
         const chunks = chunkerOf(document).split(source, title?.(document))
         context.forward(withValue(record, { chunks, metadata: metadata?.(document) ?? {} }))
@@ -61,6 +62,11 @@ export function chunk<D>(
 
 function chunkersWith(settings: ChunkerSettings): Readonly<Record<DocumentKind, Chunker>> {
   return { markdown: createChunker(markdown, settings), plain: createChunker(plainText, settings) }
+}
+
+function noText(node: string, key: DocumentKey, found: unknown): StreamError {
+  const fact = `\`text\` of node "${node}" returned ${found === null ? 'null' : typeof found} for document "${key}", not a string`
+  return new StreamError('RECORD_FAILED', fact, { fix: 'Correct the function or the document.' })
 }
 
 function checkSize(key: DocumentKey, text: string, maxDocumentBytes: number): void {

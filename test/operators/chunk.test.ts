@@ -71,6 +71,13 @@ describe('chunk', () => {
     expect(() => chunk<Page>('chunks', { text: ({ body }) => body, min: 900 })).toThrow('CONFIG_INVALID')
   })
 
+  test('names a document whose text is no text', () => {
+    const textless = () => chunked({ title: 'Guide' } as unknown as Page)
+
+    expect(textless).toThrow(expect.objectContaining({ code: 'RECORD_FAILED', reaction: 'skip' }))
+    expect(textless).toThrow('`text` of node "chunks" returned undefined for document "page", not a string')
+  })
+
   test('tells what decides its chunks', () => {
     const fingerprint = (options: Partial<ChunkOptions<Page>>) =>
       chunk<Page>('any name', { text: ({ body }) => body, ...options }).facts?.().fingerprint
