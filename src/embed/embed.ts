@@ -1,6 +1,7 @@
 import { StreamError } from '../errors.ts'
 import type { DocumentChange, DocumentKey, IndexOp, PendingPoint, Point } from '../model.ts'
 import { withValue } from '../record.ts'
+import { requireShape } from '../shapes.ts'
 import type { ProcessorSupplier } from '../topology/processor.ts'
 import type { Embedder } from './embedder.ts'
 
@@ -9,7 +10,7 @@ import type { Embedder } from './embedder.ts'
  * finds old or new chunks of a document while it changes, never neither.
  *
  * Stands at the gate (`order: 'key'`). A change that needs no vector (payloads, deletes) passes without touching the embedder, so it
- * never waits behind the embedding of other documents.
+ * never waits behind the embedding of other documents. Errors: EMBED_*; CONFIG_INVALID when it does not stand behind `diff`.
  *
  * @example
  * stream.process(diff('changes', { against: index })).process(embed('vectors', onnx({ model: 'all-MiniLM-L6-v2' }))).to('index', index)
@@ -30,6 +31,7 @@ export function embed(
       process(record, context) {
         const change = record.value
         if (change === null) return
+        requireShape(`node "${name}" (embed)`, change, 'the change of a document')
         const forward = (points: readonly Point[]) => context.forward(withValue(record, operationsOf(change, points)))
         if (change.upserts.length === 0) return forward([])
         return pointsOf(change.upserts, embedder, context.signal).then(forward)

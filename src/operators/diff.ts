@@ -1,6 +1,7 @@
 import type { ChunkedDocument, DocumentChange, DocumentKey, Manifest, PointId } from '../model.ts'
 import { type StreamRecord, withValue } from '../record.ts'
 import { string } from '../serde.ts'
+import { requireShape } from '../shapes.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier, VectorIndex } from '../topology/processor.ts'
 import { IndexLook } from './index-look.ts'
@@ -24,7 +25,7 @@ export interface DiffOptions {
  * first time that a key comes while the task is recovering, and after a version of it was given up: then the index itself is asked.
  *
  * The payload's `metadata` are the user's fields, and over them `source` (the document key) and `heading`. Errors: RECORD_UNENCODABLE
- * for metadata that JSON cannot hold; INDEX_* when the index cannot be asked.
+ * for metadata that JSON cannot hold; INDEX_* when the index cannot be asked; CONFIG_INVALID when it does not stand behind `chunk`.
  *
  * @example
  * chunks.process(diff('changes', { against: index })).process(embed('vectors', onnx({ model: 'all-MiniLM-L6-v2' }))).to('index', index)
@@ -67,6 +68,7 @@ class DiffProcessor implements Processor<DocumentKey, ChunkedDocument, DocumentK
   }
 
   process(record: Input, context: Context): void | Promise<void> {
+    requireShape(`node "${this.#name}" (diff)`, record.value, 'chunks of a document')
     if (!context.recovering) this.#reconciled.clear()
     const manifest = this.#store(context).get(record.key)
     this.#before.set(record, manifest)

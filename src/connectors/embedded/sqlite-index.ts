@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type { StreamRecord } from '../../record.ts'
+import { requireShape } from '../../shapes.ts'
 import type {
   IndexStats,
   Pipeline,
@@ -117,6 +118,7 @@ class SqliteIndex implements VectorIndex {
     signal: AbortSignal,
   ): Promise<void> {
     const { queue, dimensions } = this.#opened()
+    requireShape(`the index ${this.name}`, value, 'operations of an index')
     const record = packRecord(value ?? [], dimensions)
     if (record.points + record.payloads + record.deletes === 0) return
     await queue.write(owner, record, signal)

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { DocumentKey, IndexOp } from '../../model.ts'
 import type { StreamRecord } from '../../record.ts'
+import { requireShape } from '../../shapes.ts'
 import type { SinkWriter } from '../../topology/processor.ts'
 import type { Delivery, DeliverySignals, Owner, Parcel } from './delivery.ts'
 import { bySafety, bytesOf, type ChangeRules, changesOf, type PointChange } from './operations.ts'
@@ -47,6 +48,7 @@ export class QdrantWriter implements SinkWriter<DocumentKey, readonly IndexOp[]>
   async write({ value }: StreamRecord<DocumentKey, readonly IndexOp[]>, signal: AbortSignal): Promise<void> {
     this.#closing.signal.throwIfAborted()
     signal.throwIfAborted()
+    requireShape(`the index ${this.#options.name}`, value, 'operations of an index')
     const changes = changesOf(value ?? [], this.#options.rules)
     if (changes.length === 0) return
     const write = new Write(changes)

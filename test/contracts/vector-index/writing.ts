@@ -117,6 +117,16 @@ export function writingFeatures(subject: OpenIndex): void {
 
       await expect(given).rejects.toThrow('too late')
     })
+
+    test.each([
+      ['chunks', { chunks: [] }],
+      ['points without an operation', [{ id: 'x' }]],
+      ['a text', 'text'],
+    ])('a topology that hands on %s instead of operations is told for good', async (_what, value) => {
+      const write = subject.writer.write({ ...change('a'), value: value as never }, AbortSignal.timeout(5_000))
+
+      await expect(write).rejects.toMatchObject({ code: 'CONFIG_INVALID', reaction: 'fatal' })
+    })
   })
 
   describe('poison', () => {
