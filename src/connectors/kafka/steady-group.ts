@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { isCoordinatorGone } from './errors.ts'
+import { isCoordinatorGone, isUnknownTopic } from './errors.ts'
 import type { ConsumerGroup } from './internals.ts'
 
 /** Corrects what a consumer group does while brokers go and come back, so that its member survives it. */
@@ -8,6 +8,7 @@ export function keepSteady(group: ConsumerGroup, clock: Clock): void {
   followCoordinator(group)
   beatOnWhenTurnedBack(group, clock)
   handEveryBatch(group)
+  noticeGoneTopic(group, clock)
 }
 
 /** While no broker can be reached KafkaJS forgets them all, and then crashes for having none; those that it knew may come back. */
@@ -60,6 +61,26 @@ function handEveryBatch(group: ConsumerGroup): void {
     const batches = await fetch(nodeId)
     for (const batch of batches) if (batch.isEmptyDueToFiltering()) batch.isEmpty = () => false
     return batches
+  }
+}
+
+/** For so long a broker that has only just started may not know a topic. */
+const unknownTopicMs = 20_000
+
+/** KafkaJS looks for a topic that was deleted for two minutes and more. */
+function noticeGoneTopic(group: ConsumerGroup, clock: Clock): void {
+  const fetch = group.fetch.bind(group)
+  let unknownSince: number | undefined
+  group.fetch = async (nodeId) => {
+    try {
+      const batches = await fetch(nodeId)
+      unknownSince = undefined
+      return batches
+    } catch (error) {
+      if (!isUnknownTopic(error) || !(error instanceof Error)) throw error
+      unknownSince = Math.min(unknownSince ?? clock.now(), clock.now())
+      throw clock.now() - unknownSince < unknownTopicMs ? error : Object.assign(error, { retriable: false })
+    }
   }
 }
 

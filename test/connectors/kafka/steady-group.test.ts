@@ -63,6 +63,37 @@ describe('a group while brokers go and come back', () => {
     expect(group).toMatchObject({ lastRequest: 0 })
   })
 
+  test('looks for a topic that is unknown for a while, and gives up when it stays so', async () => {
+    const { group } = groupFailing({})
+    let isKnown = false
+    const unknown = () => Object.assign(new Error('unknown'), { type: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true })
+    const fake = {
+      ...group,
+      fetch: async (_node: string): Promise<object[]> => {
+        if (!isKnown) throw unknown()
+        return []
+      },
+    }
+    keepSteady(fake as unknown as ConsumerGroup, clock)
+    const retriable = () => fake.fetch('1').then(String, (error: { retriable: boolean }) => error.retriable)
+
+    const retriableAfter = (durationMs: number) => {
+      clock.advance(durationMs)
+      return retriable()
+    }
+
+    const before = [await retriable(), await retriableAfter(19_999)]
+    isKnown = true
+    await fake.fetch('1')
+    isKnown = false
+    const after = [await retriable(), await retriableAfter(20_000)]
+
+    expect([before, after]).toEqual([
+      [true, true],
+      [true, false],
+    ])
+  })
+
   test('stays in the group while there is no coordinator', async () => {
     const { group, heartbeats } = groupFailing({ type: 'NOT_COORDINATOR_FOR_GROUP' })
     const find = group.cluster.findGroupCoordinator
