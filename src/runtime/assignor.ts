@@ -34,23 +34,32 @@ export interface StickyAssignorOptions {
   readonly standbyReplicas?: number
   /** The sub-topologies that may have standbys. Default: none. */
   readonly restorable?: ReadonlySet<number>
+  /** Called on the leader with the members that run another topology. */
+  readonly foreign?: (members: readonly string[]) => void
 }
 
 /**
  * Assigns whole tasks, so that equal partitions of the topics of a sub-topology meet in one instance: first to whom had them before, then
  * to whom has most of their state, then to whom has the fewest. Loads differ by one task at most. Standbys go to the others.
  *
+ * A member whose sub-topologies read other topics gets nothing: what it would make of a partition is something else. So one topology works
+ * at a time, the leader's, also while an upgrade replaces it.
+ *
  * Members of older versions use the same name: what they do not report they are not asked for. See docs/design/0002-standby-tasks.md.
  */
 export function stickyAssignor(options: StickyAssignorOptions): Assignor {
-  const { topics, report, standbyReplicas = 0, restorable = new Set() } = options
+  const { topics, report, standbyReplicas = 0, restorable = new Set(), foreign = () => undefined } = options
+  const shape = JSON.stringify([...topics])
   return {
     name: 'millrace-sticky-1',
-    memberData: () => encodeReport(report()),
+    memberData: () => encodeReport({ ...report(), shape }),
     assign(reporting, descriptions) {
       const partitions = new Map(descriptions.map(({ topic, partitions }) => [topic, partitions]))
       const tasks = tasksOf(topics, partitions)
-      const members = reporting.map(candidateOf)
+      const isForeign = ({ shape: other = shape }: MemberReport) => other !== shape
+      const all = reporting.map((member) => ({ memberId: member.memberId, ...decodeReport(member.data) }))
+      const members = all.filter((member) => !isForeign(member))
+      if (members.length < all.length) foreign(all.filter(isForeign).map(({ memberId }) => memberId))
       const owners = placeTasks([...tasks.keys()], members)
       const kept = [...tasks.keys()].filter((task) => restorable.has(Number(task.split('_')[0])))
       const standbys = placeStandbys(kept, standbyReplicas, { owners, members })

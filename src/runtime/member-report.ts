@@ -9,11 +9,13 @@ export interface MemberReport {
    * memory, or its version does not know of them.
    */
   readonly positions?: ReadonlyMap<TaskId, number> | undefined
+  /** Which topics its sub-topologies read, to be compared. Absent when its version does not say. */
+  readonly shape?: string | undefined
 }
 
 /** JSON that every version can read: fields may be added, and what is missing or strange counts as nothing. */
-export function encodeReport({ tasks, positions }: MemberReport): Uint8Array {
-  return encode({ tasks, ...(positions && { positions: Object.fromEntries(positions) }) })
+export function encodeReport({ tasks, positions, shape }: MemberReport): Uint8Array {
+  return encode({ tasks, shape, ...(positions && { positions: Object.fromEntries(positions) }) })
 }
 
 /** A member of another version may say something else, and then owns nothing. */
@@ -21,11 +23,12 @@ export function decodeReport(data: Uint8Array): MemberReport {
   const found = decode(data)
   const tasks = tasksIn(found.tasks)
   const positions = found.positions
-  if (!positions || typeof positions !== 'object') return { tasks }
+  const shape = typeof found.shape === 'string' ? found.shape : undefined
+  if (!positions || typeof positions !== 'object') return { tasks, shape }
   const known = Object.entries(positions).flatMap(([id, position]) =>
     isTaskId(id) && Number.isSafeInteger(position) ? [[id, position as number] as const] : [],
   )
-  return { tasks, positions: new Map(known) }
+  return { tasks, shape, positions: new Map(known) }
 }
 
 /** What the leader tells a member besides its partitions; nothing when it has no standbys, which is all that older versions know. */
@@ -45,6 +48,7 @@ function encode(value: object): Uint8Array {
 interface Decoded {
   readonly tasks?: unknown
   readonly positions?: unknown
+  readonly shape?: unknown
   readonly standbys?: unknown
 }
 

@@ -9,13 +9,13 @@ import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition }
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { Deadline } from './deadline.ts'
+import { isDrained } from './drained.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
 import { decodeStandbys } from './member-report.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
-import { partitionKey } from './task-inputs.ts'
 import { TaskManager } from './task-manager.ts'
 import { Watchdog } from './watchdog.ts'
 import { WorkLoop } from './work-loop.ts'
@@ -32,6 +32,10 @@ export interface StreamRuntimeOptions extends RuntimeSettingsInput {
   /** For tests: keep all stores in memory; a restart restores them from the changelogs. */
   readonly stateInMemory?: boolean
 }
+
+const otherTopology =
+  'instances of this application read other topics, and get nothing to do while this one decides: give each topology an application of ' +
+  'its own; after an upgrade stop the instances of the old version'
 
 /**
  * Runs a topology: joins the consumer group of the application, works on the tasks that it is assigned, and commits.
@@ -210,27 +214,12 @@ export class StreamRuntime implements AsyncDisposable {
     // What fell due in the meantime belongs to it.
     this.#loop.wake()
     await this.#loop.quiet()
+    const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock }
     while (this.#lifecycle.alive) {
-      if (await this.#isDrained()) return
+      if (await isDrained({ ...options, deadlineMs: this.#settings.closeDeadlineMs })) return
       await this.#loop.quiet()
     }
     await this.finished
-  }
-
-  /** Looks twice, because a commit may have waited for writes to an internal topic that another task reads. */
-  async #isDrained(): Promise<boolean> {
-    if (!(await this.#isAtEnd())) return false
-    using deadline = new Deadline(this.#clock, this.#settings.closeDeadlineMs)
-    const committed = await Promise.all(this.#manager.tasks.map((task) => task.commitAll(deadline.signal)))
-    return !committed.includes(false) && (await this.#isAtEnd())
-  }
-
-  async #isAtEnd(): Promise<boolean> {
-    if (!this.#manager.assigned) return false
-    const ends = await this.#broker.offsets(this.#manager.tasks.flatMap((task) => task.partitions))
-    const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
-    const isDone = (task: Task) => task.caughtUp && task.hasReached((partition) => latest.get(partitionKey(partition)))
-    return this.#manager.assigned && this.#manager.tasks.every(isDone)
   }
 
   // ---- group membership
@@ -278,6 +267,7 @@ export class StreamRuntime implements AsyncDisposable {
         report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
         standbyReplicas: this.#settings.numStandbyReplicas,
         restorable: restorableSubtopologies(this.#topology),
+        foreign: (members) => this.#logger.warn({ members }, otherTopology),
       }),
       sessionTimeoutMs: this.#settings.sessionTimeoutMs,
       rebalanceTimeoutMs: this.#settings.rebalanceTimeoutMs,

@@ -26,6 +26,30 @@ describe('the assignor', () => {
     }
   })
 
+  test('gives nothing to members whose sub-topologies read other topics, and names them', () => {
+    const foreign: string[] = []
+    const of = (topic: string) =>
+      stickyAssignor({
+        topics: new Map([[0, [topic]]]),
+        report: () => ({ tasks: [] }),
+        foreign: (members) => foreign.push(...members),
+      })
+    const [documents, users] = [of('documents'), of('users')]
+    const members = [
+      { memberId: 'one', data: documents.memberData() },
+      { memberId: 'two', data: users.memberData() },
+      { memberId: 'of an older version', data: data([]) },
+    ]
+
+    const assignment = documents.assign(members, [{ topic: 'documents', partitions: 4 }])
+
+    expect([...assignment].map(([member, { partitions }]) => [member, partitions.length])).toEqual([
+      ['one', 2],
+      ['of an older version', 2],
+    ])
+    expect(foreign).toEqual(['two'])
+  })
+
   test('leaves tasks where they are when nobody comes or goes', () => {
     const before = new Map<string, TaskId[]>([
       ['one', ['0_0', '0_3']],
