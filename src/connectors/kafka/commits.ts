@@ -10,12 +10,21 @@ import { findCoordinator } from './steady-group.ts'
 const attempts = 3
 const timeoutMs = 15_000
 
-/** Commits the offsets of one member. */
+interface WaitingCommit {
+  readonly assignment: Assignment
+  readonly offsets: readonly CommitOffset[]
+  readonly done: PromiseWithResolvers<void>
+}
+
+/**
+ * Commits the offsets of one member, one request after the other: a commit that waits for its broker must not arrive after a newer one.
+ * What comes meanwhile goes into one request together: many tasks that commit at once, as in a rebalance, need two.
+ */
 export class GroupCommits {
   readonly #group: string
   readonly #clock: Clock
-  /** One after the other: a commit that waits for its broker must not arrive after a newer one. */
-  #last: Promise<void> = Promise.resolve()
+  readonly #waiting: WaitingCommit[] = []
+  #isSending = false
 
   constructor(group: string, clock: Clock) {
     this.#group = group
@@ -29,10 +38,27 @@ export class GroupCommits {
       const fact = `this member of group "${this.#group}" does not own ${names} any more`
       throw new StreamError('MEMBER_FENCED', fact, { details: { group: this.#group } })
     }
-    const attempt = this.#last.then(() => this.#commit(assignment, toKafkaJs(offsets)))
-    this.#last = attempt.catch(() => undefined)
-    if (await within(this.#clock, timeoutMs, attempt)) return
+    const done = Promise.withResolvers<void>()
+    this.#waiting.push({ assignment, offsets, done })
+    if (!this.#isSending) void this.#send()
+    if (await within(this.#clock, timeoutMs, done.promise)) return
     throw new StreamError('COMMIT_FAILED', `group "${this.#group}" could not commit within ${timeoutMs} ms`)
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true
+    for (let [first] = this.#waiting; first; [first] = this.#waiting) {
+      const { assignment } = first
+      const end = this.#waiting.findIndex((commit) => commit.assignment !== assignment)
+      const together = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
+      try {
+        await this.#commit(assignment, toKafkaJs(newestOf(together.flatMap(({ offsets }) => offsets))))
+        for (const { done } of together) done.resolve()
+      } catch (error) {
+        for (const { done } of together) done.reject(error)
+      }
+    }
+    this.#isSending = false
   }
 
   async #commit(assignment: Assignment, topics: CommittedTopics): Promise<void> {
@@ -50,6 +76,11 @@ export class GroupCommits {
       })
     }
   }
+}
+
+/** The last commit of each partition. */
+function newestOf(offsets: readonly CommitOffset[]): CommitOffset[] {
+  return [...new Map(offsets.map((offset) => [`${offset.topic}-${offset.partition}`, offset])).values()]
 }
 
 function toKafkaJs(offsets: readonly CommitOffset[]): CommittedTopics {

@@ -5,6 +5,7 @@ import { GroupCommits } from '../../../src/connectors/kafka/commits.ts'
 import type { CommittedTopics } from '../../../src/connectors/kafka/internals.ts'
 
 const place = { topic: 'documents', partition: 0 }
+const other = { topic: 'documents', partition: 7 }
 
 /** What a test can say about the brokers: how each commit ends, and which coordinator is found. */
 function setUp(answers: readonly (() => Promise<void>)[]) {
@@ -19,7 +20,8 @@ function setUp(answers: readonly (() => Promise<void>)[]) {
   }
   const group = { groupId: 'group', offsetManager, cluster: { findGroupCoordinator: async () => 'second' } }
   const generation = { group, offsetManager } as unknown as Generation
-  return { sent, clock, assignment: new Assignment([place], generation), commits: new GroupCommits('group', clock) }
+  const assignment = new Assignment([place, other], generation)
+  return { sent, clock, assignment, commits: new GroupCommits('group', clock) }
 }
 
 const refuse = (facts: { readonly type?: string; readonly name?: string }) => async () => {
@@ -88,5 +90,43 @@ describe('commits of a member', () => {
 
     expect(sentBefore).toBe(1)
     expect(sent.map(({ topics }) => topics[0]?.partitions[0]?.offset)).toEqual(['1', '2'])
+  })
+
+  test('that come while one is under way go together into the next request, the newest of each partition', async () => {
+    const slow = Promise.withResolvers<void>()
+    const { sent, commits, assignment } = setUp([() => slow.promise])
+    const first = commits.commit(assignment, [{ ...place, offset: 1 }])
+
+    const together = [
+      commits.commit(assignment, [{ ...place, offset: 2 }]),
+      commits.commit(assignment, [{ ...other, offset: 9 }]),
+      commits.commit(assignment, [{ ...place, offset: 3 }]),
+    ]
+    slow.resolve()
+    await Promise.all([first, ...together])
+
+    const offsets = sent.map(({ topics }) => topics[0]?.partitions.map(({ partition, offset }) => [partition, offset]))
+    expect(offsets).toEqual([
+      [[0, '1']],
+      [
+        [0, '3'],
+        [7, '9'],
+      ],
+    ])
+  })
+
+  test('fail together with their request, and the next ones are sent', async () => {
+    const slow = Promise.withResolvers<void>()
+    const { sent, commits, assignment } = setUp([() => slow.promise, refuse({ type: 'UNKNOWN' })])
+    const first = commits.commit(assignment, [{ ...place, offset: 1 }])
+    const together = [place, other].map((partition) => commits.commit(assignment, [{ ...partition, offset: 2 }]))
+    slow.resolve()
+    await first
+
+    const outcomes = await Promise.allSettled(together)
+    await commits.commit(assignment, [{ ...place, offset: 2 }])
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(sent).toHaveLength(3)
   })
 })
