@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { type Log, useLog } from '../contracts/broker/harness.ts'
 import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
+import { logRecord } from '../support/log-records.ts'
 import { RememberingInstance, writeKeys } from '../support/remembering-instance.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -13,10 +14,13 @@ const trickleMs = 20
 function trickle(broker: Broker, topic: string, partitions: number): () => Promise<void> {
   let isStopped = false
   const writing = (async () => {
+    const producer = await broker.producer()
     for (let round = 0; !isStopped; round++) {
-      await writeKeys(broker, `trickle ${round}`, { topic, partitions, each: 1 })
+      const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+      await producer.send(places.map((place) => logRecord(place, `trickle ${round} ${place.partition}`, 'value', 1)))
       await new Promise((resolve) => setTimeout(resolve, trickleMs))
     }
+    await producer.close()
   })()
   return async () => {
     isStopped = true
