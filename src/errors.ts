@@ -32,6 +32,10 @@ export const errorTable = {
   TOPOLOGY_INVALID: configuration('Correct each of the listed problems.'),
   SOURCE_MISSING: usage('Name a folder, or a .jsonl, .jsonl.gz or .jsonl.br change stream.'),
   SOURCE_UNREADABLE: runtime('fatal', 'Check the file and the rights on it.'),
+  SOURCE_EMPTY: runtime(
+    'fatal',
+    'Look whether the disk is mounted; give --allow-empty (`allowEmpty`) if the documents are to be deleted.',
+  ),
 
   // records and documents
   RECORD_UNDECODABLE: runtime('skip', 'Correct the producer; the record is in the dead-letter topic if there is one.'),

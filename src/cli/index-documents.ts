@@ -16,6 +16,7 @@ interface IndexOptions {
   readonly model: string
   readonly maxDocumentBytes: number
   readonly watch?: true
+  readonly allowEmpty?: true
   readonly reindex?: true
   readonly json?: true
 }
@@ -35,6 +36,7 @@ export function indexCommand(): Command {
       defaultMaxDocumentBytes,
     )
     .option('--watch', 'stay and follow the changes of the folder')
+    .option('--allow-empty', 'delete all documents of a folder that has lost its files')
     .option('--reindex', 'forget what --data holds and start over')
     .option('--json', 'end with one line of counts on stdout')
     .action(indexDocuments)
@@ -43,8 +45,8 @@ export function indexCommand(): Command {
 async function indexDocuments(path: string, options: IndexOptions): Promise<void> {
   const startedAt = systemClock.now()
   using stop = new StopSignals(() => process.stderr.write('stopping; the same signal again ends at once\n'))
-  const { data, watch = false, maxDocumentBytes } = options
-  const { feed, folder } = await sourceAt(path, { watch, data, maxFileBytes: maxDocumentBytes })
+  const { data, watch = false, allowEmpty = false, maxDocumentBytes } = options
+  const { feed, folder } = await sourceAt(path, { watch, data, allowEmpty, maxFileBytes: maxDocumentBytes })
   await using documents = await DocumentIndex.open({ ...options, folder })
   const complete = await readWithProgress(documents, feed, stop.signal)
   // Whoever follows a folder has no other way to end.

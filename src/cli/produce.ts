@@ -15,6 +15,7 @@ interface ProduceOptions {
   readonly brokers: string
   readonly partitions?: number
   readonly cursorTopic?: string
+  readonly allowEmpty?: true
 }
 
 export function produceCommand(): Command {
@@ -34,13 +35,14 @@ export function produceCommand(): Command {
       '--cursor-topic <name>',
       'keeps what was written, so that the next run goes on from there (default: <topic>-cursor)',
     )
+    .option('--allow-empty', 'delete all documents of a folder that has lost its files')
     .action(produce)
 }
 
 async function produce(path: string, options: ProduceOptions): Promise<void> {
-  const { topic, brokers, partitions, cursorTopic = `${topic}-cursor` } = options
+  const { topic, brokers, partitions, cursorTopic = `${topic}-cursor`, allowEmpty = false } = options
   using stop = new StopSignals(() => process.stderr.write('stopping; the same signal again ends at once\n'))
-  const { feed } = await sourceAt(path)
+  const { feed } = await sourceAt(path, { allowEmpty })
   await using broker = kafkaBroker({ brokers: brokers.split(','), logger: plainLogger })
   await broker.open()
   await ensureTopic(broker, topic, partitions)

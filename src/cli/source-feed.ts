@@ -12,6 +12,8 @@ export interface SourceOptions {
   readonly watch?: boolean
   /** The folder of the index: it is not read, and a source may not lie in it. */
   readonly data?: string
+  /** Delete all documents of a folder that has lost its files. Default false. */
+  readonly allowEmpty?: boolean
   /** Larger files are refused by name. Bytes. */
   readonly maxFileBytes?: number
 }
@@ -27,12 +29,12 @@ export interface Source {
  * that do not fit the source.
  */
 export async function sourceAt(path: string, options: SourceOptions = {}): Promise<Source> {
-  const { watch = false, data, maxFileBytes } = options
+  const { watch = false, data, allowEmpty = false, maxFileBytes } = options
   const found = await statOf(path)
   if (data !== undefined) refuseInside(data, path)
   if (found.isDirectory()) {
     const limits = maxFileBytes === undefined ? {} : { maxFileBytes }
-    const feed = folder({ path, watch, except: data === undefined ? [] : [data], ...limits })
+    const feed = folder({ path, watch, allowEmpty, except: data === undefined ? [] : [data], ...limits })
     return { feed: feed as Feed<unknown>, folder: realPath(path) }
   }
   if (!isChangeStream(path)) {

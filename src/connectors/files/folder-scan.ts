@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
-import { isStreamError } from '../../errors.ts'
+import { isStreamError, StreamError } from '../../errors.ts'
 import type { FileDocument } from '../../file-document.ts'
 import type { FeedBatch, FeedProblem, FeedStats } from '../../topology/feed.ts'
 import { BatchBuilder } from './batch.ts'
@@ -22,6 +22,8 @@ export interface FolderCursor {
 export interface FolderScanOptions {
   readonly root: string
   readonly selection: Selection
+  /** Delete everything when no file is left. */
+  readonly allowEmpty: boolean
   readonly maxFileBytes: number
   readonly clock: Clock
 }
@@ -67,7 +69,10 @@ export class FolderScan {
       reports.set(place, reason)
     }
     this.#stats = { ...this.#stats, scanned: walked.files.length, unchanged: 0, skipped: 0 }
+    this.#refuseEmpty(walked)
     walked.problems.forEach(report)
+    if (walked.files.length === 0)
+      report({ place: root, reason: `no file in it matches ${selection.globs.join(', ')}` })
     for (const file of walked.files) {
       if (signal.aborted) return
       const problem = await this.#look(file, batch)
@@ -153,6 +158,16 @@ export class FolderScan {
     const seen = new Set(files.map(({ key }) => key))
     const hidden = (key: string) => unreadable.some((other) => key === other || key.startsWith(`${other}/`))
     return [...this.#known.keys()].filter((key) => !seen.has(key) && !hidden(key)).sort()
+  }
+
+  /** A disk that is not mounted looks like a folder whose files were all deleted. */
+  #refuseEmpty(walked: WalkedFolder): void {
+    const { root, allowEmpty } = this.#options
+    const documents = [...this.#known.values()].filter((state) => 'hash' in state).length
+    if (allowEmpty || documents === 0 || walked.files.length > 0) return
+    if (this.#vanished(walked).length < this.#known.size) return
+    const fact = `the folder ${root} is empty, and ${documents} document(s) were read from it before; none was deleted`
+    throw new StreamError('SOURCE_EMPTY', fact)
   }
 
   #moveCursor(files: number): FolderCursor {

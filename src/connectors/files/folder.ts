@@ -15,6 +15,11 @@ export interface FolderOptions extends SelectionOptions {
   readonly watch?: boolean
   /** Folders that are not entered, as paths from the working directory; those outside do not matter. Default none. */
   readonly except?: readonly string[]
+  /**
+   * Take a folder that has lost all of its files for what it seems: everything is deleted. Default false: SOURCE_EMPTY, because a disk that
+   * is not mounted looks the same; while watching a problem, and nothing is deleted until a file is there again.
+   */
+  readonly allowEmpty?: boolean
   /** Larger files are refused by name. Bytes, default 8 MiB. */
   readonly maxFileBytes?: number
   readonly clock?: Clock
@@ -25,7 +30,7 @@ export interface FolderOptions extends SelectionOptions {
  * key is the path in the folder with forward slashes, the value a `FileDocument` as JSON, the timestamp the time of modification.
  *
  * Whether a file changed is told by its content: touching it emits nothing. Invalid UTF-8 is replaced, a byte order mark dropped.
- * Binary, over-large and unreadable files are problems of their batch. Records come in the order of their keys, deletions last.
+ * Binary, over-large and unreadable files are problems of their batch, and so is a folder without any file that counts. Records come in the order of their keys, deletions last.
  *
  * @example
  * for await (const { records, cursor } of folder({ path: './docs' }).read(undefined, signal)) ...
@@ -78,10 +83,11 @@ class FolderFeed implements Feed<FolderCursor> {
   }
 
   #newScan(cursor: FolderCursor | undefined, leftOut: readonly string[]): FolderScan {
-    const { path, maxFileBytes = 8 * 1024 * 1024 } = this.#options
+    const { path, allowEmpty = false, maxFileBytes = 8 * 1024 * 1024 } = this.#options
     return new FolderScan(cursor, {
       root: resolve(path),
       selection: selection(this.#options, leftOut),
+      allowEmpty,
       maxFileBytes,
       clock: this.#clock,
     })

@@ -12,6 +12,7 @@ export const defaultIgnore = ['**/node_modules', '**/.*']
 
 /** Which paths of a folder count. Upper and lower case make no difference: `README.MD` is Markdown. */
 export interface Selection {
+  readonly globs: readonly string[]
   selects(key: string): boolean
   ignores(key: string): boolean
 }
@@ -20,7 +21,7 @@ export interface Selection {
 export function selection(options: SelectionOptions, leftOut: readonly string[] = []): Selection {
   const { globs = defaultGlobs, ignore = defaultIgnore } = options
   const ignores = anyMatch(ignore)
-  return { selects: anyMatch(globs), ignores: (key) => leftOut.includes(key) || ignores(key) }
+  return { globs, selects: anyMatch(globs), ignores: (key) => leftOut.includes(key) || ignores(key) }
 }
 
 function anyMatch(globs: readonly string[]): (key: string) => boolean {

@@ -75,6 +75,7 @@ describe('watching', () => {
   })
 
   test('what happens in new folders is noticed, and that a folder is gone', async () => {
+    put('a.md', 'stays')
     await watch()
 
     mkdirSync(join(root, 'x/y/z'), { recursive: true })
@@ -84,6 +85,23 @@ describe('watching', () => {
     await seen([['x/y/z/deep.md', 'deeper']])
     rmSync(join(root, 'x'), { recursive: true })
     await seen([['x/y/z/deep.md', null]])
+  })
+
+  test('a folder that loses all of its files is named once, and nothing is deleted until it has files again', async () => {
+    put('a.md', 'one')
+    put('b.md', 'two')
+    await watch()
+
+    rmSync(join(root, 'a.md'))
+    rmSync(join(root, 'b.md'))
+    const emptied = { place: root, reason: expect.stringContaining('is empty, and 2 document(s) were read from it') }
+    await vi.waitFor(() => expect(problems).toEqual([emptied]), { timeout: 10_000, interval: 20 })
+    expect(records.filter(({ value }) => value === null).length).toBeLessThan(2)
+    put('b.md', 'two')
+    put('c.md', 'three')
+    await seen([['c.md', 'three']])
+
+    expect(problems).toHaveLength(1)
   })
 
   test('a folder that was deleted and made again is still watched', async () => {

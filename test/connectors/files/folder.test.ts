@@ -308,12 +308,40 @@ describe('a second look', () => {
 
   test('a tombstone comes once', async () => {
     put('a.md', 'text')
+    put('b.md', 'stays')
     const first = await readAll(feed())
     rmSync(join(root, 'a.md'))
     const second = await readAll(feed(), first.cursor)
 
     expect(second.records).toHaveLength(1)
     expect((await readAll(feed(), second.cursor)).records).toEqual([])
+  })
+
+  test('a folder that has lost all of its files deletes nothing, unless it may be empty', async () => {
+    put('a.md', 'text')
+    put('b/c.md', 'text')
+    const { cursor } = await readAll(feed())
+    rmSync(join(root, 'a.md'))
+    rmSync(join(root, 'b/c.md'))
+
+    const refused = readAll(feed(), cursor)
+    await expect(refused).rejects.toThrow(
+      /^SOURCE_EMPTY: .* is empty, and 2 document\(s\) .*none was deleted.*--allow-empty/,
+    )
+    const allowed = await readAll(feed({ allowEmpty: true }), cursor)
+
+    expect(texts(allowed.records)).toEqual([
+      ['a.md', null],
+      ['b/c.md', null],
+    ])
+  })
+
+  test('a folder in which no file counts is named', async () => {
+    put('code.ts', 'text')
+
+    const { problems } = await readAll(feed({ globs: ['**/*.md', '*.txt'] }))
+
+    expect(problems).toEqual([{ place: root, reason: 'no file in it matches **/*.md, *.txt' }])
   })
 
   test('a renamed file is a new document and a deleted one', async () => {
