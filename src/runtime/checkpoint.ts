@@ -3,8 +3,10 @@ import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { changelogRecord, changelogTopic, type StoreChange } from '../state/changelog.ts'
 import type { TaskState } from '../state/task-state.ts'
+import type { Lease } from '../topology/processor.ts'
 import type { CommitOffset, Producer, ProducerRecord } from './broker.ts'
 import type { Generation } from './generation.ts'
+import { requireLease } from './group-lease.ts'
 import { retrying } from './retry.ts'
 
 /** Where a test may crash the process: each point lies between two steps, or inside one. */
@@ -21,6 +23,8 @@ export interface CheckpointOptions {
   readonly logger: Logger
   readonly signal: AbortSignal
   readonly failpoint: (point: Failpoint) => Promise<void>
+  /** A successor ends its restore one request timeout after it took over: nothing may be appended behind that. */
+  readonly lease: Lease
   /** With exactly_once: C and O are one transaction, together with what the generation writes to topics. */
   readonly transactions?: GenerationTransactions | undefined
 }
@@ -90,7 +94,11 @@ async function writeChangelogs(records: readonly ProducerRecord[], options: Chec
   const written: number[] = []
   for (let start = 0; start < records.length; start += changelogBatch) {
     const batch = records.slice(start, start + changelogBatch)
-    const sent = await retrying(() => options.producer.send(batch), { ...options, what: 'writing a changelog' })
+    const send = async () => {
+      requireLease(options.lease)
+      return options.producer.send(batch)
+    }
+    const sent = await retrying(send, { ...options, what: 'writing a changelog' })
     written.push(...sent)
     await options.failpoint('inside-changelog')
   }

@@ -35,6 +35,7 @@ export class Gate {
   readonly #ready: Waiting[] = []
   readonly #retries = new Set<Cancel>()
   #draining = false
+  #aborted = false
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -62,6 +63,7 @@ export class Gate {
 
   /** Ends the task of everything that is beyond the gate, and lets nothing through any more. */
   abort(reason: StreamError): void {
+    this.#aborted = true
     this.dropWaiting()
     for (const pass of this.#passes.values()) pass.abort(reason)
   }
@@ -94,6 +96,7 @@ export class Gate {
 
   /** Full jitter, so that the records of a failing target do not come back all at once. */
   #retry(waiting: Waiting): void {
+    if (this.#aborted) return
     const ceiling = Math.min(longestRetryMs, firstRetryMs * 2 ** waiting.attempts)
     const cancel = this.#options.clock.after(Math.random() * ceiling, () => {
       this.#retries.delete(cancel)

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { StreamError } from '../errors.ts'
 import type { Lease } from '../topology/processor.ts'
 import type { GroupMember } from './broker.ts'
 
@@ -33,4 +34,13 @@ export class GroupLease implements Lease {
     // A clock that was turned back says nothing; the next heartbeat does.
     return age >= 0 && age < sessionTimeoutMs - requestTimeoutMs
   }
+}
+
+/** Throws COMMIT_FAILED, which is tried again: the next heartbeat may bring the lease back, or the group takes the partition away. */
+export function requireLease(lease: Lease): void {
+  if (lease.held) return
+  throw new StreamError(
+    'COMMIT_FAILED',
+    'the group has not answered for so long that the partition may have another owner',
+  )
 }

@@ -134,6 +134,8 @@ export class Progress {
       })
       .finally(() => {
         this.#committing = undefined
+        // A cut may have come after the last look.
+        this.#commitWhatIsComplete()
         this.#wakeWaiters()
         this.#options.changed()
       })

@@ -3,7 +3,7 @@ import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Lease, Sink, TaskId } from '../topology/processor.ts'
+import type { Lease, TaskId } from '../topology/processor.ts'
 import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
@@ -61,6 +61,9 @@ interface Environment {
 
 /** Tasks that read their changelogs at the same time; each holds two batches in memory. */
 const maxRestores = 8
+
+/** A broker answers within this part of the session timeout, or the member is about to be removed. */
+const brokerMargin = 0.2
 
 /** Opens everything that tasks need, and makes tasks of it. */
 export class TaskFactory {
@@ -182,7 +185,7 @@ export class TaskFactory {
     const group = settings.application
     const open = async (id: TaskId): Promise<readonly [TaskId, TaskTransactions]> => {
       const openProducer = () => broker.producer({ transactionalId: `${group}-${id}` })
-      const options = { group, openProducer, clock, logger }
+      const options = { group, openProducer, clock, logger, lease: this.#brokerLease(id) }
       return [id, await TaskTransactions.open(options, this.#controller.signal)]
     }
     const isWanted = settings.processingGuarantee === 'exactly_once'
@@ -217,6 +220,7 @@ export class TaskFactory {
       writerOf: (node) => this.#writerOf(node, id, topicWriter),
       recovering: marks.some((mark) => mark !== 'clean'),
       leaseEndsAt: marks.includes('open') ? clock.now() + requestTimeoutOf(topology, subtopology) : 0,
+      lease: this.#brokerLease(id),
       fail: (error) => this.#options.fail(task, error),
       failpoint,
     })
@@ -255,7 +259,8 @@ export class TaskFactory {
     const { plan } = this.#opened()
     const node = topology.nodes.get(name)
     if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
-    if (node.target.kind === 'sink') return node.target.sink.writer(task, this.#leaseFor(node.target.sink))
+    if (node.target.kind === 'sink')
+      return node.target.sink.writer(task, this.#lease(node.target.sink.requestTimeoutMs ?? 0))
     const topic = topicName(node, settings.application) ?? node.target.topic
     return topicSinkWriter({
       producer,
@@ -265,9 +270,16 @@ export class TaskFactory {
     })
   }
 
-  #leaseFor({ requestTimeoutMs = 0 }: Sink<never, never>): Lease {
+  #lease(requestTimeoutMs: number): Lease {
     const { clock, member, settings } = this.#options
     return new GroupLease({ ...settings, clock, member, requestTimeoutMs })
+  }
+
+  /** For what a task writes to the broker: it has to be there before a successor has restored its stores. */
+  #brokerLease(task: TaskId): Lease {
+    const { topology, settings } = this.#options
+    const indexTimeoutMs = requestTimeoutOf(topology, subtopologyOf(topology, task))
+    return this.#lease(Math.max(indexTimeoutMs, settings.sessionTimeoutMs * brokerMargin))
   }
 
   #opened(): Environment {

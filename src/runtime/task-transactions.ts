@@ -1,13 +1,17 @@
 import { type Clock, delay } from '../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { Lease } from '../topology/processor.ts'
 import type { CommitOffset, Producer, ProducerRecord, Transaction } from './broker.ts'
+import { requireLease } from './group-lease.ts'
 import { retrying } from './retry.ts'
 
 export interface TaskTransactionsOptions {
   readonly group: string
   /** Opens a producer with the transactional id of the task, which fences every older one. */
   readonly openProducer: () => Promise<Producer>
+  /** Without it no producer is opened anew: that would fence a successor. */
+  readonly lease: Lease
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -73,6 +77,7 @@ export class TaskTransactions {
 
   async #attempt(content: TransactionContent, signal: AbortSignal): Promise<readonly number[] | RefusedOutput> {
     const { outputs, changelogs, offsets } = content
+    if (!this.#producer) requireLease(this.#options.lease)
     this.#producer ??= await this.#options.openProducer()
     signal.throwIfAborted()
     const transaction = await this.#producer.begin()

@@ -4,7 +4,7 @@ import { StreamError, toStreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { RecordMetadata } from '../record.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Punctuator, TaskId } from '../topology/processor.ts'
+import type { Lease, Punctuator, TaskId } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import type { CommitOffset, Producer, ReadBatch, TopicPartition } from './broker.ts'
 import { commitGeneration, type Failpoint } from './checkpoint.ts'
@@ -34,6 +34,7 @@ export interface TaskOptions {
   /** For the changelogs. */
   readonly producer: Producer
   readonly deadLetters: DeadLetters
+  readonly lease: Lease
   /** With exactly_once. */
   readonly exactlyOnce: ExactlyOnce | undefined
   readonly clock: Clock

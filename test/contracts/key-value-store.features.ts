@@ -248,7 +248,7 @@ export function keyValueStoreFeatures(name: string, open: OpenStore): void {
       const read = () => entriesOf(opened.at(2).range())
 
       await expect(read()).rejects.toMatchObject({
-        code: 'RECORD_UNDECODABLE',
+        code: 'STATE_FORMAT',
         fact: 'store "documents": out of order',
       })
     })
