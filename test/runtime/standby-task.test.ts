@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { Permits } from '../../src/runtime/permits.ts'
+import { StandbyTask } from '../../src/runtime/standby-task.ts'
+import { string } from '../../src/serde.ts'
+import { memoryStore } from '../../src/state/memory-store.ts'
+import type { StoreSpec } from '../../src/state/store.ts'
+import { TaskState } from '../../src/state/task-state.ts'
+import { settled } from '../support/instance.ts'
+import { logRecord } from '../support/log-records.ts'
+
+const hourMs = 3_600_000
+const stores = [
+  { kind: 'key-value', name: 'words', key: string, value: string },
+  { kind: 'key-value', name: 'passing', key: string, value: string, storage: 'memory' },
+  { kind: 'key-value', name: 'local', key: string, value: string, changelog: false },
+] as StoreSpec[]
+const changelog = { topic: 'app-words-changelog', partition: 0 }
+
+/** A standby of task 0_0, whose changelog has these words. */
+async function standbyOf(...words: readonly string[]) {
+  const clock = new ManualClock()
+  const broker = embeddedBroker({ clock })
+  await broker.open()
+  await broker.createTopics([{ topic: changelog.topic, partitions: 1 }])
+  const producer = await broker.producer()
+  await producer.send(words.map((word) => logRecord(changelog, word, word)))
+  const state = await TaskState.open({ stores, openDisk: async () => memoryStore() })
+  const failures: unknown[] = []
+  const failed = (error: unknown) => void failures.push(error)
+  const reads = new Permits(1)
+  const standby = new StandbyTask({ id: '0_0', application: 'app', stores, state, broker, clock, reads, failed })
+  const follow = async (end = words.length) => {
+    standby.follow(new Map([['app-words-changelog-0', end]]))
+    await settled()
+  }
+  const has = (word: string) => state.view('words', () => 1).get(word) !== undefined
+  return { standby, state, clock, failures, follow, has, [Symbol.asyncDispose]: () => broker.close() }
+}
+
+describe('a standby of a task', () => {
+  test('follows the stores that a restart would find, and knows how far behind it is', async () => {
+    await using one = await standbyOf('a', 'b')
+    const ends = new Map([['app-words-changelog-0', 2]])
+    const before = one.standby.lag(ends)
+
+    await one.follow()
+
+    expect(one.standby.changelogs.map(({ store }) => store)).toEqual(['words'])
+    expect([before, one.standby.lag(ends)]).toEqual([2, 0])
+    expect([one.has('a'), one.has('b')]).toEqual([true, true])
+  })
+
+  test('starts again when its changelog is another one', async () => {
+    await using one = await standbyOf('a', 'b')
+    await one.follow()
+
+    await one.follow(1)
+    const wiped = !one.has('a')
+    await one.follow(2)
+
+    expect(wiped).toBe(true)
+    expect(one.has('b')).toBe(true)
+    expect(one.failures).toEqual([])
+  })
+
+  test('hands nothing over that was not followed for so long that deletions may be gone', async () => {
+    await using one = await standbyOf('a', 'b')
+    await one.follow()
+    one.clock.advance(11 * hourMs)
+    await one.follow()
+    one.clock.advance(11 * hourMs)
+    await one.follow()
+    const hadAll = one.has('a')
+
+    one.clock.advance(13 * hourMs)
+    const state = await one.standby.stop()
+
+    expect(hadAll).toBe(true)
+    expect(state.position('words')).toBeUndefined()
+  })
+
+  test('writes nothing after it has stopped', async () => {
+    await using one = await standbyOf('a')
+
+    const state = await one.standby.stop()
+    await one.follow()
+
+    expect(state.position('words')).toBeUndefined()
+    expect(one.failures).toEqual([])
+  })
+})
