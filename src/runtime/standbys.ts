@@ -71,12 +71,12 @@ export class Standbys {
     return taken.promise
   }
 
+  /** A look that a broker keeps waiting is left behind: it has nothing to tell any more. */
   async close(): Promise<void> {
     this.#controller.abort()
     await this.#change(async () => {
       await closeAll([...this.#tasks.values()].map((task) => () => this.#drop(task)))
     })
-    await this.#polling
   }
 
   /** One at a time; a failure is told, and the next change goes on. */
@@ -125,12 +125,14 @@ export class Standbys {
     const tasks = [...this.#tasks.values()]
     try {
       const ranges = await broker.offsets(tasks.flatMap(({ changelogs }) => changelogs))
+      if (this.#controller.signal.aborted) return
       const ends = new Map(ranges.map((range) => [partitionKey(range), range.latest]))
       for (const task of tasks) {
         observer.standby?.({ task: task.id, lag: task.lag(ends) })
         task.follow(ends)
       }
     } catch (error) {
+      if (this.#controller.signal.aborted) return
       logger.warn({ error: reasonOf(error) }, 'the standbys do not know how far the changelogs have come')
     }
   }
