@@ -169,7 +169,11 @@ export class TaskManager {
     const { clock, logger, commitOffsets } = this.#options
     if (marks.length === 0) return
     try {
-      await retrying(() => commitOffsets(marks), { clock, logger, signal, what: 'committing the marks' })
+      // An attempt that is answered too late is refused by the group, which has gone on.
+      await before(
+        signal,
+        retrying(() => commitOffsets(marks), { clock, logger, signal, what: 'committing the marks' }),
+      )
     } catch (error) {
       logger.warn({ error: reasonOf(error) }, 'the marks of a hand-over could not be committed')
     }
@@ -181,4 +185,17 @@ function isSame(task: Task, partitions: readonly TopicPartition[] | undefined): 
   return (
     task.partitions.length === wanted.size && task.partitions.every((partition) => wanted.has(partitionKey(partition)))
   )
+}
+
+/** Throws the signal's reason when it aborts first; the work goes on unwatched. */
+async function before(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }

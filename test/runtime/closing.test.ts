@@ -108,3 +108,17 @@ describe('a processor that cannot be closed', () => {
     expect(sink.state).toBe('closed')
   })
 })
+
+test('a close does not wait longer than its deadline for a coordinator that never answers', async () => {
+  await using group = await ScriptedGroup.open()
+  const instance = await runningIn(group, { topology: plainTopologyTo(new RecordingSink()), closeDeadlineMs: 2_000 })
+  const silence = Promise.withResolvers<void>()
+  group.onCommit = () => silence.promise
+  const began = group.clock.now()
+
+  await finishing(group.clock, instance.close())
+  silence.resolve()
+
+  expect(group.clock.now() - began).toBeLessThan(2_500)
+  expect(group.left).toBe(true)
+})

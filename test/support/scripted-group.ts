@@ -46,8 +46,8 @@ export class ScriptedGroup implements AsyncDisposable {
   readonly broker: Broker
   /** Every commit that was accepted, in order. */
   readonly commits: CommitOffset[] = []
-  /** Called before a commit is accepted; what it throws is the answer. */
-  onCommit: (offsets: readonly CommitOffset[]) => void = () => undefined
+  /** Called before a commit is accepted, which waits for it; what it throws is the answer. */
+  onCommit: (offsets: readonly CommitOffset[]) => unknown = () => undefined
   /** The last step before a record reaches the instance. */
   deliver: (record: LogRecord) => LogRecord = (record) => record
   /** The instance has left the group. */
@@ -167,7 +167,7 @@ export class ScriptedGroup implements AsyncDisposable {
   }
 
   async #commit(offsets: readonly CommitOffset[]): Promise<void> {
-    this.onCommit(offsets)
+    await this.onCommit(offsets)
     for (const { partition } of offsets)
       if (!this.#owned.includes(partition)) throw new StreamError('MEMBER_FENCED', `${partition} is not yours`)
     this.commits.push(...offsets)

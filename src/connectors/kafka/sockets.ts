@@ -18,6 +18,8 @@ export class Sockets {
       ? connectTls({ host, port, ...name, ...ssl }, onConnect)
       : connectPlain({ host, port }, onConnect)
     socket.setKeepAlive(true, keepAliveMs)
+    // KafkaJS lets go of a dead connection again and again, and each time Node takes note for when it is made: no reason to warn of a leak.
+    socket.setMaxListeners(0)
     this.#open.add(socket)
     socket.once('close', () => this.#open.delete(socket))
     return socket
