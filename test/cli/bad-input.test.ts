@@ -42,6 +42,9 @@ describe('the command line refuses with one sentence', () => {
     ['an unknown command', () => ['inedx'], 2, /^USAGE: unknown command 'inedx'/],
     ['a missing argument', () => ['index'], 2, /^USAGE: missing required argument 'source'/],
     ['a number of hits that is no number', () => ['search', 'x', '-k', 'many'], 2, /^USAGE: .*whole number/],
+    ['a number of hits beyond reason', () => ['search', 'x', '-k', '1e300'], 2, /^USAGE: .*whole number from 1 to/],
+    ['a search for nothing', () => ['search', ''], 2, /^USAGE: there is nothing to look for\. /],
+    ['a search for white space', () => ['search', ' ', '\t\n'], 2, /^USAGE: there is nothing to look for\. /],
     [
       'a search without an index',
       ({ data }) => ['search', 'x', '--data', data],

@@ -155,7 +155,7 @@ class SqliteIndex implements VectorIndex {
   async search({ text, vector }: SearchQuery, options: SearchOptions = {}): Promise<readonly Hit[]> {
     const { thread, dimensions } = this.#opened()
     const { limit = 10, mode = 'hybrid' } = options
-    if (!Number.isInteger(limit) || limit < 1)
+    if (!Number.isSafeInteger(limit) || limit < 1)
       throw new StreamError('USAGE', `a search cannot have ${limit} hits`, { fix: 'Ask for one or more.' })
     if (mode !== 'text' && !vector)
       throw new StreamError('USAGE', `a ${mode} search needs the vector of its text`, {

@@ -82,7 +82,8 @@ export class Reader {
   async search({ vector }: SearchQuery, { limit = 10, mode = 'hybrid' }: SearchOptions): Promise<readonly Hit[]> {
     if (mode === 'text') throw usage('Qdrant finds no words yet', 'Search with mode "vector".')
     if (!vector) throw usage(`a ${mode} search needs the vector of its text`, 'Embed the text.')
-    if (!Number.isInteger(limit) || limit < 1) throw usage(`a search cannot have ${limit} hits`, 'Ask for one or more.')
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw usage(`a search cannot have ${limit} hits`, 'Ask for one or more.')
     checkVector(vector, this.#facts.dimensions, 'the query')
     const query: unknown = JSON.parse(writeVector(vector))
     const { points } = await this.#ask<{ points: readonly (RawPoint & { readonly score: number })[] }>('query', {
