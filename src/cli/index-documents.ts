@@ -4,6 +4,7 @@ import type { Feed } from '../topology/feed.ts'
 import { DocumentIndex } from './document-index.ts'
 import { defaultMaxDocumentBytes } from './documents.ts'
 import { deadLetterTopic, type GivenUpDocument } from './given-up-documents.ts'
+import { ownName, shellWord } from './own-name.ts'
 import { ProgressDisplay } from './progress.ts'
 import { sourceAt } from './source-feed.ts'
 import { StopSignals } from './stop-signals.ts'
@@ -111,10 +112,11 @@ function report(summary: IndexSummary, givenUp: readonly GivenUpDocument[], opti
     return
   }
   const { documents, chunks, seconds } = summary
+  const place = options.data === defaultDataDirectory ? '' : ` --data ${shellWord(options.data)}`
   const lines = [
     `documents: ${documents.new} new, ${documents.changed} changed, ${documents.metadataOnly} with new metadata only, ${documents.unchanged} unchanged, ${documents.deleted} deleted`,
     `chunks:    ${chunks.embedded} embedded, ${chunks.reused} reused, ${chunks.deleted} deleted (${seconds} s)`,
-    `next:      millrace search "..." --data ${options.data}`,
+    `next:      ${ownName()} search "..."${place}`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }

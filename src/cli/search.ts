@@ -4,6 +4,7 @@ import { StreamError } from '../errors.ts'
 import type { Hit } from '../model.ts'
 import type { SearchOptions } from '../topology/processor.ts'
 import { queryDeadlineMs } from './document-index.ts'
+import { excerptOf } from './excerpt.ts'
 import { wholeNumber } from './whole-number.ts'
 import { type Card, defaultDataDirectory, embedderFor, indexForReading, requireCard, workspaceAt } from './workspace.ts'
 
@@ -26,7 +27,9 @@ export function searchCommand(): Command {
 }
 
 async function search(words: readonly string[], { data, k, mode, json }: SearchCommandOptions): Promise<void> {
-  const text = words.join(' ')
+  const text = words.join(' ').trim()
+  if (text === '')
+    throw new StreamError('USAGE', 'there is nothing to look for', { fix: 'Give a question or some words.' })
   const card = await requireCard(data)
   const embedder = embedderFor(card.model, { workers: 1 })
   const index = indexForReading(workspaceAt(data))
@@ -36,7 +39,7 @@ async function search(words: readonly string[], { data, k, mode, json }: SearchC
     await index.open({ id: card.pipeline, dimensions: embedder.dimensions })
     const [vector] = mode === 'text' ? [] : await embedder.embed([text], AbortSignal.timeout(queryDeadlineMs))
     const hits = await index.search({ text, ...(vector && { vector }) }, { limit: k, mode })
-    const lines = hits.map((hit, rank) => (json ? asJson(hit, rank + 1) : asText(hit, rank + 1)))
+    const lines = hits.map((hit, rank) => (json ? asJson(hit, rank + 1) : asText(hit, rank + 1, text)))
     process.stdout.write(lines.length > 0 ? `${lines.join('\n')}\n` : json ? '' : 'nothing found\n')
   } finally {
     await index.close()
@@ -58,11 +61,7 @@ function asJson({ id, score, payload }: Hit, rank: number): string {
   return JSON.stringify({ rank, score, id, key: source, heading, text: payload.content })
 }
 
-const excerptLength = 240
-
-function asText({ score, payload }: Hit, rank: number): string {
+function asText({ score, payload }: Hit, rank: number, query: string): string {
   const { source, heading } = payload.metadata
-  const excerpt = payload.content.replace(/\s+/g, ' ').trim()
-  const shown = excerpt.length > excerptLength ? `${excerpt.slice(0, excerptLength)} ...` : excerpt
-  return `${rank}. ${source}${heading ? `  (${heading})` : ''}  ${score.toFixed(4)}\n   ${shown}`
+  return `${rank}. ${source}${heading ? `  (${heading})` : ''}  ${score.toFixed(4)}\n   ${excerptOf(payload.content, query)}`
 }
