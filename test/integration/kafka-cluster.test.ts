@@ -83,6 +83,28 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka of three brokers', () => {
     }
     expect(member.journal).toEqual(['member assigned 0 1 2 3 4 5'])
   }, 240_000)
+
+  test('takes a write as soon as enough replicas are in sync again, and loses nothing meanwhile', async () => {
+    const topic = await log.topic(1, { settings: { ...keepingOldRecords, 'min.insync.replicas': '3' } })
+    const place = { topic, partition: 0 }
+    const producer = await log.producer()
+    await producer.send([text(place, 'before')])
+    const [server] = cluster.servers
+    let isWritten = false
+
+    await server?.kill()
+    const sending = producer.send([text(place, 'kept')]).then(() => {
+      isWritten = true
+    })
+    const waited = Date.now() + 8_000
+    await log.eventually(() => expect(Date.now()).toBeGreaterThan(waited))
+    const wasWritten = isWritten
+    await server?.restart()
+    await sending
+
+    expect(wasWritten).toBe(false)
+    expect(valuesOf(await log.read(place))).toEqual(['before', 'kept'])
+  }, 120_000)
 })
 
 /** False when nobody can say whether it was committed. */
