@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { StreamError } from './errors.ts'
+import { factOfAll, StreamError } from './errors.ts'
 
 const kib = 1024
 const mib = 1024 * kib
@@ -116,13 +116,7 @@ export function parseSettings(input: RuntimeSettingsInput): RuntimeSettings {
   const result = runtimeSettings.safeParse(input)
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'settings'}: ${issue.message}`)
-  throw new StreamError(
-    'CONFIG_INVALID',
-    `${problems.length} setting(s) are wrong:\n  - ${problems.join('\n  - ')}\n`,
-    {
-      details: { problems },
-    },
-  )
+  throw new StreamError('CONFIG_INVALID', factOfAll('the configuration', problems), { details: { problems } })
 }
 
 /** The dead-letter topic of an application. */

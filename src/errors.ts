@@ -131,7 +131,7 @@ export class StreamError extends Error {
   constructor(code: ErrorCode, fact: string, options: StreamErrorOptions = {}) {
     const definition: ErrorDefinition = errorTable[code]
     const fix = options.fix ?? definition.fix
-    super(`${code}: ${fact}${/[.!?]$/.test(fact) ? '' : '.'} ${fix}`, { cause: options.cause })
+    super(`${code}: ${ended(fact)}${fix}`, { cause: options.cause })
     this.name = 'StreamError'
     this.code = code
     this.reaction = definition.reaction
@@ -140,6 +140,23 @@ export class StreamError extends Error {
     this.fix = fix
     this.details = options.details ?? {}
   }
+}
+
+/** A fact that ends with a list has its fix on a line of its own. */
+function ended(fact: string): string {
+  if (fact.endsWith('\n')) return fact
+  return /[.!?]$/.test(fact) ? `${fact} ` : `${fact}. `
+}
+
+/**
+ * What is wrong with something, a line each: a fact for a StreamError.
+ *
+ * @example
+ * factOfAll('the topology', ['node "a" has no name']) // the topology has 1 problem:\n  - node "a" has no name\n
+ */
+export function factOfAll(owner: string, problems: readonly string[]): string {
+  const lines = problems.map((problem) => `  - ${problem}\n`).join('')
+  return `${owner} ${problems.length === 1 ? 'has 1 problem' : `has ${problems.length} problems`}:\n${lines}`
 }
 
 /** True for a StreamError of any copy of this package in the process. */

@@ -39,11 +39,12 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const topology = await loadTopology(file)
   const logger = jsonLogger(options.verbose ? 'debug' : 'info')
   await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
-  // Nothing is begun yet, and a connection that is being made cannot be called back.
-  if (!(await doneBefore(stop.signal, broker.open()))) process.exit(0)
   const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
   const settings = { application, stateDirectory: options.state, ...options.set }
+  // Checks the settings: what is wrong with them is told without a broker.
   const runtime = new StreamRuntime({ topology, broker, logger, ...settings })
+  // Nothing is begun yet, and a connection that is being made cannot be called back.
+  if (!(await doneBefore(stop.signal, broker.open()))) process.exit(0)
   runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))
   const closeFailed = new Promise<never>((_, reject) => {
     stop.signal.addEventListener('abort', () => void runtime.close().catch(reject))
@@ -64,6 +65,11 @@ function collectSetting(text: string, previous: Partial<RuntimeSettings>): Parti
   if (!(name in runtimeSettings.shape) || rest.length === 0) {
     throw new InvalidArgumentError(`Known are ${Object.keys(runtimeSettings.shape).join(', ')}, as name=value.`)
   }
-  const value = rest.join('=')
-  return { ...previous, [name]: /^\d+$/.test(value) ? Number(value) : value }
+  return { ...previous, [name]: settingValue(name as keyof RuntimeSettings, rest.join('=')) }
+}
+
+/** A number where the setting takes no text, so that what is said about it is about the number. */
+function settingValue(name: keyof RuntimeSettings, text: string): string | number {
+  const isText = runtimeSettings.shape[name].safeParse(text).success
+  return isText || text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
 }

@@ -1,4 +1,4 @@
-import { StreamError } from '../errors.ts'
+import { factOfAll, StreamError } from '../errors.ts'
 import type { StoreSpec } from '../state/store.ts'
 import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
@@ -49,10 +49,7 @@ export class TopologyBuilder {
   build(): Topology {
     const problems = validate(this.#draft)
     if (problems.length > 0) {
-      const list = problems.map((problem) => `\n  - ${problem}`).join('')
-      throw new StreamError('TOPOLOGY_INVALID', `the topology has ${problems.length} problem(s):${list}\n`, {
-        details: { problems },
-      })
+      throw new StreamError('TOPOLOGY_INVALID', factOfAll('the topology', problems), { details: { problems } })
     }
     return finishGraph(this.#draft)
   }

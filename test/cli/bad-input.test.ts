@@ -70,13 +70,22 @@ describe('the command line refuses with one sentence', () => {
       'a topology with mistakes',
       ({ file }) => ['describe', file('wrong.ts')],
       78,
-      /^TOPOLOGY_INVALID: the topology has 1 problem\(s\):\n {2}- the topology reads no topic\n/,
+      /^TOPOLOGY_INVALID: the topology has 1 problem:\n {2}- the topology reads no topic\nCorrect each of the listed problems\.\n$/,
     ],
     [
       'a broker that does not answer',
       ({ file }) => ['run', file('good.ts'), '--brokers', '127.0.0.1:1'],
       1,
       /^BROKER_UNREACHABLE: .*127\.0\.0\.1:1/m,
+    ],
+    [
+      'settings that are out of bounds, before it looks for a broker',
+      ({ file }) => [
+        ...['run', file('good.ts'), '--brokers', '127.0.0.1:1'],
+        ...['--set', 'commitIntervalMs=-1', '--set', 'offsetReset=never', '--set', 'closeDeadlineMs=soon'],
+      ],
+      78,
+      /^CONFIG_INVALID: the configuration has 3 problems:\n {2}- commitIntervalMs: Too small: expected number to be >=1\n {2}- closeDeadlineMs: .*expected number, received string\n {2}- offsetReset: .*\nCorrect the named settings\.\n$/,
     ],
     [
       'an unknown setting',
