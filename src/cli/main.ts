@@ -1,10 +1,9 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --disable-warning=ExperimentalWarning
 import { setFlagsFromString } from 'node:v8'
 import { exit } from './exit.ts'
 import { createProgram } from './program.ts'
 
 // On a machine with much memory V8 lets a heap grow by hundreds of megabytes before it looks for garbage. This process lives beside
-// brokers and databases: it had rather look more often. The size of the young generation can only be set on the command line, above.
+// brokers and databases: it had rather look more often. The size of the young generation can only be set on the command line: see bin.ts.
 setFlagsFromString('--heap-growing-percent=30')
 
 // Whoever reads our output may stop early, as `head` does.
