@@ -25,7 +25,11 @@ export class Reachability {
     const { name, addresses, clock, logger } = this.#options
     if (this.#goneSince !== undefined || retryCount + 1 < addresses) return
     this.#goneSince = clock.now()
-    logger.warn({ reason }, `${name} cannot be reached; it is tried again`)
+    // KafkaJS says first what it does about it.
+    logger.warn(
+      { reason: reason.replace(/^Failed to connect to seed broker, [^:]*: /, '') },
+      `${name} cannot be reached; it is tried again`,
+    )
   }
 
   /** Notices the connections of a cluster that are made after the brokers were gone. */

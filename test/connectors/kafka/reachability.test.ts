@@ -32,7 +32,10 @@ describe('brokers that go and come back', () => {
     leave()
     for (let attempt = 0; attempt < 90; attempt++) {
       await expect(brokerPool.connect()).rejects.toThrow()
-      reachability.failed('ECONNREFUSED', attempt)
+      reachability.failed(
+        'Failed to connect to seed broker, trying another broker from the list: ECONNREFUSED',
+        attempt,
+      )
     }
     clock.advance(40_000)
     comeBack()
