@@ -20,6 +20,8 @@ export interface NodeGraphOptions {
   readonly clock: Clock
   readonly recordDeadlineMs: number
   readonly writerOf: (sinkNode: string) => RecordWriter
+  /** A record passes again, because what failed may pass. */
+  readonly retried: (node: string, error: StreamError) => void
   /** Deals with a record that a node failed: resolves when it is skipped or safely dead-lettered; never rejects. */
   readonly giveUp: (failed: FailedRecord) => Promise<void>
 }
@@ -228,8 +230,10 @@ export class NodeGraph {
     const { failure, inFlight } = pass
     if (failure) this.#takeBack(pass.visits, pass)
     if (!failure) end.done()
-    else if (failure.error.reaction === 'retry') end.again()
-    else {
+    else if (failure.error.reaction === 'retry') {
+      this.#options.retried(failure.node, failure.error)
+      end.again()
+    } else {
       this.#takeBack(inFlight.visits, pass)
       this.#options.giveUp({ ...failure, inFlight }).then(end.done)
     }

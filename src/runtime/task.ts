@@ -20,6 +20,7 @@ import { sizeOf } from './partition-queue.ts'
 import { Progress } from './progress.ts'
 import { Punctuation } from './punctuation.ts'
 import type { RecoveryMark } from './recovery-mark.ts'
+import { RetryLog } from './retry-log.ts'
 import type { RecordWriter, RunningProcessor } from './running-nodes.ts'
 import { partitionKey, type TakenRecord, TaskInputs, type TaskPartition } from './task-inputs.ts'
 
@@ -93,10 +94,12 @@ export class Task {
       failed: (error) => this.#fail(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
       changed: options.wake,
     })
+    const retries = new RetryLog(options.id, clock, options.logger)
     this.#graph = new NodeGraph({
       ...options,
       services: this.#services(),
       recordDeadlineMs: settings.recordDeadlineMs,
+      retried: (node, error) => retries.note(node, error),
       giveUp: (failed) => this.#giveUp(failed),
     })
   }
