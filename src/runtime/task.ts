@@ -173,8 +173,9 @@ export class Task {
     this.#options.wake()
   }
 
+  /** Also while suspended: a kept task is given records from its position on before its open mark is committed and it starts. */
   add(partition: TopicPartition, batch: ReadBatch): void {
-    if (this.#phase === 'running' || this.#phase === 'restoring') this.#inputs.add(partition, batch)
+    if (this.#phase !== 'closed') this.#inputs.add(partition, batch)
   }
 
   /** Takes records until the queues are empty, a bound is reached or `until` has come. True when it took any. */

@@ -128,6 +128,27 @@ describe('a task that misses the deadline of a revocation', () => {
 })
 
 describe('a rebalance', () => {
+  test('loses nothing that a kept task is given before its open mark is committed', async () => {
+    const sink = new RecordingSink()
+    await using group = await ScriptedGroup.open()
+    await using instance = await runningIn(group, { topology: plainTopologyTo(sink) })
+    await group.write(0, 'one')
+    await finishing(group.clock, instance.drain())
+    await finishing(group.clock, group.revoke())
+    const committing = Promise.withResolvers<void>()
+    group.onCommit = () => committing.promise
+
+    await group.assign(0)
+    await group.write(0, 'two')
+    committing.resolve()
+    await finishing(group.clock, instance.drain())
+    await group.write(0, 'three')
+    await finishing(group.clock, instance.drain())
+
+    expect(sink.written).toEqual(['0_0 one', '0_0 two', '0_0 three'])
+    expect(group.committed()).toMatchObject({ offset: 3 })
+  })
+
   test('does not fail an instance whose restore ends after its partitions were taken away', async () => {
     await using before = await ScriptedGroup.open()
     const topology = topologyTo(new RecordingSink(), (stream) => stream.process(dedupe('known')))
