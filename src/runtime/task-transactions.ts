@@ -77,10 +77,9 @@ export class TaskTransactions {
 
   async #attempt(content: TransactionContent, signal: AbortSignal): Promise<readonly number[] | RefusedOutput> {
     const { outputs, changelogs, offsets } = content
-    if (!this.#producer) requireLease(this.#options.lease)
-    this.#producer ??= await this.#options.openProducer()
+    const producer = this.#producer ?? (await this.#reopen())
     signal.throwIfAborted()
-    const transaction = await this.#producer.begin()
+    const transaction = await producer.begin()
     const refused = await sendOutputs(transaction, outputs)
     if (refused) {
       await this.#discard()
@@ -96,6 +95,16 @@ export class TaskTransactions {
       throw new StreamError('COMMIT_UNKNOWN', 'the broker did not say whether a transaction is committed', { cause })
     }
     return written
+  }
+
+  /** Asked again afterwards: an instance that was frozen meanwhile has fenced its successor, and would commit what that has done. */
+  async #reopen(): Promise<Producer> {
+    const { lease, openProducer } = this.#options
+    requireLease(lease)
+    const producer = await openProducer()
+    this.#producer = producer
+    requireLease(lease)
+    return producer
   }
 
   async #discard(): Promise<void> {

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { StreamError } from '../../src/errors.ts'
+import { silentLogger } from '../../src/logger.ts'
+import type { Producer, Transaction } from '../../src/runtime/broker.ts'
+import { TaskTransactions } from '../../src/runtime/task-transactions.ts'
+import { settled } from '../support/instance.ts'
+
+/** Every transaction of it fails with its offsets, or commits; it is closed once it was thrown away. */
+class ScriptedProducer implements Producer {
+  readonly #fails: boolean
+  commits = 0
+  isClosed = false
+
+  constructor(fails: boolean) {
+    this.#fails = fails
+  }
+
+  async send(): Promise<never> {
+    throw new StreamError('ILLEGAL_STATE', 'outside of a transaction')
+  }
+
+  async begin(): Promise<Transaction> {
+    return {
+      send: async (records) => records.map(() => 0),
+      sendOffsets: async () => {
+        if (this.#fails) throw new StreamError('PRODUCE_FAILED', 'the broker is away')
+      },
+      commit: async () => {
+        this.commits++
+      },
+      abort: async () => undefined,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+  }
+}
+
+test('a producer during whose opening the lease ran out, as in a freeze, commits nothing before the lease is back', async () => {
+  // given: the first producer fails, and the lease ends while the second one is opened
+  const clock = new ManualClock()
+  const lease = { held: true }
+  const producers: ScriptedProducer[] = []
+  const openProducer = async () => {
+    const producer = new ScriptedProducer(producers.length === 0)
+    producers.push(producer)
+    if (producers.length === 2) lease.held = false
+    return producer
+  }
+  const signal = new AbortController().signal
+  const options = { group: 'group', openProducer, lease, clock, logger: silentLogger }
+  const transactions = await TaskTransactions.open(options, signal)
+  const offsets = [{ topic: 'in', partition: 0, offset: 1 }]
+
+  // when: it is tried again, first without the lease and then with it
+  const committing = transactions.commit({ outputs: [], changelogs: [], offsets }, signal)
+  for (let second = 0; second < 60; second++) {
+    await settled()
+    clock.advance(1_000)
+  }
+  const withoutLease = producers.map(({ commits, isClosed }) => ({ commits, isClosed }))
+  lease.held = true
+  for (let second = 0; second < 11; second++) {
+    await settled()
+    clock.advance(1_000)
+  }
+  await committing
+
+  expect(withoutLease).toEqual([
+    { commits: 0, isClosed: true },
+    { commits: 0, isClosed: true },
+  ])
+  expect(producers.map(({ commits }) => commits)).toEqual([0, 0, 1])
+})
