@@ -1,5 +1,6 @@
 import { ClassicLevel, type Iterator } from 'classic-level'
 import { reasonOf, StreamError } from '../errors.ts'
+import { makeFolder } from './make-folder.ts'
 import type { ByteChange, ByteEntry, ByteRange, ByteStore, WriteOptions } from './store.ts'
 
 export interface LevelStoreOptions {
@@ -43,6 +44,7 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     ...(options.maxOpenFiles !== undefined && { maxOpenFiles: options.maxOpenFiles }),
   })
   try {
+    await makeFolder(directory)
     await level.open()
   } catch (error) {
     throw storeError(directory, error)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -46,6 +47,12 @@ describe('a store on LevelDB', () => {
     await after.close()
 
     expect(during).toMatchObject({ code: 'STATE_LOCKED' })
+  })
+
+  test.runIf(existsSync('/proc/self'))('says that it cannot be where no folder can be made', async () => {
+    const opened = openLevelStore('/proc/nowhere/store')
+
+    await expect(opened).rejects.toMatchObject({ code: 'STATE_IO' })
   })
 
   test('reports damaged and vanished files as STATE_CORRUPT', async () => {
