@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isGone } from '../connectors/files/file-errors.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
@@ -17,7 +17,6 @@ export interface WorkspaceLock extends AsyncDisposable {
 export async function lockWorkspace(data: string): Promise<WorkspaceLock> {
   const { lockDirectory } = workspaceAt(data)
   try {
-    await mkdir(data, { recursive: true })
     return await openLevelStore(lockDirectory, { cacheBytes: 64 * 1024, writeBufferBytes: 64 * 1024 })
   } catch (error) {
     if (isStreamError(error) && error.code === 'STATE_LOCKED') {
@@ -75,8 +74,8 @@ function refuseOther(data: string, known: Card, claim: Claim): void {
 /** A folder without a card is nobody's workspace: it is filled only where nothing of it is in the way, and never emptied. */
 async function refuseForeign(data: string, reindex: boolean): Promise<void> {
   const { cardFile, lockDirectory } = workspaceAt(data)
-  // A claim that was cut off leaves these.
-  const begun = [basename(lockDirectory), `${basename(cardFile)}.new`]
+  // A claim that was cut off leaves these, the card empty.
+  const begun = [basename(lockDirectory), basename(cardFile), `${basename(cardFile)}.new`]
   const found = (await namesIn(data)).filter((name) => !begun.includes(name))
   const inTheWay = reindex ? found : found.filter((name) => contents(data).includes(name))
   const [first] = inTheWay

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { embeddedBroker } from '../connectors/embedded/broker.ts'
 import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
@@ -6,6 +6,7 @@ import { isGone } from '../connectors/files/file-errors.ts'
 import { type Embedder, hash, onnx } from '../embed/index.ts'
 import { StreamError, toStreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
+import { makeFolder } from '../state/make-folder.ts'
 import type { VectorIndex } from '../topology/processor.ts'
 
 /**
@@ -66,6 +67,8 @@ export async function readCard(data: string): Promise<Card | undefined> {
     if (isGone(error)) return undefined
     throw toStreamError(error, 'STATE_IO', `${cardFile} cannot be read`)
   }
+  // What a full disk or a power cut left of a card that was never written.
+  if (text === '') return undefined
   const card = parsed(text)
   if (card?.format === 1 && typeof card.model === 'string' && typeof card.pipeline === 'string') return card as Card
   throw new StreamError('STATE_FORMAT', `${cardFile} was not written by this version of Millrace`, {
@@ -90,16 +93,23 @@ export async function requireCard(data: string): Promise<Card> {
   })
 }
 
-/** Whole or not at all, also in a crash. */
+/** Whole or not at all, also in a crash, a power cut or on a full disk. */
 export async function writeCard(data: string, card: Card): Promise<void> {
   const { cardFile } = workspaceAt(data)
   try {
-    await mkdir(data, { recursive: true })
-    await writeFile(`${cardFile}.new`, `${JSON.stringify(card)}\n`)
+    await makeFolder(data)
+    await writeSynced(`${cardFile}.new`, `${JSON.stringify(card)}\n`)
     await rename(`${cardFile}.new`, cardFile)
   } catch (error) {
     throw toStreamError(error, 'STATE_IO', `the folder ${data} cannot be written`)
   }
+}
+
+async function writeSynced(file: string, text: string): Promise<void> {
+  await using handle = await open(file, 'w')
+  await handle.writeFile(text)
+  // A new name may reach the disk before the bytes behind it.
+  await handle.sync()
 }
 
 export function openLog(workspace: Workspace): Broker {

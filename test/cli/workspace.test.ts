@@ -120,6 +120,17 @@ describe('a folder for the index', { timeout }, () => {
     expect(summary.documents).toMatchObject({ new: 0, unchanged: 2 })
   })
 
+  test.each(['--json', '--reindex'])('whose card was never written, on a full disk, is filled (%s)', async (flag) => {
+    await using folder = await documentFolder({ ...two, 'data/workspace.json': '', 'data/workspace.json.new': '{"f' })
+
+    const search = await folder.run('search', 'apples', '--data', 'data')
+    const { code } = await folder.index('docs', flag)
+
+    expect(search.stderr).toMatch(/^INDEX_MISSING/)
+    expect(code).toBe(0)
+    expect(await folder.indexed()).toEqual(['a.md', 'b.md'])
+  })
+
   test('whose card cannot be read is not taken for an empty one', async () => {
     await using folder = await documentFolder(two)
     await mkdir(join(folder.path, 'data/workspace.json'), { recursive: true })
