@@ -51,6 +51,20 @@ describe('reading a change stream', () => {
     expect([...names]).toEqual([`stream:${realpathSync(folder)}/changes.jsonl`])
   })
 
+  test('a time that no log knows, and a key with half of a character, are skipped by name', async () => {
+    const odd = [upsert('a', '', { time: 1e300 }), upsert('k\ud800', 'one'), removal('k\ud801')]
+    writeFileSync(path, lines(upsert('a', ''), ...odd, upsert('b', '', { time: 8.64e15 }), upsert('🙂', '')))
+
+    const { records, problems } = await readAll(changeStream({ path }))
+
+    expect(records.map(({ key }) => key)).toEqual(['a', 'b', '🙂'])
+    expect(problems).toEqual([
+      { place: `${path} line 2`, reason: 'the time 1e+300 is after the last one that there is' },
+      { place: `${path} line 3`, reason: 'the key "k\\ud800" has half of a character (a lone surrogate)' },
+      { place: `${path} line 4`, reason: 'the key "k\\ud801" has half of a character (a lone surrogate)' },
+    ])
+  })
+
   test('a value is the line without key and op, with the key as path', async () => {
     writeFileSync(path, lines(upsert('a.md', 'one', { author: 'Ada', n: 7 })))
 
