@@ -110,11 +110,17 @@ async function format(classPath: string, directory: string): Promise<void> {
       '',
     ].join('\n'),
   )
-  const clusterId = randomBytes(16).toString('base64url')
-  const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
+  const tool = ['kafka.tools.StorageTool', 'format', '-t', newClusterId(), '-c', properties]
   await run('java', ['-XX:TieredStopAtLevel=1', '-cp', classPath, ...tool], { timeout: 60_000 })
   // A format that went wrong would otherwise be found only by the first broker that uses it.
   await readFile(join(directory, 'meta.properties'))
+}
+
+/** A random UUID as Kafka writes it. The tool takes one that begins with `-` for an option: a first byte below 128 is a letter. */
+export function newClusterId(random: (size: number) => Buffer = randomBytes): string {
+  const bytes = random(16)
+  bytes[0] = (bytes[0] ?? 0) & 0x7f
+  return bytes.toString('base64url')
 }
 
 async function javaVersion(): Promise<number | undefined> {
