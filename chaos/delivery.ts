@@ -94,7 +94,7 @@ function recordOf({ key, op, text }: ChangeEvent, place: number, options: Produc
 }
 
 /** Tries until the broker has confirmed. */
-class PersistentSender {
+export class PersistentSender {
   readonly #broker: Broker
   readonly #onProblem: (problem: string) => void
   #producer: Producer | undefined

@@ -17,8 +17,6 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 const partitions = 6
 const sessionTimeoutMs = 3_000
 const freezes = Number(process.env.MILLRACE_FREEZES ?? 2)
-/** Of the stream; each freeze has documents of its own, so that no later version hides what it broke. */
-const eventsEach = 500
 const burst = 10
 const burstEveryMs = 120
 /** So many document writes of the victim make sure that more of them are under way. */
@@ -55,26 +53,28 @@ builder
 export default builder.build()
 `
 
-/** The documents of one freeze. */
-const documentsOf = (freeze: number): ChangeEvent[] =>
-  changeStream(book500)
-    .slice(0, eventsEach)
-    .map((event) => ({ ...event, key: `freeze ${freeze}/${event.key}` }))
+const stream = changeStream(book500)
 
-/** Writes events in bursts until it is told to stop. Returns what it has written. */
+/** The stream of one freeze. It has documents of its own, so that no later version hides what it broke. */
+const streamOf = (freeze: number): ChangeEvent[] =>
+  stream.map((event) => ({ ...event, key: `freeze ${freeze}/${event.key}` }))
+
+/** Writes the events in bursts, again from the first after the last, until it is told to stop. Returns what it has written. */
 function load(broker: Broker, topic: string, events: readonly ChangeEvent[]): () => Promise<readonly ChangeEvent[]> {
   let isStopped = false
-  let written = 0
+  const written: ChangeEvent[] = []
   const running = (async () => {
-    for (; !isStopped && written < events.length; written += burst) {
-      await produceEvents(broker, events.slice(written, written + burst), { topic, partitions })
+    for (let at = 0; !isStopped; at = (at + burst) % events.length) {
+      const next = events.slice(at, at + burst)
+      await produceEvents(broker, next, { topic, partitions })
+      written.push(...next)
       await new Promise((resolve) => setTimeout(resolve, burstEveryMs))
     }
   })()
   return async () => {
     isStopped = true
     await running
-    return events.slice(0, written)
+    return written
   }
 }
 
@@ -126,7 +126,7 @@ test.skipIf(kafkaBrokers.length === 0)(
       // given: both at work on documents that go on arriving
       const [victim, other] = freeze % 2 === 0 ? (['one', 'two'] as const) : (['two', 'one'] as const)
       const start = watch.writes.length
-      const stop = load(broker, topic, documentsOf(freeze))
+      const stop = load(broker, topic, streamOf(freeze))
       await instances.hold(() => [victim, other].every((name) => writesSince(start, name).length >= writesBefore))
 
       // when: one is frozen until the other has written to all of its partitions, and goes on
