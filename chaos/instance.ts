@@ -17,7 +17,7 @@ export interface InstanceOptions {
   /** For states, logs and counters of all instances. */
   readonly folder: string
   /** Settings of the runtime. */
-  readonly settings: Readonly<Record<string, number>>
+  readonly settings: Readonly<Record<string, number | string>>
   readonly indexTimeoutMs: number
   /** How long a process may take to exit after TERM. */
   readonly exitWithinMs: number

@@ -1,4 +1,4 @@
-/** `npm run chaos -- --seed N --minutes M [--json] [--stream FILE] [--verbose] [--calm] [--keep]` */
+/** `npm run chaos -- --seed N --minutes M [--guarantee G] [--json] [--stream FILE] [--verbose] [--calm] [--keep]` */
 import { rm } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { reasonOf } from '../src/errors.ts'
@@ -6,7 +6,7 @@ import { book500 } from '../test/support/change-stream.ts'
 import { missingForKafka } from '../test/support/kafka-distribution.ts'
 import { Journal } from './journal.ts'
 import { reportOf } from './report.ts'
-import { type ChaosOptions, planOf, runChaos } from './run.ts'
+import { type ChaosOptions, guarantees, planOf, runChaos } from './run.ts'
 import { sentenceOf } from './schedule.ts'
 import { isGood, judge } from './verdict.ts'
 
@@ -15,6 +15,7 @@ const usage = `Usage: npm run chaos -- --seed N --minutes M [options]
   --seed N       whole number; the same seed gives the same schedule (default: drawn, and printed)
   --minutes M    how long things go wrong, may be a fraction (default 1)
   --stream FILE  change stream, .jsonl, .jsonl.gz or .jsonl.br (default: 500 commits of the Rust book)
+  --guarantee G  at_least_once (default) or exactly_once: for state and offsets; the index has to be right with both
   --json         the last line of stdout is a JSON object
   --verbose      print the schedule, and events as they happen
   --calm         let nothing go wrong
@@ -39,6 +40,7 @@ function checked(): Parsed | string {
       seed: { type: 'string' },
       minutes: { type: 'string', default: '1' },
       stream: { type: 'string', default: book500 },
+      guarantee: { type: 'string', default: 'at_least_once' },
       json: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       calm: { type: 'boolean', default: false },
@@ -49,7 +51,9 @@ function checked(): Parsed | string {
   const minutes = Number(values.minutes)
   if (!Number.isInteger(seed) || seed < 0) return `--seed ${values.seed} is not a whole number from 0`
   if (!(minutes > 0 && minutes <= 24 * 60)) return `--minutes ${values.minutes} is not a number above 0`
-  return { ...values, seed, minutes }
+  const guarantee = guarantees.find((known) => known === values.guarantee)
+  if (!guarantee) return `--guarantee ${values.guarantee} is none of ${guarantees.join(', ')}`
+  return { ...values, seed, minutes, guarantee }
 }
 
 async function main(): Promise<number> {

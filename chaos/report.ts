@@ -30,12 +30,12 @@ export function reportOf(facts: ChaosFacts, verdict: Verdict, journal: Journal):
 }
 
 function outlineOf({ plan, counts, watch, log, drainMs }: ChaosFacts, { summary }: Verdict): string[] {
-  const { seed, minutes, stream } = plan.options
+  const { seed, minutes, stream, guarantee } = plan.options
   const { documents, lost, orphan, embedded, extraEmbeddedShare } = summary
   const { kills, terminations, additions, freezes, brokerRestarts } = counts
   const indexFaults = plan.schedule.filter(({ kind }) => kind.startsWith('index')).length
   return [
-    `seed ${seed}, ${minutes} min, ${plan.delivery.events.length} events of ${stream}`,
+    `seed ${seed}, ${minutes} min, ${guarantee}, ${plan.delivery.events.length} events of ${stream}`,
     `  hurt: ${kills} kill -9, ${terminations} TERM, ${freezes} freezes, ${brokerRestarts} broker restarts, ${additions} additions, ${indexFaults} index faults`,
     `  saw: ${log.generations.length} generations of the group, ${log.commits.length} commits, ${watch.writes.length} document writes; drained in ${drainMs} ms`,
     `  ${documents} documents: ${lost} lost, ${orphan} orphan points, ${summary.regressions} regressions, ${summary.faults} faults`,

@@ -20,10 +20,14 @@ import type { Journal } from './journal.ts'
 import { Random } from './random.ts'
 import { type ChaosEvent, scheduleOf } from './schedule.ts'
 
+export const guarantees = ['at_least_once', 'exactly_once'] as const
+
 export interface ChaosOptions {
   readonly seed: number
   readonly minutes: number
   readonly stream: string
+  /** What state and offsets get. */
+  readonly guarantee: (typeof guarantees)[number]
   /** Nothing goes wrong: a look at the harness itself. */
   readonly calm: boolean
 }
@@ -57,7 +61,7 @@ const partitions = 6
 const sessionTimeoutMs = 5_000
 const indexTimeoutMs = 2_000
 const closeDeadlineMs = 5_000
-const settings = { sessionTimeoutMs, closeDeadlineMs, rebalanceTimeoutMs: 10_000, commitIntervalMs: 300 }
+const times = { sessionTimeoutMs, closeDeadlineMs, rebalanceTimeoutMs: 10_000, commitIntervalMs: 300 }
 /** Closing within its deadline, then leaving the group and closing connections. */
 const exitWithinMs = closeDeadlineMs + 15_000
 const startWithinMs = 60_000
@@ -90,6 +94,7 @@ export async function runChaos(plan: ChaosPlan, journal: Journal): Promise<Chaos
     journal.add(`FAULT: ${fault}`)
     faults.push(fault)
   }
+  const settings = { ...times, processingGuarantee: plan.options.guarantee }
   const place = { kafka, double, folder, journal, onFault, initial: ['a', 'b', 'c'] }
   const fleet = new Fleet({ ...place, application, topic, settings, indexTimeoutMs, exitWithinMs })
   // Whoever interrupts the harness must not leave frozen processes behind.

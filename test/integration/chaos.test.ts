@@ -35,7 +35,7 @@ describe.skipIf(!inject('kafkaServers'))(
 )
 
 describe('the schedule of a chaos run', () => {
-  const options = { seed: 7, minutes: 3, stream: book500, calm: false }
+  const options = { seed: 7, minutes: 3, stream: book500, guarantee: 'at_least_once', calm: false } as const
 
   test('is the same for the same seed, and another for another', () => {
     const plans = [options, options, { ...options, seed: 8 }].map(planOf)
@@ -66,6 +66,7 @@ describe('the schedule of a chaos run', () => {
   test.each([
     ['--seed', 'x'],
     ['--minutes', '0'],
+    ['--guarantee', 'at_most_once'],
     ['--sead', '1'],
   ])('is not made of %s %s', async (...parameters) => {
     const { code, stderr } = await chaos(...parameters)
