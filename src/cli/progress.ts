@@ -10,10 +10,11 @@ export interface ProgressState {
 
 const barWidth = 24
 const terminalIntervalMs = 100
-const linesIntervalMs = 2_000
+const linesIntervalMs = 1_000
 
 /**
- * Shows how far something is on stderr: a bar that redraws itself on a terminal, a JSON line now and then everywhere else.
+ * Shows how far something is on stderr: a bar that redraws itself on a terminal; everywhere else a JSON line when something has changed, at
+ * most one a second.
  *
  * @example
  * const progress = new ProgressDisplay(systemClock, () => ({ label: 'indexing', done, total }))
@@ -26,6 +27,8 @@ export class ProgressDisplay {
   readonly #terminal = process.stderr.isTTY === true
   #cancel: () => void
   #stopped = false
+  /** What stands there now. */
+  #shown = ''
 
   constructor(clock: Clock, state: () => ProgressState) {
     this.#clock = clock
@@ -43,10 +46,16 @@ export class ProgressDisplay {
 
   #schedule(): () => void {
     return this.#clock.after(this.#terminal ? terminalIntervalMs : linesIntervalMs, () => {
-      const state = this.#state()
-      process.stderr.write(this.#terminal ? `\r\u001b[K${bar(state)}` : `${JSON.stringify({ progress: state })}\n`)
+      this.#show(this.#state())
       this.#cancel = this.#schedule()
     })
+  }
+
+  #show(state: ProgressState): void {
+    const shown = this.#terminal ? `\r\u001b[K${bar(state)}` : `${JSON.stringify({ progress: state })}\n`
+    // Something else may have written over a bar; a line stays.
+    if (this.#terminal || shown !== this.#shown) process.stderr.write(shown)
+    this.#shown = shown
   }
 }
 
