@@ -1,4 +1,4 @@
-import type { DocumentChange } from '../model.ts'
+import type { ChunkedDocument, DocumentChange } from '../model.ts'
 import type { GivenUpEvent, NodeEvent, RuntimeObserver } from '../runtime/observer.ts'
 
 /** The last line of `index --json`. */
@@ -38,7 +38,9 @@ export class SummaryObserver implements RuntimeObserver {
 
   processed({ node, record, outputs }: NodeEvent): void {
     if (node !== this.#nodes.dedupe && node !== this.#nodes.diff) return
-    if (outputs.length === 0 && record.value !== null) this.documents.unchanged++
+    if (outputs.length === 0 && record.value !== null) {
+      this.documents[node === this.#nodes.diff && isEmpty(record.value) ? 'new' : 'unchanged']++
+    }
     if (node !== this.#nodes.diff) return
     for (const output of outputs) if (output.value !== null) this.#count(output.value as DocumentChange)
   }
@@ -54,4 +56,9 @@ export class SummaryObserver implements RuntimeObserver {
     this.chunks.reused += change.reused + change.payloads.length
     this.chunks.deleted += change.deletes.length
   }
+}
+
+/** There is nothing to write of a document without text, although `dedupe` has not seen it before. */
+function isEmpty(value: unknown): boolean {
+  return (value as ChunkedDocument).chunks.length === 0
 }

@@ -146,6 +146,16 @@ describe('a folder for the index', { timeout }, () => {
 })
 
 describe('an index', { timeout }, () => {
+  test('counts an empty document as new, and as unchanged afterwards', async () => {
+    await using folder = await documentFolder({ ...two, 'docs/empty.md': '', 'docs/blank.md': ' \n' })
+
+    const first = await folder.index('docs')
+    const second = await folder.index('docs')
+
+    expect(first.summary.documents).toMatchObject({ new: 4, unchanged: 0 })
+    expect(second.summary.documents).toMatchObject({ new: 0, unchanged: 4 })
+  })
+
   test.each([
     ['a slash at its end', 'docs/'],
     ['a dot before it', './docs'],
