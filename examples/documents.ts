@@ -1,6 +1,6 @@
 // Keeps a Qdrant collection equal to the documents of a Kafka topic.
 //
-//   millrace run examples/documents.ts --brokers 127.0.0.1:9092
+//   npm run -s millrace -- run examples/documents.ts --brokers 127.0.0.1:9092
 //
 // Start it twice, or on two machines: the consumer group spreads the partitions.
 import { json, string, TopologyBuilder } from 'millrace'
