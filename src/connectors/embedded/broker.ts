@@ -141,16 +141,18 @@ export class EmbeddedBroker implements Broker {
   async join(options: GroupOptions, listener: GroupListener): Promise<GroupMember> {
     const member = this.#open.group(options.group).join(options, listener)
     this.#members.add(member)
+    void member.gone.then(() => this.#members.delete(member))
     await member.joined
     return member
   }
 
   async producer({ transactionalId, transactionTimeoutMs }: ProducerOptions = {}): Promise<Producer> {
     const { log, transactionalProducers } = this.#open
+    const closed = (producer: Producer) => void this.#producers.delete(producer)
     const producer =
       transactionalId === undefined
-        ? new PlainProducer(log)
-        : await transactionalProducers.create(transactionalId, transactionTimeoutMs)
+        ? new PlainProducer(log, closed)
+        : await transactionalProducers.create(transactionalId, { timeoutMs: transactionTimeoutMs, closed })
     this.#producers.add(producer)
     return producer
   }

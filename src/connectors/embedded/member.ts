@@ -65,6 +65,11 @@ export class Member implements GroupMember {
     return this.#joined.promise
   }
 
+  /** Resolves when it left, failed, or its broker was closed. */
+  get gone(): Promise<true> {
+    return this.#gone.promise
+  }
+
   /** It gets no partitions any more. */
   get isLeaving(): boolean {
     return this.#leaving !== undefined || this.#isGone

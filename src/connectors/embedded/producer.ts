@@ -5,10 +5,13 @@ import type { EmbeddedLog } from './log.ts'
 /** Writes records without a transaction. */
 export class PlainProducer implements Producer {
   readonly #log: EmbeddedLog
+  readonly #told: (producer: Producer) => void
   #closed = false
 
-  constructor(log: EmbeddedLog) {
+  /** `closed` is called when nobody needs to close it any more. */
+  constructor(log: EmbeddedLog, closed: (producer: Producer) => void) {
     this.#log = log
+    this.#told = closed
   }
 
   async send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
@@ -22,5 +25,6 @@ export class PlainProducer implements Producer {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#told(this)
   }
 }

@@ -14,6 +14,13 @@ export interface TransactionContext {
   readonly clock: Clock
 }
 
+export interface TransactionalProducerOptions {
+  /** How long a transaction may stay open. Milliseconds, default 60,000. */
+  readonly timeoutMs?: number | undefined
+  /** Called when nobody needs to close the producer any more. */
+  readonly closed?: (producer: Producer) => void
+}
+
 /**
  * The current producer of each transactional id. One process owns the log, so this need not be stored: after a crash there is no older
  * producer that could still write.
@@ -27,9 +34,9 @@ export class TransactionalProducers {
   }
 
   /** Fences the older producer of the id and aborts its transaction; a commit of it that is already being written is waited for. */
-  async create(id: string, timeoutMs = defaultTransactionTimeoutMs): Promise<TransactionalProducer> {
+  async create(id: string, options: TransactionalProducerOptions = {}): Promise<TransactionalProducer> {
     this.#current.get(id)?.fence(`a newer producer of transactional id "${id}" exists`)
-    const producer = new TransactionalProducer(timeoutMs, this.#context)
+    const producer = new TransactionalProducer(options, this.#context)
     this.#current.set(id, producer)
     await this.#context.log.flush()
     return producer
@@ -39,13 +46,15 @@ export class TransactionalProducers {
 /** Writes records in transactions, one after the other. */
 export class TransactionalProducer implements Producer {
   readonly #timeoutMs: number
+  readonly #told: (producer: Producer) => void
   readonly #context: TransactionContext
   #transaction: EmbeddedTransaction | undefined
   #refusal: StreamError | undefined
   #cancelTimeout: Cancel | undefined
 
-  constructor(timeoutMs: number, context: TransactionContext) {
-    this.#timeoutMs = timeoutMs
+  constructor(options: TransactionalProducerOptions, context: TransactionContext) {
+    this.#timeoutMs = options.timeoutMs ?? defaultTransactionTimeoutMs
+    this.#told = options.closed ?? (() => undefined)
     this.#context = context
   }
 
@@ -72,6 +81,7 @@ export class TransactionalProducer implements Producer {
 
   async close(): Promise<void> {
     this.#refuse(new StreamError('BROKER_CLOSED', 'the producer is closed'))
+    this.#told(this)
   }
 
   #refuse(refusal: StreamError): void {
