@@ -243,7 +243,9 @@ describe('a runtime that cannot start', () => {
         commitIntervalMs: -1,
       })
 
-    expect(make).toThrow(/CONFIG_INVALID: the configuration has 2 problems:\n {2}- application: .*\n {2}- commitIntervalMs: /)
+    expect(make).toThrow(
+      /CONFIG_INVALID: the configuration has 2 problems:\n {2}- application: .*\n {2}- commitIntervalMs: /,
+    )
   })
 
   test('does not guess when its committed offset is not in the log any more', async () => {
