@@ -39,6 +39,11 @@ async function* readToEnd(partition: TopicPartition, from: number, context: Read
   while (position < end) {
     context.signal?.throwIfAborted()
     const fetched = await fetchFrom(partition, position, context)
+    if (!fetched) {
+      empty++
+      await waitForProgress(partition, { position, end, empty }, context)
+      continue
+    }
     if (end === Number.POSITIVE_INFINITY) end = Number(fetched.lastStableOffset)
     const next = Math.min(nextOffset(fetched, position), end)
     if (next > position) {
@@ -53,11 +58,12 @@ async function* readToEnd(partition: TopicPartition, from: number, context: Read
   }
 }
 
+/** Undefined when the broker says that the offset is out of range, and a moment later that it is not. */
 async function fetchFrom(
   { topic, partition }: TopicPartition,
   offset: number,
   { cluster, name }: ReadContext,
-): Promise<FetchedPartition> {
+): Promise<FetchedPartition | undefined> {
   try {
     return await cluster.using([topic], async (connections) => {
       const broker = await connections.findBroker({ nodeId: leaderOf(connections, topic, partition) })
@@ -75,6 +81,8 @@ async function fetchFrom(
     })
   } catch (error) {
     if (!isOutOfRange(error)) throw requestError(error, name, `records of ${topic}-${partition}`)
+    const [range] = await cluster.offsets([{ topic, partition }])
+    if (range && offset >= range.earliest && offset <= range.latest) return undefined
     const fact = `offset ${offset} of ${topic}-${partition} is outside of what the log holds`
     throw new StreamError('OFFSET_OUT_OF_RANGE', fact, { cause: error, details: { topic, partition, offset } })
   }
