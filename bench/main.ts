@@ -1,5 +1,6 @@
 import { backlogMemory } from './backlog.ts'
 import { chunkerBlocks, chunkerChunks } from './chunker.ts'
+import { commitCpu } from './commit.ts'
 import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from './embed.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
@@ -13,6 +14,7 @@ const figures: Readonly<Record<string, () => Promise<Figure>>> = {
   'backlog.memory': backlogMemory,
   'chunker.blocks': chunkerBlocks,
   'chunker.chunks': chunkerChunks,
+  'commit.cpu': commitCpu,
   'embed.pipeline': embedPipeline,
   'embed.tokenizer': embedTokenizer,
   'embed.event-loop-delay-p99': embedEventLoopDelay,

@@ -9,6 +9,7 @@ import { markdown } from '../src/operators/chunker/markdown.ts'
 import { wantedPoints } from '../src/operators/manifest/document-points.ts'
 import { StreamRuntime } from '../src/runtime/stream-runtime.ts'
 import type { VectorIndex } from '../src/topology/processor.ts'
+import type { Topology } from '../src/topology/topology.ts'
 import { book500, changeStream } from '../test/support/change-stream.ts'
 import { produceEvents } from '../test/support/document-pipeline.ts'
 import { compare, type Figure, rounded } from './measure.ts'
@@ -44,8 +45,7 @@ async function runPipeline(
   broker: EmbeddedBroker,
   options: { readonly application: string; readonly stateDirectory: string },
 ): Promise<void> {
-  const topology = documentTopology(nothingIndex(), nothingEmbedder())
-  const runtime = new StreamRuntime({ topology, broker, ...options })
+  const runtime = new StreamRuntime({ topology: nothingTopology(), broker, ...options })
   await runtime.start()
   await runtime.drain()
   await runtime.close()
@@ -57,6 +57,11 @@ function chunkAndHash(): void {
     const document = { chunks: chunker.split(text), metadata: {} }
     wantedPoints(key, document, { pipeline: 'bench', partition: 0, at: 0 })
   }
+}
+
+/** The pipeline of `millrace index` with an embedder and an index that do nothing. */
+export function nothingTopology(): Topology {
+  return documentTopology(nothingIndex(), nothingEmbedder())
 }
 
 /** Vectors that cost nothing. */

@@ -72,7 +72,7 @@ describe('an hour of edits, deletions, unreadable records, compaction, restarts 
     }
   })
 
-  test('nothing of an instance is left once it has closed, but the timer of the log and what one garbage collection misses', () => {
+  test('once all have closed, the timer of the log is left and at most the last instance in memory', () => {
     const { middle, last } = thirds('closed', 'timers')
 
     expect(Math.max(middle.most, last.most)).toBeLessThanOrEqual(1)
