@@ -59,6 +59,14 @@ interface Environment {
   readonly topicProducer: TopicProducer
 }
 
+/** What a task is made of. */
+interface TaskParts {
+  readonly subtopology: Subtopology
+  readonly state: TaskState
+  readonly positions: ReadonlyMap<string, StartFrom>
+  readonly transactions: TaskTransactions | undefined
+}
+
 /** Tasks that read their changelogs at the same time; each holds two batches in memory. */
 const maxRestores = 8
 
@@ -197,10 +205,19 @@ export class TaskFactory {
     positions: ReadonlyMap<string, StartFrom>,
     transactions: TaskTransactions | undefined,
   ): Promise<Task> {
+    const subtopology = subtopologyOf(this.#options.topology, id)
+    const state = await this.#openState(id, subtopology)
+    try {
+      return this.#makeTask({ id, partitions }, { subtopology, state, positions, transactions })
+    } catch (error) {
+      await closeAll([() => state.close(), () => this.#opened().states.released(id, 'unclean')])
+      throw error
+    }
+  }
+
+  #makeTask({ id, partitions }: TaskStart, { subtopology, state, positions, transactions }: TaskParts): Task {
     const { topology, failpoint, clock } = this.#options
     const environment = this.#opened()
-    const subtopology = subtopologyOf(topology, id)
-    const state = await this.#openState(id, subtopology)
     const outputs = transactions && new GenerationOutputs()
     const topicWriter = outputs ?? environment.topicProducer
     const deadLetters = this.#deadLetters(topicWriter)

@@ -76,8 +76,16 @@ export class TaskManager {
     await Promise.all(this.#releases)
     const kept = this.tasks
     const starts = [...wanted].filter(([id]) => !this.#tasks.has(id)).map(([id, own]) => ({ id, partitions: own }))
-    const created = await this.#options.create(starts)
+    const created = await this.#options.create(starts).catch((error: unknown) => {
+      if (epoch === this.#epoch) throw error
+      return []
+    })
     for (const task of created) this.#register(task)
+    if (epoch !== this.#epoch) {
+      // Closed meanwhile, without waiting for this.
+      this.#releaseAll(created)
+      return []
+    }
     this.#drained.clear()
     this.#assigned = true
     for (const task of kept) void this.#start(task, epoch)

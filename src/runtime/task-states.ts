@@ -7,6 +7,7 @@ import { openStateDirectory, type StateDirectory } from '../state/state-director
 import type { StoreSpec } from '../state/store.ts'
 import { TaskState } from '../state/task-state.ts'
 import type { TaskId } from '../topology/processor.ts'
+import { closeAll } from './close-all.ts'
 import type { TaskEnd } from './task-manager.ts'
 
 export interface TaskStatesOptions {
@@ -72,9 +73,19 @@ export class TaskStates {
     await this.#directory?.release(id, end === 'clean' ? 'clean' : 'unclean', position)
   }
 
+  /** A state that was opened while its instance was closing has no owner any more. */
   async close(): Promise<void> {
     this.#cancelTouch()
-    await this.#directory?.close()
+    const left = [...this.#open.values()]
+    this.#open.clear()
+    await closeAll([
+      ...left.map(
+        ({ state }) =>
+          () =>
+            state.close(),
+      ),
+      async () => this.#directory?.close(),
+    ])
   }
 
   async #openOnDisk(id: TaskId, stores: readonly StoreSpec[], directory: StateDirectory): Promise<TaskState> {

@@ -15,8 +15,7 @@ const disk = new URL('./memory-level.ts', import.meta.url).href
 registerHooks({
   resolve(specifier, context, next) {
     const isDisk =
-      specifier === 'classic-level' ||
-      (specifier === 'node:fs/promises' && context.parentURL?.endsWith('/src/state/state-directory.ts'))
+      specifier === 'classic-level' || (specifier === 'node:fs/promises' && context.parentURL?.includes('/src/state/'))
     return isDisk ? { url: disk, shortCircuit: true } : next(specifier, context)
   },
 })

@@ -37,7 +37,8 @@ export function remove(folder: string): void {
   }
 }
 
-/** The part of node:fs/promises that the state directory uses, on the same disk. */
+/** The part of node:fs/promises that src/state uses, on the same disk, which needs no folders. */
+export const mkdir = async (): Promise<void> => undefined
 export const readdir = async (folder: string): Promise<string[]> => {
   const place = placeOf(folder)
   const inside = [...databases.keys(), ...files.keys()].filter((name) => isInside(name, place))

@@ -213,6 +213,28 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a cut-off owner appends to its changelogs',
+    patches: [{ file: 'src/runtime/checkpoint.ts', find: `requireLease(options.lease)`, replacement: `` }],
+  },
+  {
+    name: 'a cut-off owner opens a transactional producer',
+    patches: [
+      {
+        file: 'src/runtime/task-transactions.ts',
+        find: `    requireLease(lease)
+    const producer = await openProducer()
+    this.#producer = producer
+    requireLease(lease)`,
+        replacement: `    const producer = await openProducer()
+    this.#producer = producer`,
+      },
+    ],
+  },
+  {
+    name: 'a closed task tries again',
+    patches: [{ file: 'src/runtime/gate.ts', find: `    if (this.#aborted) return\n`, replacement: `` }],
+  },
+  {
     name: 'dedupe drops what it knows inside the recovery window',
     patches: [
       {

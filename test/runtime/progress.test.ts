@@ -47,6 +47,27 @@ describe('the progress of a task', () => {
     expect(committed).toEqual([0])
   })
 
+  test.each([1, 2, 3, 4, 5, 6])(
+    'a generation that is cut %i steps after the commit of the one before is committed at once',
+    async (steps) => {
+      const { progress, committed, take, settle, onCommit } = setUp()
+      const later = (left: number): void => {
+        if (left > 0) queueMicrotask(() => later(left - 1))
+        else progress.cut()
+      }
+      onCommit(async ({ id }) => {
+        committed.push(id)
+        if (id === 0) later(steps)
+      })
+      take().release()
+      progress.cut()
+      take().release()
+      await settle()
+
+      expect(committed).toEqual([0, 1])
+    },
+  )
+
   test('generations commit in order, though a younger one is complete first', async () => {
     const { progress, committed, take, settle } = setUp()
     const slow = take()
