@@ -56,6 +56,8 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #logger: Logger
   readonly #lifecycle = new Lifecycle()
   readonly #finished = Promise.withResolvers<void>()
+  /** Resolves when a close or a failure begins. */
+  readonly #ending = Promise.withResolvers<readonly []>()
   readonly #loop: WorkLoop
   readonly #factory: TaskFactory
   readonly #manager: TaskManager
@@ -278,7 +280,8 @@ export class StreamRuntime implements AsyncDisposable {
   #listener(): GroupListener {
     return {
       assigned: async (partitions, data) => {
-        const starts = await this.#manager.assign(partitions)
+        // Who closes does not wait for a broker that is asked where to begin; what comes of it is closed by the manager.
+        const starts = await Promise.race([this.#manager.assign(partitions), this.#ending.promise])
         this.#factory.follow(decodeStandbys(data))
         this.#firstAssignment.resolve()
         return starts
@@ -345,6 +348,7 @@ export class StreamRuntime implements AsyncDisposable {
     const { state } = this.#lifecycle
     if (state === 'failed' || state === 'closed') return
     this.#lifecycle.move('failed')
+    this.#ending.resolve([])
     this.#firstAssignment.reject(error)
     this.#stopping ??= this.#abort()
     try {
@@ -359,6 +363,7 @@ export class StreamRuntime implements AsyncDisposable {
   async #end(stop: () => Promise<void>): Promise<void> {
     if (!this.#lifecycle.alive) return this.#stopping
     this.#lifecycle.move('closing')
+    this.#ending.resolve([])
     this.#firstAssignment.resolve()
     this.#stopping = stop()
     try {
