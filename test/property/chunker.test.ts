@@ -92,7 +92,13 @@ describe('for every text', () => {
           expect(chunk.meaning.trim()).not.toBe('')
         }
       }),
-      { numRuns: 500 },
+      {
+        numRuns: 500,
+        examples: [
+          ['。😀', { min: 0, max: 2 }, markdown],
+          ['a😀', { min: 0, max: 2 }, markdown],
+        ],
+      },
     )
   })
 

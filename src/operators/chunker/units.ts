@@ -111,8 +111,8 @@ function words(text: string, unit: Unit): Part[] {
 /** A surrogate pair stays whole. */
 function halves(text: string, { start, end }: Unit): Part[] {
   let middle = start + Math.ceil((end - start) / 2)
-  if (isLowSurrogate(text.charCodeAt(middle))) middle++
-  const starts = middle < end ? [start, middle] : [start]
+  if (isLowSurrogate(text.charCodeAt(middle))) middle--
+  const starts = middle > start && middle < end ? [start, middle] : [start]
   return starts.map((start) => ({ start, rank: placeRank.inside }))
 }
 
