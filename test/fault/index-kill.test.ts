@@ -51,7 +51,7 @@ test('an index run that is killed again and again ends right, and a wiped state 
   // then: the index equals the documents, and the audit agrees
   const points = await exported(data)
   expect(kills).toBeGreaterThan(0)
-  expect(last.code).toBe(0)
+  expect(last.code, last.stderr).toBe(0)
   expect(faultsOf(changeStream(book500), points)).toEqual([])
   expect((await millrace(['audit', '--data', data])).code).toBe(0)
 
