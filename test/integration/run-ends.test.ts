@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 /** The deadline of the hand-over, and what leaving and closing may wait for a broker that does not answer. */
 const closeDeadlineMs = 5_000
-const exitWithinMs = 90_000
+const exitWithinMs = 40_000
 
 const topology = `
 import { string, TopologyBuilder } from 'millrace'
