@@ -4,6 +4,7 @@ import { StreamError } from '../../errors.ts'
 import type { CommittedOffset, GroupOptions, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
 import { within } from './deadline.ts'
+import { endCluster } from './ended-cluster.ts'
 import { isDenied, isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
 import { type Cluster, type DescribedGroups, readCommitted } from './internals.ts'
 
@@ -42,7 +43,9 @@ export class ClusterConnections {
     }
   }
 
+  /** Ends the questions that are under way, too: KafkaJS would connect again for them. */
   async close(): Promise<void> {
+    endCluster(this.#cluster)
     await this.#cluster.disconnect()
   }
 
