@@ -28,7 +28,7 @@ async function peakMemory(documents: number): Promise<number> {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
-    for await (const data of running.stdout) output += data
+    for await (const data of running.stdout.setEncoding('utf8')) output += data
     return Number(output)
   } finally {
     await rm(folder, { recursive: true })

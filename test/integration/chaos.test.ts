@@ -1,27 +1,17 @@
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, inject, test } from 'vitest'
 import { planOf } from '../../chaos/run.ts'
 import { sentenceOf } from '../../chaos/schedule.ts'
 import { book500 } from '../support/change-stream.ts'
+import { startProgram } from '../support/command-line.ts'
 
 const main = fileURLToPath(new URL('../../chaos/main.ts', import.meta.url))
-
-/** Resolves with the exit code and everything that was printed. */
-function chaos(...parameters: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...parameters], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (data: Buffer) => (stdout += data))
-  child.stderr.on('data', (data: Buffer) => (stderr += data))
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })))
-}
 
 describe.skipIf(!inject('kafkaServers'))(
   'three instances that are killed, frozen and restarted, with their broker',
   () => {
     test('lose nothing and leave nothing over', async () => {
-      const { code, stdout, stderr } = await chaos('--seed', '1', '--minutes', '0.4', '--json')
+      const { code, stdout, stderr } = await startProgram(main, ['--seed', '1', '--minutes', '0.4', '--json']).result
 
       const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
       console.log(stdout)
@@ -69,7 +59,7 @@ describe('the schedule of a chaos run', () => {
     ['--guarantee', 'at_most_once'],
     ['--sead', '1'],
   ])('is not made of %s %s', async (...parameters) => {
-    const { code, stderr } = await chaos(...parameters)
+    const { code, stderr } = await startProgram(main, parameters).result
 
     expect(code).toBe(2)
     expect(stderr).toContain(parameters[0])

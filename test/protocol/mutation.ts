@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { startProgram } from '../support/command-line.ts'
 import type { Mutant } from './mutants.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -58,10 +58,9 @@ async function apply({ file, find, replacement }: Mutant['patches'][number], fol
 async function run(folder: string, { seed, runs, shrink = false, without = [] }: RunOptions): Promise<Verdict> {
   const options = [...without.map((kind) => `--without=${kind}`), ...(shrink ? [] : ['--no-shrink'])]
   const main = join(folder, 'test/protocol/main.ts')
-  const child = spawn(process.execPath, [main, `--seed=${seed}`, `--runs=${runs}`, ...options], { cwd: folder })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
-  await new Promise((resolve, reject) => child.on('close', resolve).on('error', reject))
+  const { stdout, stderr } = await startProgram(main, [`--seed=${seed}`, `--runs=${runs}`, ...options], { cwd: folder })
+    .result
+  const output = stderr + stdout
   return { ...resultOf(output), output }
 }
 

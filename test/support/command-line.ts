@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -19,22 +20,38 @@ export interface RunningCommand {
 }
 
 /** Starts `millrace <parameters>` as a process of its own, from the sources. */
-export function startMillrace(parameters: readonly string[], options: { readonly cwd?: string } = {}): RunningCommand {
-  const child = spawn(process.execPath, [main, ...parameters], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.on('data', (data: Buffer) => (stdout += data))
-  child.stderr?.on('data', (data: Buffer) => (stderr += data))
-  const result = new Promise<CommandResult>((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
-  })
-  return { child, result, log: () => stderr }
+export function startMillrace(parameters: readonly string[], options: ProgramOptions = {}): RunningCommand {
+  return startProgram(main, parameters, options)
 }
 
-export function millrace(
+export interface ProgramOptions {
+  readonly cwd?: string
+}
+
+/** Starts a program of ours as a process of its own. */
+export function startProgram(
+  program: string,
   parameters: readonly string[],
-  options: { readonly cwd?: string } = {},
-): Promise<CommandResult> {
+  options: ProgramOptions = {},
+): RunningCommand {
+  const child = spawn(process.execPath, [program, ...parameters], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const stdout = collected(child.stdout)
+  const stderr = collected(child.stderr)
+  const result = new Promise<CommandResult>((resolve, reject) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout: stdout(), stderr: stderr() }))
+    child.on('error', reject)
+  })
+  return { child, result, log: stderr }
+}
+
+/** The text that has come so far. A character may come in two pieces. */
+function collected(stream: Readable): () => string {
+  let text = ''
+  stream.setEncoding('utf8').on('data', (piece: string) => (text += piece))
+  return () => text
+}
+
+export function millrace(parameters: readonly string[], options: ProgramOptions = {}): Promise<CommandResult> {
   return startMillrace(parameters, options).result
 }
 
