@@ -16,9 +16,6 @@ const project = (name: string, include: string[], options: Record<string, unknow
   test: { name, include, environment: 'node', testTimeout: 20_000, hookTimeout: 60_000, ...options },
 })
 
-/** What kills processes on a shared machine may meet its scheduler: the gate tries once more, and its report says so. */
-const retry = process.env.CI ? 1 : 0
-
 export default defineConfig({
   test: {
     projects: [
@@ -28,10 +25,9 @@ export default defineConfig({
       ]),
       project('contracts', ['test/contracts/**/*.test.ts']),
       project('property', ['test/property/**/*.test.ts'], { testTimeout: 120_000 }),
-      project('fault', ['test/fault/**/*.test.ts'], { testTimeout: 180_000, retry }),
+      project('fault', ['test/fault/**/*.test.ts'], { testTimeout: 180_000 }),
       project('integration', ['test/integration/**/*.test.ts'], {
         testTimeout: 240_000,
-        retry,
         hookTimeout: 120_000,
         fileParallelism: false,
         globalSetup: ['test/support/kafka-global-setup.ts'],
