@@ -1,12 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { afterEach, expect, test } from 'vitest'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
-import { kafka } from '../../src/connectors/kafka/source.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { noHeaders } from '../../src/record.ts'
 import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
-import { string } from '../../src/serde.ts'
-import { TopologyBuilder } from '../../src/topology/builder.ts'
+import { topologyTo } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -53,12 +51,7 @@ test('a state folder whose disk is full ends the instance; with space again it g
     }),
   )
   const sink = new RecordingSink()
-  const builder = new TopologyBuilder()
-  builder
-    .stream('in', kafka({ topic, key: string, value: string }))
-    .process(dedupe('seen'))
-    .to('out', sink)
-  const topology = builder.build()
+  const topology = topologyTo(sink, (stream) => stream.process(dedupe('seen')), topic)
   const start = async () => {
     const runtime = new StreamRuntime({
       topology,

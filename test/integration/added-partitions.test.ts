@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
-import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { KafkaClientFactory, retries } from '../../src/connectors/kafka/client.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
-import { type Broker, StreamRuntime } from '../../src/index.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { string } from '../../src/serde.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { numbered, text } from '../contracts/broker/harness.ts'
+import { startOnKafka } from '../support/kafka-instance.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 
@@ -26,26 +25,11 @@ async function addPartitions(topic: string): Promise<void> {
 async function twoInstances(topologyOf: (topic: string, sink: RecordingSink) => Topology) {
   const topic = `growing-${randomUUID().slice(0, 8)}`
   const sink = new RecordingSink()
-  const brokers: Broker[] = []
-  const runtimes: StreamRuntime[] = []
-  for (const _ of [1, 2]) {
-    const broker = kafkaBroker({ brokers: kafkaBrokers, metadataMaxAgeMs: 1_000 })
-    await broker.open()
-    brokers.push(broker)
-    if (brokers.length === 1) await broker.createTopics([{ topic, partitions: before }])
-    const topology = topologyOf(topic, sink)
-    const runtime = new StreamRuntime({
-      topology,
-      broker,
-      application: topic,
-      stateInMemory: true,
-      sessionTimeoutMs: 6_000,
-    })
-    await runtime.start()
-    runtimes.push(runtime)
-  }
+  const start = () => startOnKafka(topologyOf(topic, sink), { topic, partitions: before }, { metadataMaxAgeMs: 1_000 })
+  const instances = [await start(), await start()]
+  const runtimes = instances.map(({ runtime }) => runtime)
   const write = async (partitions: number) => {
-    const producer = await brokers[0]?.producer()
+    const producer = await instances[0]?.broker.producer()
     const records = Array.from({ length: partitions }, (_, partition) =>
       numbered(20, `of ${partition}`).map((value) => ({ ...text({ topic, partition }, value), timestamp: Date.now() })),
     )
@@ -53,8 +37,7 @@ async function twoInstances(topologyOf: (topic: string, sink: RecordingSink) => 
     await producer?.close()
   }
   const close = async () => {
-    await Promise.all(runtimes.map((runtime) => runtime.close()))
-    await Promise.all(brokers.map((broker) => broker.close()))
+    await Promise.all(instances.map((instance) => instance.close()))
   }
   return { topic, sink, runtimes, write, [Symbol.asyncDispose]: close }
 }

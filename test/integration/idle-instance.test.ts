@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
-import { kafka } from '../../src/connectors/kafka/source.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
-import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
-import { string } from '../../src/serde.ts'
-import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { numbered, text } from '../contracts/broker/harness.ts'
+import { topologyTo } from '../support/instance.ts'
+import { startOnKafka } from '../support/kafka-instance.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { settling } from '../support/settling.ts'
@@ -18,30 +15,8 @@ test.skipIf(kafkaBrokers.length === 0)(
   async () => {
     const topic = `idle-${randomUUID().slice(0, 8)}`
     const sink = new RecordingSink()
-    const builder = new TopologyBuilder()
-    builder
-      .stream('in', kafka({ topic, key: string, value: string }))
-      .process(dedupe('seen'))
-      .to('out', sink)
-    const topology = builder.build()
-    const start = async () => {
-      const broker = kafkaBroker({ brokers: kafkaBrokers })
-      await broker.open()
-      await broker.createTopics([{ topic, partitions: 1 }])
-      const runtime = new StreamRuntime({
-        topology,
-        broker,
-        application: topic,
-        stateInMemory: true,
-        sessionTimeoutMs: 6_000,
-      })
-      await runtime.start()
-      const close = async () => {
-        await runtime.close()
-        await broker.close()
-      }
-      return { runtime, broker, close }
-    }
+    const topology = topologyTo(sink, (stream) => stream.process(dedupe('seen')), topic)
+    const start = () => startOnKafka(topology, { topic, partitions: 1 })
     const instances = [await start(), await start(), await start()]
     const count = () => instances.map(({ runtime }) => runtime.tasks.length).sort()
     await settling(() => {

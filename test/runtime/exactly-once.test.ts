@@ -74,6 +74,18 @@ async function contents(broker: Broker, topic: string): Promise<string[]> {
   return seen
 }
 
+/** Stops every commit at one of its steps until it may go on. */
+function heldAt(point: Failpoint) {
+  const arrived = Promise.withResolvers<void>()
+  const mayGoOn = Promise.withResolvers<void>()
+  const failpoint = async (reached: Failpoint): Promise<void> => {
+    if (reached !== point) return
+    arrived.resolve()
+    await mayGoOn.promise
+  }
+  return { arrived, mayGoOn, failpoint }
+}
+
 async function started(broker: Broker, options: Partial<StreamRuntimeOptions> = {}): Promise<StreamRuntime> {
   const runtime = new StreamRuntime({
     application: 'count',
@@ -160,13 +172,7 @@ describe('with exactly_once', () => {
 
   test('outputs appear with the commit of their generation, not before', async () => {
     await using broker = await openBroker()
-    const arrived = Promise.withResolvers<void>()
-    const mayGoOn = Promise.withResolvers<void>()
-    const failpoint = async (point: Failpoint): Promise<void> => {
-      if (point !== 'before-changelog') return
-      arrived.resolve()
-      await mayGoOn.promise
-    }
+    const { arrived, mayGoOn, failpoint } = heldAt('before-changelog')
     await produce(broker, ['a', 'a'])
     await using runtime = await started(broker, { failpoint })
 
@@ -222,13 +228,7 @@ describe('with exactly_once', () => {
 
   test('an owner that was replaced without knowing it commits nothing', async () => {
     await using broker = await openBroker()
-    const arrived = Promise.withResolvers<void>()
-    const mayGoOn = Promise.withResolvers<void>()
-    const failpoint = async (point: Failpoint): Promise<void> => {
-      if (point !== 'before-changelog') return
-      arrived.resolve()
-      await mayGoOn.promise
-    }
+    const { arrived, mayGoOn, failpoint } = heldAt('before-changelog')
     await produce(broker, ['a'])
     await using zombie = await started(broker, { failpoint })
     await arrived.promise

@@ -8,13 +8,14 @@ import type { Stream } from '../../src/topology/stream.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { inTopic, type ScriptedGroup } from './scripted-group.ts'
 
-/** From the topic `in` to a sink, with what a test puts between them. */
+/** From a topic to a sink, with what a test puts between them. */
 export function topologyTo<V>(
   sink: Sink<string, V>,
   between: (stream: Stream<string, string>) => Stream<string, V>,
+  topic = inTopic,
 ): Topology {
   const builder = new TopologyBuilder()
-  between(builder.stream('in', kafka({ topic: inTopic, key: string, value: string }))).to('out', sink)
+  between(builder.stream('in', kafka({ topic, key: string, value: string }))).to('out', sink)
   return builder.build()
 }
 
