@@ -20,9 +20,16 @@ const layers: Record<string, Layer> = {
   runtime: { imports: ['state', 'topology'], packages: [] },
   operators: { imports: ['state', 'topology'], packages: [] },
   embed: { imports: ['topology'], packages: ['onnxruntime-node', '@huggingface/tokenizers'] },
-  // The embedded log keeps its records in the same kind of store as state does: connectors see the port and its two makers.
+  // The embedded log keeps its records in the same kind of store as state does: connectors see the port, its two makers, and how folders are made.
   connectors: {
-    imports: ['topology', 'runtime/broker.ts', 'state/store.ts', 'state/level-store.ts', 'state/memory-store.ts'],
+    imports: [
+      'topology',
+      'runtime/broker.ts',
+      'state/store.ts',
+      'state/level-store.ts',
+      'state/memory-store.ts',
+      'state/make-folder.ts',
+    ],
     packages: ['kafkajs', '@qdrant/js-client-rest', 'node:sqlite', 'sqlite-vec'],
   },
   serve: { imports: ['topology', 'runtime/views.ts'], packages: [] },

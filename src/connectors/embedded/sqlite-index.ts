@@ -1,8 +1,10 @@
+import { dirname } from 'node:path'
 import { type Clock, systemClock } from '../../clock.ts'
-import { StreamError } from '../../errors.ts'
+import { reasonOf, StreamError } from '../../errors.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type { StreamRecord } from '../../record.ts'
 import { requireShape } from '../../shapes.ts'
+import { makeFolder } from '../../state/make-folder.ts'
 import type {
   IndexStats,
   Pipeline,
@@ -74,6 +76,8 @@ class SqliteIndex implements VectorIndex {
 
   async open(pipeline: Pipeline): Promise<void> {
     if (this.#session) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} is open already`)
+    // Without dimensions nothing can be created.
+    if (!this.#readOnly && pipeline.dimensions !== undefined) await folderFor(this.#path)
     const thread = new DatabaseThread(this.name, this.#clock)
     try {
       const { dimensions } = await thread.call('open', {
@@ -180,6 +184,15 @@ class SqliteIndex implements VectorIndex {
 
   #closedError(): StreamError {
     return new StreamError('INDEX_CLOSED', `the index ${this.name} is not open`)
+  }
+}
+
+async function folderFor(path: string): Promise<void> {
+  if (path === ':memory:') return
+  try {
+    await makeFolder(dirname(path))
+  } catch (error) {
+    throw new StreamError('STATE_IO', `the folder of ${path} cannot be made: ${reasonOf(error)}`, { cause: error })
   }
 }
 

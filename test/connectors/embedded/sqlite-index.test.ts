@@ -43,6 +43,10 @@ async function contents(index: VectorIndex): Promise<string[]> {
 }
 
 describe('opening', () => {
+  test.skipIf(process.platform !== 'linux')('a folder that cannot be made is refused at once', async () => {
+    await expect(open({ path: '/proc/none/index.db' })).rejects.toMatchObject({ code: 'STATE_IO' })
+  })
+
   test('missing folders are created', async () => {
     const deep = join(folder, 'a', 'b', 'index.db')
 

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { getLoadablePath } from 'sqlite-vec'
 import { StreamError } from '../../../errors.ts'
@@ -103,7 +102,6 @@ function connect({ path, readOnly, dimensions, busyTimeoutMs }: OpenRequest): Da
   // SQLite would leave an empty file behind.
   if (!existsSync(path)) mayCreate({ path, readOnly, dimensions })
   try {
-    if (path !== ':memory:' && !readOnly) mkdirSync(dirname(path), { recursive: true })
     return new DatabaseSync(path, { readOnly, allowExtension: true, timeout: busyTimeoutMs })
   } catch (error) {
     throw fromSqlite(error, path)
