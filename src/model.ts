@@ -111,6 +111,8 @@ export interface Point {
   readonly payload: PointPayload
   /** The text behind the vector, for full-text search. */
   readonly meaning: string
+  /** The text was longer than the model can read: the vector is that of its beginning. Told to observers, not stored. */
+  readonly truncated?: true
 }
 
 /** One operation on an index. Operations of one document are applied in order; each is idempotent. */

@@ -61,6 +61,8 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
   await documents.close()
   const seconds = (systemClock.now() - startedAt) / 1_000
   report(summaryOf({ documents, feed, givenUp, seconds }), givenUp, options)
+  const truncated = truncationLines(documents.observer.truncated)
+  if (truncated.length > 0) process.stderr.write(`${truncated.join('\n')}\n`)
   if (givenUp.length > 0 && !watch) process.exitCode = 1
 }
 
@@ -122,6 +124,17 @@ function report(summary: IndexSummary, givenUp: readonly GivenUpDocument[], opti
 }
 
 const shownDocuments = 10
+
+/** A vector that stands for the beginning of its text finds the rest of it only by full-text search. */
+function truncationLines(truncated: ReadonlyMap<string, number>): readonly string[] {
+  if (truncated.size === 0) return []
+  const shown = [...truncated].slice(0, shownDocuments)
+  return [
+    `truncated: ${truncated.size} documents have chunks that the model cannot read to their end; these are found by their beginning, and by full-text search:`,
+    ...shown.map(([key, chunks]) => `  ${key}: ${chunks}`),
+    ...(truncated.size > shownDocuments ? [`  and ${truncated.size - shownDocuments} more`] : []),
+  ]
+}
 
 function deadLetterLines(givenUp: readonly GivenUpDocument[], data: string): readonly string[] {
   if (givenUp.length === 0) return []

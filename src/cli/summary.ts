@@ -1,4 +1,4 @@
-import type { ChunkedDocument, DocumentChange } from '../model.ts'
+import type { ChunkedDocument, DocumentChange, IndexOp } from '../model.ts'
 import type { GivenUpEvent, NodeEvent, RuntimeObserver } from '../runtime/observer.ts'
 
 /** The last line of `index --json`. */
@@ -10,25 +10,39 @@ export interface IndexSummary {
     readonly metadataOnly: number
     readonly deleted: number
   }
-  readonly chunks: { readonly embedded: number; readonly reused: number; readonly deleted: number }
+  /** `truncated`: embedded by their beginning, because the model cannot read more. */
+  readonly chunks: {
+    readonly embedded: number
+    readonly reused: number
+    readonly deleted: number
+    readonly truncated: number
+  }
   readonly indexRequests: number
   /** Documents that are missing or old in the index because they were given up, now or by an earlier run. */
   readonly deadLetters: number
   readonly seconds: number
 }
 
+interface WatchedNodes {
+  readonly dedupe: string
+  readonly diff: string
+  readonly embed: string
+}
+
 const outcomes = { new: 'new', changed: 'changed', 'metadata-only': 'metadataOnly', deleted: 'deleted' } as const
 
-/** Counts what a pipeline did to documents, by watching its `dedupe` and `diff` nodes. */
+/** Counts what a pipeline did to documents, by watching its `dedupe`, `diff` and `embed` nodes. */
 export class SummaryObserver implements RuntimeObserver {
   readonly documents = { new: 0, changed: 0, unchanged: 0, metadataOnly: 0, deleted: 0 }
-  readonly chunks = { embedded: 0, reused: 0, deleted: 0 }
+  readonly chunks = { embedded: 0, reused: 0, deleted: 0, truncated: 0 }
+  /** Chunks of a document that the model could not read to their end, of those that have any. */
+  readonly truncated = new Map<string, number>()
   readonly givenUpDocuments: string[] = []
   deadLetters = 0
   records = 0
-  readonly #nodes: { readonly dedupe: string; readonly diff: string }
+  readonly #nodes: WatchedNodes
 
-  constructor(nodes: { readonly dedupe: string; readonly diff: string }) {
+  constructor(nodes: WatchedNodes) {
     this.#nodes = nodes
   }
 
@@ -37,6 +51,8 @@ export class SummaryObserver implements RuntimeObserver {
   }
 
   processed({ node, record, outputs }: NodeEvent): void {
+    if (node === this.#nodes.embed)
+      for (const { key, value } of outputs) this.#countTruncated(String(key), value as readonly IndexOp[])
     if (node !== this.#nodes.dedupe && node !== this.#nodes.diff) return
     if (outputs.length === 0 && record.value !== null) {
       this.documents[node === this.#nodes.diff && isEmpty(record.value) ? 'new' : 'unchanged']++
@@ -48,6 +64,14 @@ export class SummaryObserver implements RuntimeObserver {
   givenUp({ error, source }: GivenUpEvent): void {
     this.deadLetters++
     this.givenUpDocuments.push(`${source?.topic}-${source?.partition}@${source?.offset}: ${error.message}`)
+  }
+
+  #countTruncated(document: string, operations: readonly IndexOp[]): void {
+    const points = operations.flatMap((operation) => (operation.kind === 'upsert' ? operation.points : []))
+    const truncated = points.filter((point) => point.truncated).length
+    this.chunks.truncated += truncated
+    if (truncated > 0) this.truncated.set(document, truncated)
+    else this.truncated.delete(document)
   }
 
   #count(change: DocumentChange): void {

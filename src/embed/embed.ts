@@ -46,11 +46,12 @@ async function pointsOf(
   signal: AbortSignal,
 ): Promise<readonly Point[]> {
   const texts = pending.map((point) => point.meaning)
-  const vectors = await embedder.embed(texts, signal)
+  const truncated = new Set<number>()
+  const vectors = await embedder.embed(texts, signal, { onTruncated: (at) => truncated.add(at) })
   return pending.map(({ id, meaning, payload }, at) => {
     const vector = vectors[at]
     if (!vector) throw new StreamError('EMBED_FAILED', `asked for ${texts.length} vectors and got ${vectors.length}`)
-    return { id, vector, payload, meaning }
+    return { id, vector, payload, meaning, ...(truncated.has(at) && { truncated: true as const }) }
   })
 }
 

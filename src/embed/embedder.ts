@@ -6,6 +6,13 @@ import type { Resource } from '../topology/processor.ts'
  */
 export type EmbedderId = string
 
+export interface EmbedOptions {
+  /** What the texts are: what is stored, or a question about it. Some models put another prefix before each. Default `passage`. */
+  readonly inputType?: 'passage' | 'query'
+  /** Told the place of every text that was longer than `maxTokens`, before the vectors are there. */
+  readonly onTruncated?: (at: number) => void
+}
+
 /**
  * Turns texts into vectors. One embedder serves all partitions of a process, so texts of all of them share batches.
  *
@@ -24,7 +31,7 @@ export interface Embedder extends Resource {
    * Rejects with EMBED_FAILED (retry) when no device could run the texts, with EMBED_TEXT (skip) when one of them cannot be embedded (the
    * model refuses it, hangs over it, or gives no number), and with the signal's reason when it aborts. May be called again at once: callers are served in turn.
    */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
+  embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]>
   /** Tokens of a whole text, however long, the model's own included; absent when the tokenizer is not at hand in this thread. */
   readonly countTokens?: ((text: string) => number) | undefined
   readonly stats: EmbedderStats

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
 import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
-import type { EmbedderStats } from './embedder.ts'
+import type { EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Flight, Flights } from './flights.ts'
 import type { Encoding } from './wordpiece.ts'
 
@@ -75,7 +75,7 @@ export class EmbeddingEngine {
     return { ...counted, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
   }
 
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     if (this.#isClosed) throw new StreamError('ILLEGAL_STATE', 'the embedder is closed')
     if (texts.length === 0) return []
     if (!this.#hasUsableDevice) await this.#revive()
@@ -83,7 +83,7 @@ export class EmbeddingEngine {
     if (this.#isClosed) throw closed()
     this.#counted.texts += texts.length
     this.#schedule()
-    return this.#flights.ask(texts, signal)
+    return this.#flights.ask(texts, signal, options.onTruncated)
   }
 
   /** Callers that still wait get EMBED_FAILED. The devices stay open: they belong to whoever made them. */
@@ -176,6 +176,7 @@ export class EmbeddingEngine {
       const encoding = encodings[at]
       if (!encoding) continue
       flight.ids = encoding.ids
+      flight.truncated = encoding.truncated
       if (encoding.truncated) this.#counted.truncatedTexts++
       this.#enqueue(flight)
     }

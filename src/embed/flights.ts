@@ -4,6 +4,8 @@ export class Flight {
   readonly askers: Asker[] = []
   /** Empty until the text is tokenized. */
   ids: Int32Array = new Int32Array(0)
+  /** The text had more tokens than `ids`. */
+  truncated = false
 
   constructor(text: string) {
     this.text = text
@@ -27,6 +29,7 @@ interface Call {
   next: number
   missing: number
   readonly flights: Set<Flight>
+  readonly onTruncated: ((at: number) => void) | undefined
   settle(error?: unknown): void
 }
 
@@ -53,7 +56,7 @@ export class Flights {
   }
 
   /** Rejects with the error of the first text that fails, or with the signal's reason. */
-  ask(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  ask(texts: readonly string[], signal: AbortSignal, onTruncated?: (at: number) => void): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(call, signal.reason)
       const call: Call = {
@@ -62,6 +65,7 @@ export class Flights {
         next: 0,
         missing: texts.length,
         flights: new Set(),
+        onTruncated,
         settle: (error) => {
           signal.removeEventListener('abort', onAbort)
           this.#calls.delete(call)
@@ -100,6 +104,7 @@ export class Flights {
     this.#byText.delete(flight.text)
     for (const { call, at } of flight.askers) {
       call.vectors[at] = vector
+      if (flight.truncated) call.onTruncated?.(at)
       call.flights.delete(flight)
       if (--call.missing === 0) call.settle()
     }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { BatchFormerOptions } from './batch-former.ts'
-import type { Embedder, EmbedderId, EmbedderStats } from './embedder.ts'
+import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
 import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, readModel } from './models.ts'
@@ -115,9 +115,9 @@ class OnnxEmbedder implements Embedder {
     await (await opening)?.close()
   }
 
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]> {
     const prefixed = this.#prefix === '' ? texts : texts.map((text) => this.#prefix + text)
-    return this.#known.engine.embed(prefixed, signal)
+    return this.#known.engine.embed(prefixed, signal, options)
   }
 
   get #known(): Opened {

@@ -93,6 +93,22 @@ describe('the embed operator', () => {
     expect(signals).toEqual([context.signal])
   })
 
+  test('marks the points whose text the model could not read to its end', async () => {
+    const original = hash({ dimensions: 8 })
+    const embedder: Embedder = {
+      ...original,
+      embed(texts, signal, options) {
+        options?.onTruncated?.(1)
+        return original.embed(texts, signal)
+      },
+    }
+
+    const { forwarded } = await outcomeOf({ ...nothing, upserts: [pendingPoint('a'), pendingPoint('b')] }, embedder)
+
+    const [upsert] = forwarded[0]?.value ?? []
+    expect(upsert?.kind === 'upsert' && upsert.points.map((point) => point.truncated)).toEqual([undefined, true])
+  })
+
   test('stands at the gate, owns its embedder and says what decides its vectors', () => {
     const embedder = hash({ dimensions: 8 })
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
 import { EmbeddingEngine, type Encode } from '../../src/embed/engine.ts'
-import { encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
+import { codesOf, encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
 
 const never = new AbortController().signal
 const engines: EmbeddingEngine[] = []
@@ -45,6 +45,22 @@ describe('texts', () => {
     expect(await first).toEqual([...(await second), ...(await second)])
     expect(device.batches).toEqual([['same']])
     expect(engine.stats).toMatchObject({ texts: 3, sharedTexts: 2, tokens: 4, batches: 1 })
+  })
+
+  test('that were cut are told to each of their callers, by place', async () => {
+    const device = new FakeDevice({ automatic: true })
+    const encode: Encode = (texts) =>
+      texts.map((text) => ({ ids: codesOf(text.slice(0, 3)), truncated: text.length > 3 }))
+    const { engine } = engineWith([device], { encode })
+    const [first, second]: [number[], number[]] = [[], []]
+
+    await Promise.all([
+      engine.embed(['short', 'ok'], never, { onTruncated: (at) => first.push(at) }),
+      engine.embed(['ok', 'mills', 'short'], never, { onTruncated: (at) => second.push(at) }),
+    ])
+
+    expect([first, second.toSorted()]).toEqual([[0], [1, 2]])
+    expect(engine.stats.truncatedTexts).toBe(2)
   })
 
   test('run again when the vector has been handed out', async () => {
