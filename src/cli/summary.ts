@@ -51,8 +51,7 @@ export class SummaryObserver implements RuntimeObserver {
   }
 
   processed({ node, record, outputs }: NodeEvent): void {
-    if (node === this.#nodes.embed)
-      for (const { key, value } of outputs) this.#countTruncated(String(key), value as readonly IndexOp[])
+    if (node === this.#nodes.embed) this.#countTruncated(outputs)
     if (node !== this.#nodes.dedupe && node !== this.#nodes.diff) return
     if (outputs.length === 0 && record.value !== null) {
       this.documents[node === this.#nodes.diff && isEmpty(record.value) ? 'new' : 'unchanged']++
@@ -66,12 +65,14 @@ export class SummaryObserver implements RuntimeObserver {
     this.givenUpDocuments.push(`${source?.topic}-${source?.partition}@${source?.offset}: ${error.message}`)
   }
 
-  #countTruncated(document: string, operations: readonly IndexOp[]): void {
-    const points = operations.flatMap((operation) => (operation.kind === 'upsert' ? operation.points : []))
-    const truncated = points.filter((point) => point.truncated).length
-    this.chunks.truncated += truncated
-    if (truncated > 0) this.truncated.set(document, truncated)
-    else this.truncated.delete(document)
+  #countTruncated(outputs: NodeEvent['outputs']): void {
+    for (const { key, value } of outputs) {
+      const operations = value as readonly IndexOp[]
+      const points = operations.flatMap((operation) => (operation.kind === 'upsert' ? operation.points : []))
+      const truncated = points.filter((point) => point.truncated).length
+      this.chunks.truncated += truncated
+      if (truncated > 0) this.truncated.set(String(key), truncated)
+    }
   }
 
   #count(change: DocumentChange): void {
