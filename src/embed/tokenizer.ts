@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Encode } from './engine.ts'
-import type { Model } from './models.ts'
+import type { Model } from './models/model.ts'
 import type { WordPiece } from './wordpiece.ts'
 import { loadWordPiece } from './wordpiece-model.ts'
 import { type TokenizerReply, type TokenizerSetup, unpackRows } from './worker-protocol.ts'

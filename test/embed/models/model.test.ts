@@ -2,10 +2,10 @@ import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { identify, readModel } from '../../src/embed/models.ts'
-import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+import { identify, readModel } from '../../../src/embed/models/model.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary-directory.ts'
 
-const bundled = fileURLToPath(new URL('../../models/all-MiniLM-L6-v2/', import.meta.url))
+const bundled = fileURLToPath(new URL('../../../models/all-MiniLM-L6-v2/', import.meta.url))
 let directory: TemporaryDirectory
 let folder: string
 

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import { reasonOf, StreamError } from '../errors.ts'
-import type { EmbedderId } from './embedder.ts'
-import type { Mode, Pooling } from './worker-protocol.ts'
+import { reasonOf, StreamError } from '../../errors.ts'
+import type { EmbedderId } from '../embedder.ts'
+import type { Mode, Pooling } from '../worker-protocol.ts'
 
 /** A model on disk: what its folder says about how to run it. */
 export interface Model {
@@ -28,8 +28,8 @@ export interface Golden {
   readonly vectors: Readonly<Record<Mode, readonly number[]>>
 }
 
-/** Models that come with the package; the path is the same from `src/embed` and `dist/embed`. */
-const bundledFolder = fileURLToPath(new URL('../../models/', import.meta.url))
+/** Models that come with the package; the path is the same from `src/embed/models` and `dist/embed/models`. */
+const bundledFolder = fileURLToPath(new URL('../../../models/', import.meta.url))
 const weightsFiles = ['model_w8.onnx', 'model.onnx', join('onnx', 'model.onnx')]
 
 /**
