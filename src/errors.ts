@@ -77,6 +77,7 @@ export const errorTable = {
   MODEL_INVALID: configuration('Restore the files of the model.'),
   EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
   EMBED_TEXT: runtime('skip', 'Look at the text of the named document.'),
+  VECTOR_INVALID: runtime('skip', 'Compare vectors of one model only, and none that is zero or not finite.'),
 
   // index
   INDEX_UNREACHABLE: runtime('retry', 'Check the URL, the network and the credentials of the index.'),

@@ -6,7 +6,7 @@ import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedd
 import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
 import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, readModel } from './models/model.ts'
-import { cosine } from './similarity.ts'
+import { cosineOf } from './similarity/kernels.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
 import type { Mode } from './worker-protocol.ts'
 
@@ -177,7 +177,7 @@ async function checkGolden({ model, mode, encode, device }: GoldenCheck): Promis
   if (!golden) return
   const encodings = await encode([golden.text])
   const vector = await device.run(encodings.map((encoding) => encoding.ids))
-  const similarity = cosine(vector, Float32Array.from(golden.vectors[mode]))
+  const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode]))
   if (similarity >= leastGoldenCosine[mode]) return
   throw new StreamError(
     'MODEL_INVALID',

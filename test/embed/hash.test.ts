@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { hash } from '../../src/embed/hash.ts'
-import { cosine, dot } from '../../src/embed/similarity.ts'
+import { cosine, dot } from '../../src/embed/similarity/index.ts'
 
 const never = new AbortController().signal
 

@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Embedder } from '../../src/embed/embedder.ts'
 import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
-import { cosine } from '../../src/embed/similarity.ts'
+import { cosine } from '../../src/embed/similarity/index.ts'
 import { goldenVectors, tokenizerVectors } from '../support/embed-fixtures.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 

@@ -1,0 +1,122 @@
+import { requireDirection, requireFinite, requireSameLength, requireWhole } from './checks.ts'
+import { clampedCosine, dotOf, manhattanOf, squaredDistanceOf, type Vector } from './kernels.ts'
+
+/** How two vectors are compared. `cosine` and `dot` grow with likeness, `euclidean` and `manhattan` are distances: they shrink with it. */
+export type Metric = 'cosine' | 'dot' | 'euclidean' | 'manhattan'
+
+export interface CompareOptions {
+  /** Default `cosine`. */
+  readonly metric?: Metric
+}
+
+/** A vector that was found: its place among those that were searched, and how it compares with the query. */
+export interface Neighbour {
+  readonly index: number
+  readonly score: number
+}
+
+/**
+ * One vector against many: a number for each of `vectors`, in their order. Checks like `cosine`, and names the vector that is wrong.
+ *
+ * @example
+ * const scores = compareToAll(query, passages, { metric: 'dot' })
+ */
+export function compareToAll(query: Vector, vectors: readonly Vector[], options: CompareOptions = {}): Float64Array {
+  const metric = options.metric ?? 'cosine'
+  const asked = measured(query, metric, 'the query')
+  return scoresOf(asked, measuredAll(vectors, metric, asked), metric)
+}
+
+/** Many against many: `rows[i][j]` compares `queries[i]` with `vectors[j]`. */
+export function compareAll(
+  queries: readonly Vector[],
+  vectors: readonly Vector[],
+  options: CompareOptions = {},
+): Float64Array[] {
+  const metric = options.metric ?? 'cosine'
+  const asked = measuredAll(queries, metric)
+  const known = measuredAll(vectors, metric, asked[0])
+  return asked.map((query) => scoresOf(query, known, metric))
+}
+
+/** Every vector against every other one: a symmetric matrix, each pair of which is computed once. */
+export function pairwise(vectors: readonly Vector[], options: CompareOptions = {}): Float64Array[] {
+  const metric = options.metric ?? 'cosine'
+  const known = measuredAll(vectors, metric)
+  const rows = known.map(() => new Float64Array(known.length))
+  for (const [row, scores] of rows.entries())
+    for (let column = row; column < known.length; column++) {
+      const score = scoreOf(known[row], known[column], metric)
+      scores[column] = score
+      const mirrored = rows[column]
+      if (mirrored) mirrored[row] = score
+    }
+  return rows
+}
+
+/**
+ * The `k` vectors that are most like the query, best first; equal ones in the order in which they were given. Fewer when there are not
+ * so many. Throws CONFIG_INVALID when `k` is not a whole number from 1.
+ *
+ * @example
+ * for (const { index, score } of topK(query, passages, 5)) console.log(score, texts[index])
+ */
+export function topK(
+  query: Vector,
+  vectors: readonly Vector[],
+  k: number,
+  options: CompareOptions = {},
+): readonly Neighbour[] {
+  requireWhole(k, 'k', 1)
+  const sign = options.metric === 'euclidean' || options.metric === 'manhattan' ? -1 : 1
+  const best: Neighbour[] = []
+  for (const [index, score] of compareToAll(query, vectors, options).entries()) {
+    const last = best.at(-1)
+    if (last && best.length === k && sign * score <= sign * last.score) continue
+    const at = best.findLastIndex((other) => sign * other.score >= sign * score) + 1
+    best.splice(at, 0, { index, score })
+    if (best.length > k) best.pop()
+  }
+  return best
+}
+
+/** A vector that was checked, and for cosines its length: each is looked at once, however often it is compared. */
+interface Measured {
+  readonly vector: Vector
+  readonly length: number
+}
+
+function measured(vector: Vector, metric: Metric, name: string): Measured {
+  requireFinite(vector, name)
+  if (metric !== 'cosine') return { vector, length: 1 }
+  requireDirection(vector, name)
+  return { vector, length: Math.sqrt(dotOf(vector, vector)) }
+}
+
+function measuredAll(vectors: readonly Vector[], metric: Metric, like?: Measured): readonly Measured[] {
+  const reference = like?.vector ?? vectors[0]
+  return vectors.map((vector, at) => {
+    if (reference) requireSameLength(reference, vector, `vector ${at}`)
+    return measured(vector, metric, `vector ${at}`)
+  })
+}
+
+function scoresOf(query: Measured, vectors: readonly Measured[], metric: Metric): Float64Array {
+  const scores = new Float64Array(vectors.length)
+  for (const [at, vector] of vectors.entries()) scores[at] = scoreOf(query, vector, metric)
+  return scores
+}
+
+function scoreOf(a: Measured | undefined, b: Measured | undefined, metric: Metric): number {
+  if (!a || !b) return Number.NaN
+  switch (metric) {
+    case 'cosine':
+      return clampedCosine(dotOf(a.vector, b.vector), a.length * b.length)
+    case 'dot':
+      return dotOf(a.vector, b.vector)
+    case 'euclidean':
+      return Math.sqrt(squaredDistanceOf(a.vector, b.vector))
+    case 'manhattan':
+      return manhattanOf(a.vector, b.vector)
+  }
+}

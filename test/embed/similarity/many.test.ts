@@ -1,0 +1,67 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  compareAll,
+  compareToAll,
+  cosine,
+  dot,
+  euclidean,
+  type Metric,
+  manhattan,
+  pairwise,
+  topK,
+} from '../../../src/embed/similarity/index.ts'
+
+const measures = { cosine, dot, euclidean, manhattan }
+const metric = fc.constantFrom<Metric>('cosine', 'dot', 'euclidean', 'manhattan')
+// Few different numbers, so that many of them are equally near.
+const vector = fc
+  .array(fc.integer({ min: -2, max: 2 }), { minLength: 2, maxLength: 2 })
+  .filter((numbers) => numbers.some((value) => value !== 0))
+const vectors = fc.array(vector, { maxLength: 12 })
+
+test('many comparisons are those of each pair', () => {
+  fc.assert(
+    fc.property(vectors, vectors, metric, (some, others, chosen) => {
+      const expected = some.map((a) => Float64Array.from(others, (b) => measures[chosen](a, b)))
+
+      expect(compareAll(some, others, { metric: chosen })).toEqual(expected)
+      expect(some.map((query) => compareToAll(query, others, { metric: chosen }))).toEqual(expected)
+      expect(pairwise(some, { metric: chosen })).toEqual(compareAll(some, some, { metric: chosen }))
+    }),
+  )
+})
+
+test('topK is the beginning of all that are sorted, those that are equal in their order', () => {
+  fc.assert(
+    fc.property(vector, vectors, fc.integer({ min: 1, max: 15 }), metric, (query, others, k, chosen) => {
+      const sign = chosen === 'euclidean' || chosen === 'manhattan' ? 1 : -1
+      const sorted = others
+        .map((other, index) => ({ index, score: measures[chosen](query, other) }))
+        .sort((a, b) => sign * (a.score - b.score) || a.index - b.index)
+
+      expect(topK(query, others, k, { metric: chosen })).toEqual(sorted.slice(0, k))
+    }),
+  )
+})
+
+describe('what is wrong', () => {
+  test('is named by its place', () => {
+    const zero = [
+      [1, 0],
+      [0, 0],
+    ]
+    expect(() => compareToAll([1, 0], [[1, 0], [1]])).toThrow(
+      'VECTOR_INVALID: vector 1 has 1 dimensions, it is compared with one of 2.',
+    )
+    expect(() => compareAll([[1, 0]], [[1, Number.NaN]])).toThrow('vector 0 holds NaN at 1')
+    expect(() => pairwise(zero)).toThrow('vector 1 is zero')
+    expect(pairwise(zero, { metric: 'dot' })[1]).toEqual(Float64Array.of(0, 0))
+    expect(() => compareToAll([0, 0], [])).toThrow('the query is zero')
+  })
+
+  test('is a k that is no number of things', () => {
+    expect(() => topK([1], [[1]], 0)).toThrow('CONFIG_INVALID: k must be a whole number from 1, not 0.')
+    expect(() => topK([1], [[1]], 1.5)).toThrow('not 1.5')
+  })
+})
