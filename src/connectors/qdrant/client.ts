@@ -1,8 +1,9 @@
+import { Backoff } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { isStreamError, StreamError } from '../../errors.ts'
+import type { Answer, HttpConnection, Method } from '../../http-connection.ts'
 import type { Logger } from '../../logger.ts'
-import type { Answer, Connection, Method } from './connection.ts'
-import { Backoff, errorOf, type Refusal, retrying } from './retry.ts'
+import { errorOf, type Refusal, retrying } from './retry.ts'
 
 export interface AskOptions {
   readonly body?: unknown
@@ -10,13 +11,18 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Requests that may be repeated until they succeed, and what they answer. */
+/**
+ * Requests that may be repeated until they succeed, and what they answer.
+ *
+ * The official client is not used: it reads `30` in Retry-After as `3` and hides the header, takes no signal, keeps connections longer
+ * than the server does, and writes vectors 1.6 times larger and more than twice slower than `writeVector`.
+ */
 export class Client {
-  readonly #connection: Connection
+  readonly #connection: HttpConnection
   readonly #clock: Clock
   readonly #logger: Logger
 
-  constructor(connection: Connection, clock: Clock, logger: Logger) {
+  constructor(connection: HttpConnection, clock: Clock, logger: Logger) {
     this.#connection = connection
     this.#clock = clock
     this.#logger = logger
@@ -27,7 +33,7 @@ export class Client {
   }
 
   backoff(): Backoff {
-    return new Backoff({ clock: this.#clock, logger: this.#logger })
+    return new Backoff({ name: 'Qdrant', clock: this.#clock, logger: this.#logger })
   }
 
   /** The `result` of an answer. Errors are those of `errorOf`. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import type { Backoff } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
 import type { IndexStats, Lease } from '../../topology/processor.ts'
 import { type Client, collectionGone, collectionPath, resultOf, statusOf } from './client.ts'
 import { type Batch, batchOf, type PointChange } from './operations.ts'
-import type { Backoff, Refusal } from './retry.ts'
+import type { Refusal } from './retry.ts'
 
 /** A change and whom to tell about it. */
 export interface Parcel {

@@ -1,12 +1,6 @@
-import { type Clock, delay } from '../../clock.ts'
+import type { Backoff } from '../../backoff.ts'
 import { isStreamError, StreamError } from '../../errors.ts'
-import { type Logger, silentLogger } from '../../logger.ts'
-import type { Answer, NetworkFailure } from './connection.ts'
-
-const firstDelayMs = 100
-const longestDelayMs = 30_000
-/** The server's limits are per minute: it never has a reason to ask for more. */
-const longestRetryAfterMs = 60_000
+import { type Answer, retryAfterOf } from '../../http-connection.ts'
 
 /** What an error of `errorOf` knows, in its `details`. */
 export interface Refusal {
@@ -22,7 +16,7 @@ export interface Refusal {
  */
 export function errorOf({ status, text, headers }: Answer, nowMs: number): StreamError {
   const said = `${status}: ${messageOf(text)}`
-  const retryAfterMs = retryAfter(headers.get('retry-after'), nowMs)
+  const retryAfterMs = retryAfterOf(headers, nowMs)
   const details = { status, ...(retryAfterMs !== undefined && { retryAfterMs }) } satisfies Refusal
   if (status === 507 || isQuota(said)) return new StreamError('INDEX_FULL', `Qdrant has no room (${said})`, { details })
   if (status === 401 || status === 403)
@@ -68,56 +62,6 @@ function parsed(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
-  }
-}
-
-/** Seconds or a date, as RFC 9110 has it. */
-function retryAfter(header: string | null, nowMs: number): number | undefined {
-  if (header === null) return undefined
-  const waitMs = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs
-  return Number.isNaN(waitMs) ? undefined : Math.min(longestRetryAfterMs, Math.max(0, waitMs))
-}
-
-export interface BackoffOptions {
-  readonly clock: Clock
-  readonly logger?: Logger
-  /** From 0 to 1; default `Math.random`. */
-  readonly random?: () => number
-}
-
-/** Waits between attempts: 100 ms to 30 s with full jitter, never less than the server asks for. */
-export class Backoff {
-  readonly #clock: Clock
-  readonly #logger: Logger
-  readonly #random: () => number
-  #failures = 0
-
-  constructor({ clock, logger = silentLogger, random = Math.random }: BackoffOptions) {
-    this.#clock = clock
-    this.#logger = logger
-    this.#random = random
-  }
-
-  get failures(): number {
-    return this.#failures
-  }
-
-  /** An attempt went well. */
-  reset(): void {
-    if (this.#failures > 1) this.#logger.info({ failures: this.#failures }, 'Qdrant answers again')
-    this.#failures = 0
-  }
-
-  /** Waits for the next attempt; rejects with the signal's reason. */
-  async wait(error: StreamError, signal?: AbortSignal): Promise<void> {
-    const { isReset = false, retryAfterMs = 0 }: Partial<NetworkFailure & Refusal> = error.details
-    this.#failures++
-    // The server closes idle connections: the first request after a pause can meet one that is going away.
-    if (isReset && this.#failures === 1) return signal?.throwIfAborted()
-    const jitterMs = this.#random() * Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#failures - 1))
-    const delayMs = Math.max(jitterMs, retryAfterMs)
-    this.#logger.warn({ delayMs: Math.round(delayMs), error: error.message }, 'Qdrant is asked again after a pause')
-    await delay(this.#clock, delayMs, signal)
   }
 }
 

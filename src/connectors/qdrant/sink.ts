@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
+import { HttpConnection } from '../../http-connection.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type {
@@ -15,7 +16,6 @@ import type {
   VectorIndex,
 } from '../../topology/processor.ts'
 import { Client } from './client.ts'
-import { Connection } from './connection.ts'
 import { type Counts, Delivery } from './delivery.ts'
 import type { PayloadKeys } from './operations.ts'
 import { Reader } from './reader.ts'
@@ -107,7 +107,15 @@ class QdrantIndex implements VectorIndex {
     this.#limits = { points: options.maxRequestPoints ?? 256, bytes: options.maxRequestBytes ?? 2 * 1024 * 1024 }
     this.#failureDeadlineMs = options.failureDeadlineMs ?? 300_000
     this.requestTimeoutMs = options.requestTimeoutMs ?? 20_000
-    const connection = new Connection({ url, apiKey, clock, requestTimeoutMs: this.requestTimeoutMs })
+    const connection = new HttpConnection({
+      name: 'Qdrant',
+      url,
+      headers: apiKey === undefined ? {} : { 'api-key': apiKey },
+      apiKey,
+      clock,
+      requestTimeoutMs: this.requestTimeoutMs,
+      unreachable: 'INDEX_UNREACHABLE',
+    })
     this.#client = new Client(connection, clock, logger.child({ index: this.name }))
   }
 

@@ -1,0 +1,142 @@
+import type { Clock } from './clock.ts'
+import { type ErrorCode, reasonOf, StreamError } from './errors.ts'
+
+export interface HttpConnectionOptions {
+  /** What the server is, for messages: `Qdrant`. */
+  readonly name: string
+  readonly url: string
+  /** Sent with every request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** A key among the headers: it must look like one, and does not travel unencrypted to another machine. */
+  readonly apiKey?: string | undefined
+  readonly clock: Clock
+  readonly requestTimeoutMs: number
+  /** The error of a request that got no answer. */
+  readonly unreachable: ErrorCode
+}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly headers: Headers
+}
+
+export type Method = 'GET' | 'PUT' | 'POST'
+
+/** What kind of network failure it was, in `details` of the error. */
+export interface NetworkFailure {
+  /** The connection was open and broke. */
+  readonly isReset: boolean
+  /** Nothing came in time; the server may be at it still. */
+  readonly isTimeout: boolean
+}
+
+export interface RequestOptions {
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+  /** Default: that of the connection. */
+  readonly timeoutMs?: number
+}
+
+/** Codes of Node and of its fetch for a connection that broke while it was in use. */
+const resets = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/** Speaks HTTP with one server. Node's fetch keeps connections for four seconds, which is below the idle limit of servers. */
+export class HttpConnection {
+  readonly #name: string
+  readonly #base: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  readonly #unreachableCode: ErrorCode
+
+  /** CONFIG_INVALID for an address or key that can never work, or that would give the key away. */
+  constructor({ name, url, headers, apiKey, clock, requestTimeoutMs, unreachable }: HttpConnectionOptions) {
+    this.#name = name
+    this.#base = baseOf(name, url, apiKey)
+    this.#headers = headers
+    this.#clock = clock
+    this.#timeoutMs = requestTimeoutMs
+    this.#unreachableCode = unreachable
+  }
+
+  /** Where the server is, for messages. */
+  get address(): string {
+    return this.#base
+  }
+
+  /** One attempt: the answer, whatever its status, or the error of a server that gives none. */
+  async request(method: Method, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const { body, signal, timeoutMs = this.#timeoutMs } = options
+    const timeout = new AbortController()
+    const cancel = this.#clock.after(timeoutMs, () =>
+      timeout.abort(new Error(`no answer within ${timeoutMs / 1000} s`)),
+    )
+    try {
+      const response = await fetch(`${this.#base}${path}`, {
+        method,
+        headers: { ...this.#headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        // Following would send the key to another host.
+        redirect: 'manual',
+        signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
+        ...(body !== undefined && { body }),
+      })
+      return { status: response.status, text: await response.text(), headers: response.headers }
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw this.#unreachable(timeout.signal.aborted ? timeout.signal.reason : cause, timeout.signal.aborted)
+    } finally {
+      cancel()
+    }
+  }
+
+  #unreachable(cause: unknown, isTimeout: boolean): StreamError {
+    // fetch only says that it failed; why is in the cause.
+    const origin = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    const code = origin instanceof Error && 'code' in origin ? String(origin.code) : ''
+    const details = { isReset: resets.has(code), isTimeout } satisfies NetworkFailure
+    const reason = reasonOf(origin) || code
+    return new StreamError(this.#unreachableCode, `${this.#name} at ${this.#base} does not answer (${reason})`, {
+      cause,
+      details,
+    })
+  }
+}
+
+/** The server's limits are per minute: it never has a reason to ask for more. */
+const longestRetryAfterMs = 60_000
+
+/** How long a server asks to be left alone: seconds or a date, as RFC 9110 has it; at most a minute. */
+export function retryAfterOf(headers: Headers, nowMs: number): number | undefined {
+  const header = headers.get('retry-after')
+  if (header === null) return undefined
+  const waitMs = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs
+  return Number.isNaN(waitMs) ? undefined : Math.min(longestRetryAfterMs, Math.max(0, waitMs))
+}
+
+function baseOf(name: string, given: string, apiKey: string | undefined): string {
+  const url = URL.parse(given)
+  if (!url || !/^https?:$/.test(url.protocol)) throw invalid(`the URL of ${name} is not an http or https address`)
+  const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+  if (url.username || url.password || url.search || url.hash) {
+    throw invalid(`the URL of ${name} has more than an address: ${address}`, 'Give credentials as `apiKey`.')
+  }
+  if (apiKey !== undefined) checkKey(name, apiKey, url, address)
+  return address
+}
+
+function checkKey(name: string, apiKey: string, { protocol, hostname }: URL, address: string): void {
+  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw invalid(
+      `the API key of ${name} is empty or has characters that no key has`,
+      'Look for white space around it.',
+    )
+  }
+  const isLocal = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+  if (protocol === 'http:' && !isLocal) {
+    throw invalid(`an API key would travel unencrypted to ${address}`, 'Use https, or a server on this machine.')
+  }
+}
+
+const invalid = (fact: string, fix?: string) =>
+  new StreamError('CONFIG_INVALID', fact, fix === undefined ? {} : { fix })
