@@ -8,6 +8,8 @@ import { WorkerThread, workerFile } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {
   readonly mode: Mode
+  /** Numbers per vector. Default: all that the model gives. */
+  readonly dimensions?: number | undefined
   readonly clock: Clock
   /** Counts the workers of a model from 1; shown in errors. */
   readonly number: number
@@ -29,7 +31,7 @@ export interface InferenceDevice extends Device {
 /** A worker thread with one session of the model. */
 export function inferenceDevice(model: Model, options: InferenceDeviceOptions): InferenceDevice {
   const { mode, clock, number, batchTimeoutMs } = options
-  const { name, weights, pooling, normalize } = model
+  const { name, weights, pooling, normalize, dimensions: modelDimensions } = model
   // A gate for every start: that of a worker that was replaced stays the business of that worker.
   const gates: NativeGate[] = []
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
@@ -38,7 +40,8 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
     setup: () => {
       const gate = new NativeGate()
       gates.push(gate)
-      return { weights, mode, pooling, normalize, gate: gate.shared }
+      const setup = { weights, mode, pooling, normalize, modelDimensions, gate: gate.shared }
+      return { ...setup, dimensions: options.dimensions ?? modelDimensions }
     },
     clock,
     requestTimeoutMs: batchTimeoutMs,

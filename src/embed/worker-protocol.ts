@@ -51,6 +51,10 @@ export interface InferenceSetup {
   readonly mode: Mode
   readonly pooling: Pooling
   readonly normalize: boolean
+  /** Numbers per token that the card of the model promises. */
+  readonly modelDimensions: number
+  /** Numbers per vector: the first ones of those of the model. */
+  readonly dimensions: number
   /** `NativeGate.shared` */
   readonly gate: SharedArrayBuffer
 }
@@ -58,9 +62,11 @@ export interface InferenceSetup {
 /** What is done with quantized weights: fold them to fp32, or multiply them with int8 activations. */
 export type Mode = 'exact' | 'fast'
 
-export type Pooling = 'mean' | 'cls'
+/** Which tokens make the vector: their mean, the first one, or the last one (models that read from left to right). */
+export type Pooling = 'mean' | 'cls' | 'last'
 
 export interface InferenceReady {
+  /** Numbers per token that the graph gives. */
   readonly dimensions: number
 }
 

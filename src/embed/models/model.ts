@@ -122,7 +122,11 @@ function poolingOf(config: Readonly<Record<string, unknown>> | undefined, folder
   const chosen = Object.keys(config).filter((key) => key.startsWith('pooling_mode_') && config[key] === true)
   if (chosen.join() === 'pooling_mode_mean_tokens') return 'mean'
   if (chosen.join() === 'pooling_mode_cls_token') return 'cls'
-  throw new StreamError('MODEL_INVALID', `${folder} pools by ${chosen.join(', ') || 'nothing'}; known are mean and cls`)
+  if (chosen.join() === 'pooling_mode_lasttoken') return 'last'
+  throw new StreamError(
+    'MODEL_INVALID',
+    `${folder} pools by ${chosen.join(', ') || 'nothing'}; known are mean, cls and last token`,
+  )
 }
 
 async function readGolden(folder: string, dimensions: number): Promise<Golden | undefined> {
