@@ -14,6 +14,8 @@ export interface WorkerThreadOptions<Setup> {
   readonly clock: Clock
   /** Milliseconds that a request may take. The worker is then replaced, and the request fails. */
   readonly requestTimeoutMs: number
+  /** Milliseconds until a worker that was started must be ready. Default 120,000: large weights on a slow disk take a minute. */
+  readonly startTimeoutMs?: number
   /**
    * Whether the thread can be ended by force. One that cannot is left alone, does not keep the process alive, and ends when it comes
    * back. Default: always.
@@ -38,6 +40,7 @@ export function workerFile(name: string): URL {
 /** Crashes in a row, without an answer between them, that are answered by a restart. A request that causes so many fails. */
 const maxRestartsInARow = 3
 const closeTimeoutMs = 5_000
+const defaultStartTimeoutMs = 120_000
 
 type State = 'closed' | 'opening' | 'running' | 'restarting' | 'closing'
 
@@ -58,7 +61,9 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   #nextId = 0
   #restartsInARow = 0
   #restarts = 0
+  /** Of the start that is under way, or else of the first request. */
   #cancelDeadline: Cancel | undefined
+  #rejectStart: ((error: StreamError) => void) | undefined
 
   constructor(options: WorkerThreadOptions<Setup>) {
     this.#options = options
@@ -74,7 +79,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     return this.#restarts
   }
 
-  /** Resolves when the worker can work. Throws MODEL_INVALID with the worker's own reason, EMBED_FAILED when it crashes. */
+  /** Resolves when the worker can work. Throws MODEL_INVALID with the worker's own reason, EMBED_FAILED when it crashes or is not ready in time. */
   async open(): Promise<Ready> {
     this.#state = 'opening'
     this.#restartsInARow = 0
@@ -121,8 +126,10 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
     const worker = new Worker(entry, { workerData: setup(), name, execArgv: [] })
     this.#worker = worker
+    this.#watchStart(worker)
     let crash: unknown
     return new Promise((resolve, reject) => {
+      this.#rejectStart = reject
       worker.on('error', (error) => {
         crash = error
       })
@@ -140,6 +147,15 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
         reject(error)
         if (this.#worker === worker) this.#ended(error)
       })
+    })
+  }
+
+  #watchStart(worker: Worker): void {
+    const { clock, startTimeoutMs = defaultStartTimeoutMs } = this.#options
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = clock.after(startTimeoutMs, () => {
+      this.#leave(worker)
+      this.#ended(this.#failure(`was not ready within ${startTimeoutMs} ms`))
     })
   }
 
@@ -161,14 +177,17 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   /** Another thread takes the place of the one that hangs, and gets the other requests. */
   #replace(hanging: number): void {
-    const worker = this.#worker
-    const mayTerminate = this.#options.mayTerminate?.() ?? true
+    if (this.#worker) this.#leave(this.#worker)
     this.#fail(hanging, this.#failure(`did not answer within ${this.#options.requestTimeoutMs} ms`))
     this.#restart()
-    if (mayTerminate) void worker?.terminate()
+  }
+
+  /** Ends a worker that hangs, or leaves it to itself where it cannot be ended. */
+  #leave(worker: Worker): void {
+    if (this.#options.mayTerminate?.() ?? true) void worker.terminate()
     else {
-      worker?.unref()
-      worker?.postMessage({ kind: 'close' } satisfies ToWorker<Request>)
+      worker.unref()
+      worker.postMessage({ kind: 'close' } satisfies ToWorker<Request>)
     }
   }
 
@@ -197,6 +216,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   #ended(error: StreamError): void {
     this.#worker = undefined
     this.#cancelDeadline?.()
+    this.#rejectStart?.(error)
     if (this.#state === 'running') this.#blame(error)
     if (this.isUsable && this.#restartsInARow < maxRestartsInARow) {
       this.#restartsInARow++

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Clock, ManualClock, systemClock } from '../../src/clock.ts'
 import { WorkerThread } from '../../src/embed/worker-thread.ts'
 import type { Script } from '../support/scripted-worker.ts'
@@ -9,6 +9,7 @@ const threads: ScriptedThread[] = []
 interface Extras {
   readonly clock?: Clock
   readonly mayTerminate?: () => boolean
+  readonly startTimeoutMs?: number
 }
 
 /** `setups` are those of its starts, one after the other; the last one is that of all further starts. */
@@ -80,6 +81,61 @@ describe('a worker', () => {
 
   test('that is not open refuses requests', async () => {
     await expect(threadWith('care').run(always('one'))).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+  })
+})
+
+describe('a worker that does not get ready', () => {
+  test.each([
+    ['ended', () => true],
+    ['left alone, where it cannot be ended,', () => false],
+  ])('in time is an error; its thread is %s and can be opened again', async (_what, mayTerminate) => {
+    const clock = new ManualClock()
+    const thread = threadWith(['never open', 'care'], { clock, mayTerminate, startTimeoutMs: 3_000 })
+    const opening = expect(thread.open()).rejects.toMatchObject({
+      code: 'EMBED_FAILED',
+      fact: 'the worker was not ready within 3000 ms',
+    })
+
+    clock.advance(3_000)
+
+    await opening
+    expect(thread.isUsable).toBe(false)
+    expect(await thread.open()).toBe('opened with care')
+  })
+
+  test('after a crash is started again, and not for ever', async () => {
+    const clock = new ManualClock()
+    const thread = threadWith(['care', 'never open'], { clock })
+    await thread.open()
+    const request = thread.run(always('crash'))
+    let failed = false
+    const failing = expect(request.finally(() => (failed = true))).rejects.toMatchObject({
+      code: 'EMBED_FAILED',
+      fact: 'the worker was not ready within 120000 ms',
+    })
+
+    await vi.waitUntil(
+      () => {
+        if (thread.restarts > 0) clock.advance(120_000)
+        return failed
+      },
+      { timeout: 15_000, interval: 1 },
+    )
+
+    await failing
+    expect(thread.restarts).toBe(3)
+    expect(thread.isUsable).toBe(false)
+  })
+
+  test('is not waited for by a close', async () => {
+    const clock = new ManualClock()
+    const thread = threadWith('never open', { clock })
+    const opening = expect(thread.open()).rejects.toMatchObject({ fact: 'the worker did not stop in time' })
+
+    const closing = thread.close()
+    clock.advance(5_000)
+
+    await Promise.all([opening, closing])
   })
 })
 

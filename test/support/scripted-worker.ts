@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { parentPort } from 'node:worker_threads'
 import { serveRequests } from '../../src/embed/worker-port.ts'
 
 /** What the worker does, by the text of a request or of its setup. */
@@ -7,6 +8,7 @@ export type Script = string
 await serveRequests<Script, string, Script, string>(async (setup) => {
   if (setup === 'cannot open') throw new RangeError('the file is broken')
   if (setup === 'crash at start') process.exit(3)
+  if (setup === 'never open') await new Promise(() => parentPort?.on('message', () => undefined))
   if (setup === 'open slowly') await setTimeout(300)
   return {
     ready: `opened with ${setup}`,
