@@ -46,6 +46,24 @@ describe('an idle device', () => {
   })
 })
 
+describe('a batch of one text', () => {
+  test('is all that a device gets when no more are allowed, idle or busy', () => {
+    const { former } = formerWith([10, 10, 10], { maxBatchTexts: 1 })
+
+    expect(lengths(former.takeForIdle(1))).toEqual([10])
+    expect(lengths(former.takeForBusy())).toEqual([10])
+    expect(lengths(former.takeForBusy())).toEqual([10])
+  })
+})
+
+test('rows of a batch differ in length by the padding that is allowed, no more', () => {
+  const few = formerWith([10, 26, 43]).former
+  const many = formerWith([10, 26, 43], { maxPaddingTokens: 64 }).former
+
+  expect(lengths(few.takeForIdle(1))).toEqual([10, 26])
+  expect(lengths(many.takeForIdle(1))).toEqual([10, 26, 43])
+})
+
 describe('a busy device', () => {
   test('waits for company until the batch is worth it', () => {
     const { former } = formerWith([100], { maxBatchTokens: 512 })
