@@ -92,7 +92,9 @@ export class BatchFormer<Item extends Batchable> {
 
   /** The next batch for one of `idleDevices` idle devices; empty only when nothing waits. */
   takeForIdle(idleDevices: number): readonly Item[] {
-    const share = Math.max(leastSharedTokens, Math.ceil(this.#tokens / Math.max(1, idleDevices)))
+    // Alone it takes everything, padding included, which no share of the tokens counts.
+    if (idleDevices <= 1) return this.#take(this.maxBatchTokens)
+    const share = Math.max(leastSharedTokens, Math.ceil(this.#tokens / idleDevices))
     return this.#take(Math.min(this.maxBatchTokens, share))
   }
 
