@@ -2,11 +2,10 @@ import type { Cancel, Clock } from '../clock.ts'
 import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
 import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
 import type { EmbedderStats, EmbedOptions } from './embedder.ts'
-import { type Flight, Flights } from './flights.ts'
-import type { Encoding } from './wordpiece.ts'
+import { type Flight, Flights, type Sized } from './flights.ts'
 
-/** Something that runs batches: a worker thread. */
-export interface Device {
+/** Something that runs batches: a worker thread is given token ids, a server the texts themselves. */
+export interface Device<Ids = Int32Array> {
   /** False once it is given up; `open` may bring it back. */
   readonly isUsable: boolean
   open(): Promise<unknown>
@@ -14,26 +13,40 @@ export interface Device {
    * One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED; a device that is usable afterwards
    * has refused this batch, or could not finish it.
    */
-  run(rows: readonly Int32Array[]): Promise<Float32Array>
+  run(rows: readonly Ids[]): Promise<Float32Array>
 }
 
-export type Encode = (texts: readonly string[]) => readonly Encoding[] | Promise<readonly Encoding[]>
+/** A text as devices take it. */
+export interface Encoded<Ids> {
+  readonly ids: Ids
+  /** The text has more tokens than fitted. */
+  readonly truncated: boolean
+}
 
-export interface EngineOptions extends BatchFormerOptions {
-  readonly devices: readonly Device[]
-  readonly encode: Encode
+export type Encode<Ids = Int32Array> = (
+  texts: readonly string[],
+) => readonly Encoded<Ids>[] | Promise<readonly Encoded<Ids>[]>
+
+export interface EngineOptions<Ids = Int32Array> extends BatchFormerOptions {
+  readonly devices: readonly Device<Ids>[]
+  readonly encode: Encode<Ids>
   readonly dimensions: number
   readonly clock: Clock
+  /** Default 2: one batch to work on and one to go on with, so that a device never waits for this thread. */
+  readonly maxBatchesPerDevice?: number
+  /**
+   * Parts that a refused batch is run in, and the refused parts again, until a text is refused alone. Default: as many as it has texts,
+   * so that one that hangs hangs once more only. 2 asks least when refusing takes no time.
+   */
+  readonly refusedParts?: number
 }
 
-interface Slot {
-  readonly device: Device
+interface Slot<Ids> {
+  readonly device: Device<Ids>
   /** Batches that the device has. */
   running: number
 }
 
-/** One batch to work on and one to go on with, so that a device never waits for this thread. */
-const maxBatchesPerDevice = 2
 /** Something that every model can embed: a device that refuses it too is broken. */
 const harmlessText = '.'
 /** What is tokenized before the event loop gets its turn: about a millisecond. */
@@ -42,19 +55,19 @@ const sliceCharacters = 32_768
 /**
  * Runs the texts of all callers on all devices.
  *
- *   calls --texts in turn--> tokens --window--> batches --> devices (two batches each)
+ *   calls --texts in turn--> tokens --window--> batches --> devices (some batches each)
  *
- * What is held is bounded: the tokens of one window, and two batches per device. Calls beyond that wait, holding only their own
+ * What is held is bounded: the tokens of one window, and the batches of the devices. Calls beyond that wait, holding only their own
  * texts. Equal texts that are under way at the same time run once.
  *
- * A batch that a device refuses, or cannot finish, is run again row by row. The text that is refused alone gets EMBED_TEXT, unless the
+ * A batch that a device refuses, or cannot finish, is run again in parts. The text that is refused alone gets EMBED_TEXT, unless the
  * device refuses a harmless text as well: then nobody is at fault, and the callers get EMBED_FAILED.
  */
-export class EmbeddingEngine {
-  readonly #options: EngineOptions
-  readonly #former: BatchFormer<Flight>
-  readonly #flights: Flights
-  readonly #slots: readonly Slot[]
+export class EmbeddingEngine<Ids extends Sized = Int32Array> {
+  readonly #options: EngineOptions<Ids>
+  readonly #former: BatchFormer<Flight<Ids>>
+  readonly #flights: Flights<Ids>
+  readonly #slots: readonly Slot<Ids>[]
   readonly #counted = { texts: 0, sharedTexts: 0, tokens: 0, paddedTokens: 0, batches: 0, truncatedTexts: 0 }
   /** Texts that are being tokenized elsewhere; they will need room in the window. */
   #encoding = 0
@@ -63,10 +76,10 @@ export class EmbeddingEngine {
   #reviving: Promise<unknown> | undefined
   #isClosed = false
 
-  constructor(options: EngineOptions) {
+  constructor(options: EngineOptions<Ids>) {
     this.#options = options
     this.#former = new BatchFormer(options.clock, options)
-    this.#flights = new Flights((flight) => this.#former.remove(flight))
+    this.#flights = new Flights<Ids>((flight) => this.#former.remove(flight))
     this.#slots = options.devices.map((device) => ({ device, running: 0 }))
   }
 
@@ -127,7 +140,7 @@ export class EmbeddingEngine {
   }
 
   #fillWindow(): void {
-    const fresh: Flight[] = []
+    const fresh: Flight<Ids>[] = []
     let characters = 0
     while (fresh.length < this.#former.room - this.#encoding) {
       if (characters >= sliceCharacters) {
@@ -143,13 +156,13 @@ export class EmbeddingEngine {
     if (fresh.length > 0) this.#encode(fresh)
   }
 
-  #encode(flights: readonly Flight[]): void {
+  #encode(flights: readonly Flight<Ids>[]): void {
     const encodings = this.#options.encode(flights.map((flight) => flight.text))
     if (encodings instanceof Promise) void this.#admitLater(flights, encodings)
     else this.#admit(flights, encodings)
   }
 
-  async #admitLater(flights: readonly Flight[], encodings: Promise<readonly Encoding[]>): Promise<void> {
+  async #admitLater(flights: readonly Flight<Ids>[], encodings: Promise<readonly Encoded<Ids>[]>): Promise<void> {
     this.#encoding += flights.length
     try {
       this.#admit(flights, await encodings)
@@ -160,7 +173,7 @@ export class EmbeddingEngine {
     this.#schedule()
   }
 
-  async #encodeOneByOne(flights: readonly Flight[], refusal: unknown): Promise<void> {
+  async #encodeOneByOne(flights: readonly Flight<Ids>[], refusal: unknown): Promise<void> {
     for (const flight of flights) {
       try {
         if (flights.length === 1) throw refusal
@@ -171,7 +184,7 @@ export class EmbeddingEngine {
     }
   }
 
-  #admit(flights: readonly Flight[], encodings: readonly Encoding[]): void {
+  #admit(flights: readonly Flight<Ids>[], encodings: readonly Encoded<Ids>[]): void {
     for (const [at, flight] of flights.entries()) {
       const encoding = encodings[at]
       if (!encoding) continue
@@ -186,7 +199,8 @@ export class EmbeddingEngine {
     for (;;) {
       const usable = this.#slots.filter(({ device }) => device.isUsable)
       const idle = usable.filter((slot) => slot.running === 0)
-      const slot = idle[0] ?? usable.find((candidate) => candidate.running < maxBatchesPerDevice)
+      const most = this.#options.maxBatchesPerDevice ?? 2
+      const [slot] = usable.filter(({ running }) => running < most).toSorted((a, b) => a.running - b.running)
       if (!slot) return
       const batch = idle.length > 0 ? this.#former.takeForIdle(idle.length) : this.#former.takeForBusy()
       if (batch.length === 0) return
@@ -194,28 +208,31 @@ export class EmbeddingEngine {
     }
   }
 
-  async #run(slot: Slot, batch: readonly Flight[]): Promise<void> {
+  async #run(slot: Slot<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
     slot.running++
     try {
-      const vectors = await slot.device.run(batch.map((flight) => flight.ids))
-      this.#count(batch)
-      this.#deliver(batch, vectors)
+      await this.#runOn(slot.device, batch)
     } catch (error) {
-      if (slot.device.isUsable) await this.#runOneByOne(slot.device, batch, error)
-      else this.#giveBack(batch, error)
+      await this.#runInParts(slot.device, batch, error)
     }
     slot.running--
     this.#schedule()
   }
 
-  #count(batch: readonly Flight[]): void {
+  async #runOn(device: Device<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
+    const vectors = await device.run(batch.flatMap(({ ids }) => (ids === undefined ? [] : [ids])))
+    this.#count(batch)
+    this.#deliver(batch, vectors)
+  }
+
+  #count(batch: readonly Flight<Ids>[]): void {
     const longest = batch.reduce((most, flight) => Math.max(most, flight.tokens), 0)
     this.#counted.batches++
     this.#counted.tokens += batch.reduce((sum, flight) => sum + flight.tokens, 0)
     this.#counted.paddedTokens += longest * batch.length
   }
 
-  #deliver(batch: readonly Flight[], vectors: Float32Array): void {
+  #deliver(batch: readonly Flight<Ids>[], vectors: Float32Array): void {
     const { dimensions } = this.#options
     for (const [row, flight] of batch.entries()) {
       // A copy: a view would hand the whole batch to whoever looks at `vector.buffer`.
@@ -226,47 +243,53 @@ export class EmbeddingEngine {
   }
 
   /** Finds the texts of a refused batch that the device cannot bear; the others get their vectors. */
-  async #runOneByOne(device: Device, batch: readonly Flight[], ofBatch: unknown): Promise<void> {
-    for (const [at, flight] of batch.entries()) {
-      if (!this.#flights.isWanted(flight)) continue
-      const refusal = batch.length === 1 ? ofBatch : await this.#runAlone(device, flight)
-      if (refusal === undefined) continue
-      if (!device.isUsable) return this.#giveBack(batch.slice(at), refusal)
-      const harmless = this.#encodeHarmless().then((ids) => device.run([ids]))
-      await this.#condemn(flight, refusal, harmless)
+  async #runInParts(device: Device<Ids>, batch: readonly Flight<Ids>[], refusal: unknown): Promise<void> {
+    const [only] = batch
+    if (!device.isUsable) return this.#giveBack(batch, refusal)
+    if (only && batch.length === 1) return this.#condemn(only, refusal, this.#runHarmless(device))
+    const size = Math.ceil(batch.length / (this.#options.refusedParts ?? batch.length))
+    let latest = refusal
+    for (let at = 0; at < batch.length; at += size) {
+      const part = batch.slice(at, at + size).filter((flight) => this.#flights.isWanted(flight))
+      if (part.length > 0) latest = (await this.#runPart(device, part, latest)) ?? latest
     }
   }
 
-  /** Gives what the device says against the text. */
-  async #runAlone(device: Device, flight: Flight): Promise<unknown> {
+  /** Gives what the device says against the part. */
+  async #runPart(device: Device<Ids>, part: readonly Flight<Ids>[], before: unknown): Promise<unknown> {
     try {
-      this.#deliver([flight], await device.run([flight.ids]))
-      this.#count([flight])
+      if (!device.isUsable) throw before
+      await this.#runOn(device, part)
       return undefined
     } catch (error) {
+      await this.#runInParts(device, part, error)
       return error
     }
   }
 
-  async #encodeHarmless(): Promise<Int32Array> {
-    const [encoding] = await this.#options.encode([harmlessText])
-    return encoding?.ids ?? new Int32Array(0)
+  async #encodeHarmless(): Promise<readonly Ids[]> {
+    const encodings = await this.#options.encode([harmlessText])
+    return encodings.map(({ ids }) => ids)
+  }
+
+  async #runHarmless(device: Device<Ids>): Promise<void> {
+    await device.run(await this.#encodeHarmless())
   }
 
   /** Fails who wants a text that was refused alone: with EMBED_TEXT when something harmless is not refused. */
-  async #condemn(flight: Flight, refusal: unknown, harmless: Promise<unknown>): Promise<void> {
+  async #condemn(flight: Flight<Ids>, refusal: unknown, harmless: Promise<unknown>): Promise<void> {
     const isInOrder = await harmless.then(
       () => true,
       () => false,
     )
-    const { tokens, text } = flight
-    const what = tokens > 0 ? `${tokens} tokens` : `${text.length} characters`
+    const { ids, text } = flight
+    const what = ids === undefined || typeof ids === 'string' ? `${text.length} characters` : `${ids.length} tokens`
     const fact = `a text of ${what} cannot be embedded: ${isStreamError(refusal) ? refusal.fact : reasonOf(refusal)}`
     this.#flights.fail([flight], isInOrder ? new StreamError('EMBED_TEXT', fact, { cause: refusal }) : refusal)
   }
 
   /** The batch of a device that was given up goes to another one. */
-  #giveBack(batch: readonly Flight[], error: unknown): void {
+  #giveBack(batch: readonly Flight<Ids>[], error: unknown): void {
     if (this.#hasUsableDevice) {
       for (const flight of batch) this.#enqueue(flight)
       return
@@ -275,7 +298,7 @@ export class EmbeddingEngine {
     this.#flights.failAll(error)
   }
 
-  #enqueue(flight: Flight): void {
+  #enqueue(flight: Flight<Ids>): void {
     if (this.#flights.isWanted(flight)) this.#former.add(flight)
   }
 }

@@ -1,9 +1,9 @@
 /** A text on its way to a vector, with everybody who wants it. Runs once, however many they are. */
-export class Flight {
+export class Flight<Ids extends Sized = Int32Array> {
   readonly text: string
-  readonly askers: Asker[] = []
-  /** Empty until the text is tokenized. */
-  ids: Int32Array = new Int32Array(0)
+  readonly askers: Asker<Ids>[] = []
+  /** What a device is given; undefined until the text is tokenized. */
+  ids: Ids | undefined
   /** The text had more tokens than `ids`. */
   truncated = false
 
@@ -12,46 +12,51 @@ export class Flight {
   }
 
   get tokens(): number {
-    return this.ids.length
+    return this.ids?.length ?? 0
   }
 }
 
-interface Asker {
-  readonly call: Call
+/** What a text is to a device: the ids of its tokens, or the text itself. */
+export interface Sized {
+  readonly length: number
+}
+
+interface Asker<Ids extends Sized> {
+  readonly call: Call<Ids>
   /** Place of the text in the call. */
   readonly at: number
 }
 
-interface Call {
+interface Call<Ids extends Sized> {
   readonly texts: readonly string[]
   readonly vectors: Float32Array[]
   /** The first text that has not been taken up. */
   next: number
   missing: number
-  readonly flights: Set<Flight>
+  readonly flights: Set<Flight<Ids>>
   readonly onTruncated: ((at: number) => void) | undefined
   settle(error?: unknown): void
 }
 
 /** A text that was taken up; `fresh` when nobody had asked for it before. */
-export interface TakenText {
+export interface TakenText<Ids extends Sized> {
   readonly text: string
-  readonly fresh: Flight | undefined
+  readonly fresh: Flight<Ids> | undefined
 }
 
 /**
  * Who waits for what. Calls are taken up text by text, in the order in which they came; a text that is already on its way gets one
  * more asker instead of a second flight.
  */
-export class Flights {
+export class Flights<Ids extends Sized = Int32Array> {
   /** Calls with texts that were not taken up. */
-  readonly #queue: Call[] = []
-  readonly #calls = new Set<Call>()
-  readonly #byText = new Map<string, Flight>()
-  readonly #takeBack: (flight: Flight) => boolean
+  readonly #queue: Call<Ids>[] = []
+  readonly #calls = new Set<Call<Ids>>()
+  readonly #byText = new Map<string, Flight<Ids>>()
+  readonly #takeBack: (flight: Flight<Ids>) => boolean
 
   /** `takeBack` is asked when nobody wants a flight any more; it returns false when the flight cannot be stopped. */
-  constructor(takeBack: (flight: Flight) => boolean) {
+  constructor(takeBack: (flight: Flight<Ids>) => boolean) {
     this.#takeBack = takeBack
   }
 
@@ -59,7 +64,7 @@ export class Flights {
   ask(texts: readonly string[], signal: AbortSignal, onTruncated?: (at: number) => void): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(call, signal.reason)
-      const call: Call = {
+      const call: Call<Ids> = {
         texts,
         vectors: new Array<Float32Array>(texts.length),
         next: 0,
@@ -79,14 +84,14 @@ export class Flights {
     })
   }
 
-  take(): TakenText | undefined {
+  take(): TakenText<Ids> | undefined {
     const call = this.#queue[0]
     if (!call) return undefined
     const at = call.next++
     if (call.next === call.texts.length) this.#queue.shift()
     const text = call.texts[at] ?? ''
     const known = this.#byText.get(text)
-    const flight = known ?? new Flight(text)
+    const flight = known ?? new Flight<Ids>(text)
     flight.askers.push({ call, at })
     call.flights.add(flight)
     this.#byText.set(text, flight)
@@ -94,13 +99,13 @@ export class Flights {
   }
 
   /** False, and the end of the flight, when its askers have gone. */
-  isWanted(flight: Flight): boolean {
+  isWanted(flight: Flight<Ids>): boolean {
     if (flight.askers.length > 0) return true
     this.#byText.delete(flight.text)
     return false
   }
 
-  land(flight: Flight, vector: Float32Array): void {
+  land(flight: Flight<Ids>, vector: Float32Array): void {
     this.#byText.delete(flight.text)
     for (const { call, at } of flight.askers) {
       call.vectors[at] = vector
@@ -111,7 +116,7 @@ export class Flights {
   }
 
   /** Ends the calls that want one of these texts. */
-  fail(flights: readonly Flight[], error: unknown): void {
+  fail(flights: readonly Flight<Ids>[], error: unknown): void {
     for (const flight of flights) {
       this.#byText.delete(flight.text)
       for (const call of new Set(flight.askers.map((asker) => asker.call))) this.#fail(call, error)
@@ -123,7 +128,7 @@ export class Flights {
   }
 
   /** Ends a call, and takes back the texts that nobody else wants. What is running runs on. */
-  #fail(call: Call, error: unknown): void {
+  #fail(call: Call<Ids>, error: unknown): void {
     const queued = this.#queue.indexOf(call)
     if (queued !== -1) this.#queue.splice(queued, 1)
     for (const flight of call.flights) {
