@@ -10,11 +10,6 @@ export interface BatchFormerOptions {
   readonly windowTexts?: number
   /** Rows x longest row of a batch. Default 512: on a CPU a batch gains nothing from more, and its memory stays allocated. */
   readonly maxBatchTokens?: number
-  /**
-   * A text joins a batch when it is shorter or longer than the others by at most so many tokens. Default 16: padding more costs more
-   * than a run of its own (measured on a CPU: 2 ms of a 60 ms batch).
-   */
-  readonly maxPaddingTokens?: number
   /** Rows of a batch; 1 runs every text alone. Default: as many as the budget allows. */
   readonly maxBatchTexts?: number
   /**
