@@ -58,7 +58,6 @@ export class BatchFormer<Item extends Batchable> {
     this.maxBatchTokens = options.maxBatchTokens ?? 512
     this.#maxBatchTexts = options.maxBatchTexts ?? Number.POSITIVE_INFINITY
     this.#maxPaddingTokens = options.maxPaddingTokens ?? 16
-    this.#maxPaddingTokens = options.maxPaddingTokens ?? 16
     this.#maxWaitMs = options.maxWaitMs ?? 20
   }
 
