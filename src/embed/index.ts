@@ -1,3 +1,6 @@
+export { type CacheOptions, cached } from './cache/cached.ts'
+export type { CachedEmbedder } from './cache/cached-embedder.ts'
+export type { CacheStats } from './cache/tiers.ts'
 export { embed } from './embed.ts'
 export type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
 export { type HashOptions, hash } from './hash.ts'

@@ -1,0 +1,177 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { StreamError } from '../../errors.ts'
+import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
+import { type CacheKey, type KeyOf, keysOf } from './cache-key.ts'
+import { type CacheEntry, isVector } from './entry.ts'
+import { type CacheStats, type TierOptions, Tiers } from './tiers.ts'
+
+/** A text that is not in the cache. */
+interface Miss {
+  /** Place of the text in the call. */
+  readonly at: number
+  readonly text: string
+  readonly key: CacheKey
+}
+
+interface Call {
+  readonly signal: AbortSignal
+  readonly options: EmbedOptions
+  /** Filled in as vectors are found or made. */
+  readonly vectors: Float32Array[]
+}
+
+interface Opened {
+  readonly keyOf: KeyOf
+  readonly tiers: Tiers
+}
+
+/** What is looked up before the event loop gets its turn: some milliseconds. A look-up costs as much as hashing so many characters. */
+const sliceCharacters = 262_144
+const lookUpCharacters = 1_024
+
+/** See `cached`. */
+export class CachedEmbedder implements Embedder {
+  readonly #embedder: Embedder
+  readonly #options: TierOptions
+  #users = 0
+  #opening: Promise<Opened> | undefined
+  #closing: Promise<void> = Promise.resolve()
+  #opened: Opened | undefined
+
+  /** Use `cached`. */
+  constructor(embedder: Embedder, options: TierOptions) {
+    this.#embedder = embedder
+    this.#options = options
+  }
+
+  get id(): EmbedderId {
+    return this.#embedder.id
+  }
+
+  get dimensions(): number {
+    return this.#embedder.dimensions
+  }
+
+  get maxTokens(): number {
+    return this.#embedder.maxTokens
+  }
+
+  get countTokens(): Embedder['countTokens'] {
+    return this.#embedder.countTokens
+  }
+
+  /** Those of the embedder behind; `texts` counts the hits too. */
+  get stats(): EmbedderStats {
+    const { memoryHits, diskHits } = this.cacheStats
+    const { texts, ...others } = this.#embedder.stats
+    return { ...others, texts: texts + memoryHits + diskHits }
+  }
+
+  /** Throws ILLEGAL_STATE before `open`. */
+  get cacheStats(): CacheStats {
+    return this.#known.tiers.stats
+  }
+
+  async open(): Promise<void> {
+    this.#users++
+    this.#opening ??= this.#closing.then(() => openAll(this.#embedder, this.#options))
+    try {
+      this.#opened = await this.#opening
+    } catch (error) {
+      if (this.#users > 0 && --this.#users === 0) this.#opening = undefined
+      throw error
+    }
+  }
+
+  /** Waits until what was made is on disk, as far as the disk takes it. */
+  async close(): Promise<void> {
+    if (this.#users === 0 || --this.#users > 0) return
+    const closing = closeAll(this.#embedder, this.#opening)
+    this.#opening = undefined
+    // Whoever opens it again finds the disk free.
+    this.#closing = closing.catch(() => undefined)
+    await closing
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const opened = this.#known
+    if (this.#users === 0) throw new StreamError('ILLEGAL_STATE', 'the embedding cache is closed')
+    signal.throwIfAborted()
+    const call: Call = { signal, options, vectors: new Array<Float32Array>(texts.length) }
+    const misses = await lookUp(texts, call, opened)
+    if (misses.length > 0) await this.#make(misses, call, opened.tiers)
+    return call.vectors
+  }
+
+  /** Has what is missing embedded. Equal texts that others are waiting for are the embedder's to share. */
+  async #make(misses: readonly Miss[], { signal, options, vectors }: Call, tiers: Tiers): Promise<void> {
+    const truncated = new Set<number>()
+    const onTruncated = (row: number) => {
+      truncated.add(row)
+      const miss = misses[row]
+      if (miss) options.onTruncated?.(miss.at)
+    }
+    const texts = misses.map(({ text }) => text)
+    const made = await this.#embedder.embed(texts, signal, { ...options, onTruncated })
+    const madeAt = this.#options.clock.now()
+    const entries: CacheEntry[] = []
+    for (const [row, { at, key }] of misses.entries()) {
+      const vector = made[row]
+      if (!vector) throw new StreamError('EMBED_FAILED', `asked for ${texts.length} vectors and got ${made.length}`)
+      vectors[at] = vector
+      const isTruncated = truncated.has(row)
+      if (isVector(vector, this.dimensions))
+        entries.push({ key, vector: owned(vector), madeAt, truncated: isTruncated })
+    }
+    tiers.keep(entries)
+  }
+
+  get #known(): Opened {
+    if (!this.#opened) throw new StreamError('ILLEGAL_STATE', 'the embedding cache is not open')
+    return this.#opened
+  }
+}
+
+async function openAll(embedder: Embedder, options: TierOptions): Promise<Opened> {
+  await embedder.open()
+  try {
+    const tiers = await Tiers.open(embedder.id, embedder.dimensions, options)
+    return { keyOf: keysOf(embedder.id), tiers }
+  } catch (error) {
+    await embedder.close()
+    throw error
+  }
+}
+
+async function closeAll(embedder: Embedder, opening: Promise<Opened> | undefined): Promise<void> {
+  const opened = await opening?.catch(() => undefined)
+  if (!opened) return
+  await opened.tiers.close()
+  await embedder.close()
+}
+
+/** Puts the vectors that are known into the call, and gives what is missing. */
+async function lookUp(texts: readonly string[], call: Call, { keyOf, tiers }: Opened): Promise<readonly Miss[]> {
+  const { signal, options, vectors } = call
+  const misses: Miss[] = []
+  let characters = 0
+  for (const [at, text] of texts.entries()) {
+    if (characters >= sliceCharacters) {
+      characters = 0
+      await nextTurn()
+      signal.throwIfAborted()
+    }
+    characters += text.length + lookUpCharacters
+    const key = keyOf(text, options.inputType)
+    const entry = tiers.find(key)
+    if (entry) vectors[at] = entry.vector
+    else misses.push({ at, text, key })
+    if (entry?.truncated) options.onTruncated?.(at)
+  }
+  return misses
+}
+
+/** A view would hold the whole batch in memory. */
+function owned(vector: Float32Array): Float32Array {
+  return vector.byteLength === vector.buffer.byteLength ? vector : vector.slice()
+}

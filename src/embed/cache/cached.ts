@@ -1,0 +1,61 @@
+import { type Clock, systemClock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import { type Logger, silentLogger } from '../../logger.ts'
+import { openLevelStore } from '../../state/level-store.ts'
+import type { Embedder } from '../embedder.ts'
+import { CachedEmbedder } from './cached-embedder.ts'
+
+export interface CacheOptions {
+  /**
+   * Memory for vectors; the one that was used longest ago goes first. A vector costs 4 bytes a dimension and 512 more: 2 kB at 384
+   * dimensions. Bytes, default 64 MiB, 0 for none.
+   */
+  readonly maxMemoryBytes?: number
+  /** Folder that keeps vectors across restarts; one process at a time. Default: none, vectors are kept in memory alone. */
+  readonly path?: string
+  /**
+   * Vectors that the folder may hold for each embedder, with their keys; the oldest go first. Bytes, default 1 GiB: some 640,000
+   * vectors of 384 dimensions.
+   */
+  readonly maxDiskBytes?: number
+  /** How long a vector is used after it was made. Milliseconds; default: for ever, because an embedder does not change its mind. */
+  readonly ttlMs?: number
+  /** How many of the newest vectors are read from the folder into memory by `open`: a number, or `all` that fit. Default 0. */
+  readonly warmUp?: number | 'all'
+  readonly clock?: Clock
+  /** Told when the folder cannot be used, once. */
+  readonly logger?: Logger
+}
+
+const defaultMemoryBytes = 64 * 1024 * 1024
+const defaultDiskBytes = 1024 * 1024 * 1024
+
+/**
+ * An embedder that remembers its vectors: a text that it has embedded before costs a look-up, in memory and then in a folder. Texts are
+ * known by the SHA-256 of the embedder's id, the input type and the text, so that no vector ever comes from another model.
+ *
+ * The cache never fails a call. A folder that another process holds, a full disk or a damaged entry cost the embedding of a text; they
+ * are counted in `cacheStats`. Give several embedders one path if you like: each gets a folder of its own in it. Two caches of the same
+ * embedder cannot share one path; pass the cache itself around instead, it may be opened more than once.
+ *
+ * Throws CONFIG_INVALID for options that make no sense; the folder is not touched before `open`.
+ *
+ * @example
+ * const embedder = cached(onnx({ model: 'all-MiniLM-L6-v2' }), { path: '.millrace/vectors' })
+ * stream.process(diff('changes', { against: index })).process(embed('vectors', embedder)).to('index', index)
+ */
+export function cached(embedder: Embedder, options: CacheOptions = {}): CachedEmbedder {
+  const { maxMemoryBytes = defaultMemoryBytes, maxDiskBytes = defaultDiskBytes, warmUp = 0 } = options
+  const { ttlMs = Number.POSITIVE_INFINITY, path, clock = systemClock, logger = silentLogger } = options
+  requireWhole({ maxMemoryBytes, maxDiskBytes, ...(warmUp !== 'all' && { warmUp }) })
+  if (!(ttlMs > 0)) throw new StreamError('CONFIG_INVALID', `ttlMs of a cache must be greater than 0, not ${ttlMs}`)
+  if (path === '') throw new StreamError('CONFIG_INVALID', 'path of a cache is empty')
+  const openStore = openLevelStore
+  return new CachedEmbedder(embedder, { maxMemoryBytes, maxDiskBytes, ttlMs, warmUp, path, clock, logger, openStore })
+}
+
+function requireWhole(numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers))
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new StreamError('CONFIG_INVALID', `${name} of a cache must be a whole number from 0, not ${value}`)
+}
