@@ -11,7 +11,7 @@ export interface RawRuns {
 
 /** The runtime alone, with the session options of the embedder: nothing is tokenized, padded, pooled or sent. */
 await serveRequests<string, undefined, RawRuns, undefined>(async (weights) => {
-  const session = await createSession({ weights, mode: 'exact' })
+  const session = await createSession({ weights, mode: 'exact', provider: 'cpu' })
   return {
     ready: undefined,
     async handle({ rows, width, runs }) {

@@ -75,6 +75,7 @@ export const errorTable = {
   // embedding
   MODEL_MISSING: configuration('Name a bundled model or a folder with model.onnx, tokenizer.json and config.json.'),
   MODEL_INVALID: configuration('Restore the files of the model.'),
+  DEVICE_UNUSABLE: configuration('Install what the device needs, or choose the device cpu or auto.'),
   EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
   EMBED_TEXT: runtime('skip', 'Look at the text of the named document.'),
   VECTOR_INVALID: runtime('skip', 'Compare vectors of one model only, and none that is zero or not finite.'),

@@ -39,6 +39,8 @@ export interface Embedder extends Resource {
 
 /** Counts since `open`. */
 export interface EmbedderStats {
+  /** What the model runs on: `cpu`, `cuda` and so on. Absent where there is no model, or it runs elsewhere. */
+  readonly device?: string
   /** Texts that were asked for. */
   readonly texts: number
   /** Of these, texts that were answered by the run of an equal text that was waiting or running. */

@@ -1,12 +1,14 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Device } from './engine.ts'
+import type { ExecutionProvider } from './execution-provider.ts'
 import type { Model } from './models/model.ts'
 import { NativeGate } from './native-gate.ts'
 import { type InferenceReady, type InferenceSetup, type Mode, type PackedRows, packRows } from './worker-protocol.ts'
 import { WorkerThread, workerFile } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {
+  readonly provider: ExecutionProvider
   readonly mode: Mode
   /** Numbers per vector. Default: all that the model gives. */
   readonly dimensions?: number | undefined
@@ -15,7 +17,10 @@ export interface InferenceDeviceOptions {
   readonly number: number
   /** Milliseconds that a batch may take until the worker counts as hung and is replaced. */
   readonly batchTimeoutMs: number
+  readonly startTimeoutMs?: number | undefined
 }
+
+const warmUpTokens = 64
 
 /** Longer than any batch. */
 const haltTimeoutMs = 5_000
@@ -30,7 +35,7 @@ export interface InferenceDevice extends Device {
 
 /** A worker thread with one session of the model. */
 export function inferenceDevice(model: Model, options: InferenceDeviceOptions): InferenceDevice {
-  const { mode, clock, number, batchTimeoutMs } = options
+  const { provider, mode, clock, number, batchTimeoutMs, startTimeoutMs } = options
   const { name, weights, pooling, normalize, dimensions: modelDimensions } = model
   // A gate for every start: that of a worker that was replaced stays the business of that worker.
   const gates: NativeGate[] = []
@@ -40,11 +45,13 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
     setup: () => {
       const gate = new NativeGate()
       gates.push(gate)
-      const setup = { weights, mode, pooling, normalize, modelDimensions, gate: gate.shared }
-      return { ...setup, dimensions: options.dimensions ?? modelDimensions }
+      const setup = { weights, provider, mode, pooling, normalize, modelDimensions, gate: gate.shared }
+      const dimensions = options.dimensions ?? modelDimensions
+      return { ...setup, dimensions, warmUpTokens: Math.min(warmUpTokens, model.maxTokens) }
     },
     clock,
     requestTimeoutMs: batchTimeoutMs,
+    ...(startTimeoutMs !== undefined && { startTimeoutMs }),
     mayTerminate: () => gates.at(-1)?.tryShut() ?? true,
   })
   return {

@@ -1,9 +1,10 @@
-import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { BatchFormerOptions } from './batch-former.ts'
+import { openDevicePool } from './device-pool.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
+import { type DeviceChoice, deviceChoices, type ExecutionProvider, factsOf } from './execution-provider.ts'
 import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, readModel } from './models/model.ts'
 import { cosineOf } from './similarity/kernels.ts'
@@ -18,7 +19,14 @@ export interface OnnxOptions extends BatchFormerOptions {
    * little less exact. The two give different vectors, so the mode is part of the embedder's id. Default `exact`.
    */
   readonly mode?: Mode
-  /** Worker threads, each with a copy of the model and one core. Default: the cores of the process, at most 8. */
+  /**
+   * What the model runs on. A device that cannot be used is an error, DEVICE_UNUSABLE; `auto` takes the next one. The one that is live is
+   * in `stats`. Default `cpu`.
+   */
+  readonly device?: DeviceChoice
+  /** Runs every text alone, so that its vector is the same to the last bit in any company and after a restart. Default false. */
+  readonly deterministic?: boolean
+  /** Worker threads, each with a copy of the model and one core. Default: the cores of the process, at most 8; on other devices 1. */
   readonly workers?: number
   /** Put before every text, for models that were trained with one: `passage: `. Default empty. */
   readonly prefix?: string
@@ -27,14 +35,18 @@ export interface OnnxOptions extends BatchFormerOptions {
    * one; the one that hangs again gets EMBED_TEXT. Milliseconds, default 120,000.
    */
   readonly batchTimeoutMs?: number
+  /** How long a worker may take to load the model. Milliseconds, default 120,000. */
+  readonly startTimeoutMs?: number
   readonly clock?: Clock
 }
 
 /**
  * Embeds with an ONNX model in worker threads; inference never runs on the thread that calls.
  *
- * `open` throws MODEL_MISSING or MODEL_INVALID when the model cannot be used, also when it no longer computes what it computed when
- * it was packed.
+ * `open` throws MODEL_MISSING or MODEL_INVALID when the model cannot be used, also when it no longer computes what it computed
+ * when it was packed, and DEVICE_UNUSABLE when the chosen device cannot be used.
+ *
+ * Batches are formed for the device: 512 tokens and 20 ms of waiting at most on a CPU, 16,384 and 50 ms on others.
  *
  * @example
  * const embedder = onnx({ model: 'all-MiniLM-L6-v2' })
@@ -42,15 +54,27 @@ export interface OnnxOptions extends BatchFormerOptions {
  * const [vector] = await embedder.embed(['Mills grind.'], AbortSignal.timeout(10_000)) // 384 numbers of unit length
  */
 export function onnx(options: OnnxOptions): Embedder {
-  for (const name of ['workers', 'maxBatchTokens', 'windowTexts', 'batchTimeoutMs'] as const) {
+  for (const name of counts) {
     const value = options[name]
     if (value !== undefined && !(Number.isInteger(value) && value >= 1))
       throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
   }
+  const { device = 'cpu' } = options
+  if (!deviceChoices.includes(device))
+    throw new StreamError('CONFIG_INVALID', `device must be one of ${deviceChoices.join(', ')}, not ${device}`)
   return new OnnxEmbedder(options)
 }
 
-const maxDefaultWorkers = 8
+/** Options that are whole numbers from 1. */
+const counts = [
+  'workers',
+  'maxBatchTokens',
+  'maxBatchTexts',
+  'maxPaddingTokens',
+  'windowTexts',
+  'batchTimeoutMs',
+  'startTimeoutMs',
+] as const
 /** A full batch of the bundled model takes 60 ms on an idle core. */
 const defaultBatchTimeoutMs = 120_000
 /** Kernels differ between processors in the last bits (1e-7 in fp32, 1e-4 of the cosine with int8 activations), a wrong one by far more. */
@@ -62,6 +86,7 @@ interface Opened {
   readonly model: Model
   readonly engine: EmbeddingEngine
   readonly tokenizer: ModelTokenizer
+  readonly device: string
   close(): Promise<void>
 }
 
@@ -94,7 +119,7 @@ class OnnxEmbedder implements Embedder {
   }
 
   get stats(): EmbedderStats {
-    return this.#known.engine.stats
+    return { device: this.#known.device, ...this.#known.engine.stats }
   }
 
   async open(): Promise<void> {
@@ -128,36 +153,33 @@ class OnnxEmbedder implements Embedder {
 
 async function openModel(options: OnnxOptions): Promise<Opened> {
   const model = await readModel(options.model)
-  const mode = options.mode ?? 'exact'
-  const clock = options.clock ?? systemClock
-  const workers = options.workers ?? Math.min(availableParallelism(), maxDefaultWorkers)
-  const batchTimeoutMs = options.batchTimeoutMs ?? defaultBatchTimeoutMs
-  const devices = Array.from({ length: workers }, (_, at) =>
-    inferenceDevice(model, { mode, clock, batchTimeoutMs, number: at + 1 }),
-  )
-  const halt = () => {
-    for (const device of devices) device.halt()
-  }
-  process.on('exit', halt)
+  const { mode = 'exact', clock = systemClock, batchTimeoutMs = defaultBatchTimeoutMs, startTimeoutMs } = options
+  const make = (provider: ExecutionProvider) =>
+    Array.from({ length: options.workers ?? factsOf(provider).workers }, (_, at) =>
+      inferenceDevice(model, { provider, mode, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 }),
+    )
   // The threads load the model while this one reads the tokenizer and hashes the weights.
-  const ready = Promise.all(devices.map((device) => device.open()))
   const tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
-  const identifying = identify(model, { mode, prefix: options.prefix ?? '' })
+  const check = async (device: Device) => {
+    const { encode } = await tokenizing
+    return checkGolden({ model, mode, encode, device })
+  }
+  const opening = openDevicePool({ choice: options.device ?? 'cpu', make, check })
   const close = async () => {
-    await Promise.allSettled([ready, tokenizing.then((tokenizer) => tokenizer.close())])
-    await Promise.all(devices.map((device) => device.close()))
-    if (!devices.some((device) => device.isInside)) process.off('exit', halt)
+    const closing = [opening, tokenizing].map((promise) => promise.then((opened) => opened.close()))
+    await Promise.allSettled(closing)
   }
   try {
-    const [tokenizer, id] = await Promise.all([tokenizing, identifying, ready])
+    const identifying = identify(model, { mode, prefix: options.prefix ?? '' })
+    const [{ provider, devices }, tokenizer, id] = await Promise.all([opening, tokenizing, identifying])
+    const batching = { ...factsOf(provider).batching, ...options, ...(options.deterministic && { maxBatchTexts: 1 }) }
     const { encode } = tokenizer
-    await Promise.all(devices.map((device) => checkGolden({ model, mode, encode, device })))
-    const engine = new EmbeddingEngine({ ...options, devices, encode, dimensions: model.dimensions, clock })
+    const engine = new EmbeddingEngine({ ...batching, devices, encode, dimensions: model.dimensions, clock })
     const closeAll = () => {
       engine.close()
       return close()
     }
-    return { id, model, engine, tokenizer, close: closeAll }
+    return { id, model, engine, tokenizer, device: provider, close: closeAll }
   } catch (error) {
     await close()
     throw error

@@ -1,9 +1,12 @@
-import { InferenceSession } from 'onnxruntime-node'
+import { env, InferenceSession } from 'onnxruntime-node'
 import type { InferenceSetup } from './worker-protocol.ts'
 
 /** A session with one thread, which is the one that calls it; the other cores belong to other sessions. */
-export function createSession({ weights, mode }: Pick<InferenceSetup, 'weights' | 'mode'>): Promise<InferenceSession> {
-  return InferenceSession.create(weights, {
+export function createSession(setup: Pick<InferenceSetup, 'weights' | 'mode' | 'provider'>): Promise<InferenceSession> {
+  // What the runtime would print about a device that is missing is in the error that it throws.
+  if (setup.provider !== 'cpu') env.logLevel = 'fatal'
+  return InferenceSession.create(setup.weights, {
+    executionProviders: [setup.provider],
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -13,7 +16,7 @@ export function createSession({ weights, mode }: Pick<InferenceSetup, 'weights' 
       session: {
         intra_op: { allow_spinning: '0' },
         // Folds quantized weights to fp32 while loading. Without it the runtime multiplies with int8 activations.
-        ...(mode === 'exact' ? { disable_quant_qdq: '1' } : {}),
+        ...(setup.mode === 'exact' ? { disable_quant_qdq: '1' } : {}),
       },
     },
   })

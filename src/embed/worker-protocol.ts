@@ -1,4 +1,5 @@
 import type { Transferable } from 'node:worker_threads'
+import type { ExecutionProvider } from './execution-provider.ts'
 
 /** What the main thread sends. Requests are answered in order. */
 export type ToWorker<Request> =
@@ -48,6 +49,7 @@ export function unpackRows({ ids, lengths }: PackedRows): readonly Int32Array[] 
 export interface InferenceSetup {
   /** Path of the ONNX file. */
   readonly weights: string
+  readonly provider: ExecutionProvider
   readonly mode: Mode
   readonly pooling: Pooling
   readonly normalize: boolean
@@ -55,6 +57,8 @@ export interface InferenceSetup {
   readonly modelDimensions: number
   /** Numbers per vector: the first ones of those of the model. */
   readonly dimensions: number
+  /** Tokens of the text that is run before the first request: what a first run costs is paid before a text waits for it. */
+  readonly warmUpTokens: number
   /** `NativeGate.shared` */
   readonly gate: SharedArrayBuffer
 }

@@ -6,7 +6,7 @@ import { NativeGate } from './native-gate.ts'
 import { pool } from './pooling.ts'
 import { createSession } from './session.ts'
 import { serveRequests, type WorkerService } from './worker-port.ts'
-import type { InferenceReady, InferenceSetup, PackedRows } from './worker-protocol.ts'
+import { type InferenceReady, type InferenceSetup, type PackedRows, packRows } from './worker-protocol.ts'
 
 await serveRequests(openSession)
 
@@ -17,13 +17,18 @@ async function openSession(setup: InferenceSetup): Promise<WorkerService<Inferen
   const output = outputOf(session)
   const inputs = inputsOf(session)
   const modelDimensions = output.dimensions ?? setup.modelDimensions
+  const run = async (rows: PackedRows) => {
+    const width = rows.lengths.reduce((longest, length) => Math.max(longest, length), 0)
+    const results = await gate.pass(() => session.run(feedsOf(inputs, rows, width), [output.name]))
+    const hidden = hiddenOf(results[output.name], [rows.lengths.length, width, modelDimensions])
+    return pool(hidden, rows.lengths, { ...setup, width, modelDimensions })
+  }
+  // The id 0 is in every vocabulary.
+  await run(packRows([new Int32Array(setup.warmUpTokens)]))
   return {
     ready: { dimensions: modelDimensions },
     async handle(rows) {
-      const width = rows.lengths.reduce((longest, length) => Math.max(longest, length), 0)
-      const results = await gate.pass(() => session.run(feedsOf(inputs, rows, width), [output.name]))
-      const hidden = hiddenOf(results[output.name], [rows.lengths.length, width, modelDimensions])
-      const vectors = pool(hidden, rows.lengths, { ...setup, width, modelDimensions })
+      const vectors = await run(rows)
       return { message: vectors, transfer: [vectors.buffer] }
     },
     close: () => gate.pass(() => session.release()),

@@ -1,0 +1,60 @@
+import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { type DeviceChoice, type ExecutionProvider, factsOf, providersFor } from './execution-provider.ts'
+import type { InferenceDevice } from './inference-device.ts'
+
+/** The devices of a model, all of one provider. */
+export interface DevicePool {
+  readonly provider: ExecutionProvider
+  readonly devices: readonly InferenceDevice[]
+  close(): Promise<void>
+}
+
+export interface DevicePoolOptions {
+  readonly choice: DeviceChoice
+  /** Makes the devices of a provider; they are opened here. */
+  readonly make: (provider: ExecutionProvider) => readonly InferenceDevice[]
+  /** Asked of every device that is open; rejects when it does not compute what it should. */
+  readonly check: (device: InferenceDevice) => Promise<void>
+}
+
+/**
+ * Opens the devices of the first provider that works, and computes what it should. Rejects with the reason of the CPU when that is what
+ * does not work, with DEVICE_UNUSABLE when it is another device that was asked for.
+ */
+export function openDevicePool({ choice, ...parts }: DevicePoolOptions): Promise<DevicePool> {
+  return openFirst(providersFor(choice), parts)
+}
+
+async function openFirst(
+  [provider, next, ...others]: ReturnType<typeof providersFor>,
+  parts: Omit<DevicePoolOptions, 'choice'>,
+): Promise<DevicePool> {
+  const devices = parts.make(provider)
+  const close = closerOf(devices)
+  const results = await Promise.allSettled(devices.map((device) => device.open().then(() => parts.check(device))))
+  const failure = results.find((result) => result.status === 'rejected')
+  if (!failure) return { provider, devices, close }
+  await close()
+  if (next) return openFirst([next, ...others], parts)
+  throw provider === 'cpu' ? failure.reason : unusable(provider, failure.reason)
+}
+
+function unusable(provider: ExecutionProvider, cause: unknown): StreamError {
+  const reason = isStreamError(cause) ? cause.fact : reasonOf(cause)
+  return new StreamError('DEVICE_UNUSABLE', `the device ${provider} cannot be used: ${reason}`, {
+    cause,
+    fix: factsOf(provider).fix,
+  })
+}
+
+/** Until they are closed, the process does not end while one of the devices is where that would abort it. */
+function closerOf(devices: readonly InferenceDevice[]): () => Promise<void> {
+  const halt = () => {
+    for (const device of devices) device.halt()
+  }
+  process.on('exit', halt)
+  return async () => {
+    await Promise.all(devices.map((device) => device.close()))
+    if (!devices.some((device) => device.isInside)) process.off('exit', halt)
+  }
+}
