@@ -2,8 +2,10 @@ import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { identify, readModel } from '../../../src/embed/models/model.ts'
+import { identify, type ModelUse, readModel } from '../../../src/embed/models/model.ts'
+import { onnxFile } from '../../support/onnx-graph.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary-directory.ts'
+import { lookupGraph } from '../../support/tiny-model.ts'
 
 const bundled = fileURLToPath(new URL('../../../models/all-MiniLM-L6-v2/', import.meta.url))
 let directory: TemporaryDirectory
@@ -70,6 +72,32 @@ describe('a model', () => {
     expect((await readModel(folder)).weights).toBe(join(folder, used))
   })
 
+  test.each([
+    [{ precision: 'fp16' }, 'onnx/model_fp16.onnx'],
+    [{ precision: 'int8-dynamic' }, 'onnx/model_quantized.onnx'],
+    [{ file: 'onnx/model_q4.onnx' }, 'onnx/model_q4.onnx'],
+    [{ precision: 'fp32' }, 'model.onnx'],
+  ] as const)('has the weights that were asked for by %j', async (choice, used) => {
+    await mkdir(join(folder, 'onnx'))
+    for (const file of ['model_w8.onnx', 'onnx/model_fp16.onnx', 'onnx/model_quantized.onnx', 'onnx/model_q4.onnx'])
+      await writeFile(join(folder, file), 'weights')
+
+    expect((await readModel(folder, choice)).weights).toBe(join(folder, used))
+  })
+
+  test('puts before texts what config_sentence_transformers.json says', async () => {
+    await change('config_sentence_transformers.json', { prompts: { query: 'ask: ', document: 'text: ' } })
+
+    expect((await readModel(folder)).prompts).toEqual({ query: 'ask: ', passage: 'text: ' })
+  })
+
+  test('with a default prompt puts it before everything that has none of its own', async () => {
+    const prompts = { prompts: { query: 'ask: ', all: 'any: ' }, default_prompt_name: 'all' }
+    await change('config_sentence_transformers.json', prompts)
+
+    expect((await readModel(folder)).prompts).toEqual({ query: 'ask: ', passage: 'any: ' })
+  })
+
   test('may keep its weights in the folder onnx', async () => {
     await mkdir(join(folder, 'onnx'))
     await rm(join(folder, 'model.onnx'))
@@ -82,7 +110,7 @@ describe('a model', () => {
 describe('what cannot be used is refused by name:', () => {
   test('a name that is neither bundled nor a folder', async () => {
     await expect(readModel('no-such-model')).rejects.toThrow(
-      'MODEL_MISSING: model "no-such-model" is neither a bundled one (all-MiniLM-L6-v2) nor a folder.',
+      'MODEL_MISSING: model "no-such-model" is neither a bundled one (all-MiniLM-L6-v2), nor an added one, nor a folder.',
     )
   })
 
@@ -92,11 +120,40 @@ describe('what cannot be used is refused by name:', () => {
     await expect(readModel(folder)).rejects.toMatchObject({ code: 'MODEL_MISSING' })
   })
 
+  test('weights of a precision that is not there, with what is there', async () => {
+    await expect(readModel(folder, { precision: 'fp16' })).rejects.toMatchObject({
+      code: 'MODEL_MISSING',
+      fact: `${folder} has none of model_fp16.onnx, onnx/model_fp16.onnx; it has model.onnx`,
+    })
+  })
+
+  test.each(['../model.onnx', '/etc/passwd', 'onnx/../../x', 'C:\\x'])('weights at %s', async (file) => {
+    await expect(readModel(folder, { file })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+
+  test('a name that looks like one of the hub, with how to get it', async () => {
+    const modelsFolder = join(folder, 'none')
+
+    await expect(readModel('BAAI/bge-small-en-v1.5', { modelsFolder })).rejects.toThrow(
+      'Run `millrace model add BAAI/bge-small-en-v1.5` to download it.',
+    )
+  })
+
   test.each([
     ['a file that is not JSON', () => writeFile(join(folder, 'config.json'), '{'), /config.json is not valid JSON/],
     ['a file that is no object', () => change('config.json', 1), /does not hold a JSON object/],
     ['no size', () => change('config.json', {}), /hidden_size in .* is not a positive whole number/],
     ['no limit', () => change('sentence_bert_config.json', { max_seq_length: 0 }), /length limit/],
+    [
+      'a pooling of another size',
+      () => change('1_Pooling/config.json', { word_embedding_dimension: 768, pooling_mode_mean_tokens: true }),
+      /pools 768 numbers a token, config.json says 384/,
+    ],
+    [
+      'two poolings at once',
+      () => change('1_Pooling/config.json', { pooling_mode_mean_tokens: true, pooling_mode_cls_token: true }),
+      /pools by pooling_mode_mean_tokens, pooling_mode_cls_token; known are/,
+    ],
     ['another pooling', () => pooling('max_tokens'), /pools by pooling_mode_max_tokens/],
     [
       'another module',
@@ -112,12 +169,19 @@ describe('what cannot be used is refused by name:', () => {
 })
 
 describe('the id of an embedder', () => {
-  const identity = async (use: { mode?: 'exact' | 'fast'; prefix?: string } = {}) =>
+  beforeEach(async () => {
+    const { tables, ...graph } = lookupGraph()
+    const beside = { ...graph, tables: tables.map((table) => ({ ...table, file: 'weights.bin' })) }
+    await writeFile(join(folder, 'model.onnx'), onnxFile(beside))
+    await writeFile(join(folder, 'weights.bin'), 'weights')
+  })
+
+  const identity = async (use: Partial<ModelUse> = {}) =>
     identify(await readModel(folder), { mode: 'exact', prefix: '', ...use })
 
   test.each([
     ['weights', () => writeFile(join(folder, 'model.onnx'), 'other weights')],
-    ['weights beside the graph', () => writeFile(join(folder, 'model.onnx_data'), 'more weights')],
+    ['weights beside the graph', () => writeFile(join(folder, 'weights.bin'), 'other weights')],
     ['tokenizer', () => writeFile(join(folder, 'tokenizer.json'), '{}')],
     ['pooling', () => pooling('cls_token')],
     ['normalisation', () => change('modules.json', [])],
@@ -130,10 +194,39 @@ describe('the id of an embedder', () => {
     expect(await identity()).not.toBe(before)
   })
 
-  test('changes with mode and prefix', async () => {
-    const ids = await Promise.all([identity(), identity({ mode: 'fast' }), identity({ prefix: 'passage: ' })])
+  test('changes with mode, prefixes and a cut', async () => {
+    const uses: Partial<ModelUse>[] = [{ mode: 'fast' }, { prefix: 'a: ' }, { queryPrefix: 'a: ' }, { dimensions: 8 }]
 
-    expect(new Set(ids).size).toBe(3)
+    const ids = await Promise.all([{}, ...uses].map(identity))
+
+    expect(new Set(ids).size).toBe(5)
+  })
+
+  test('of the bundled model is that of the indexes that were made with it', async () => {
+    const model = await readModel('all-MiniLM-L6-v2')
+
+    const id = await identify(model, { mode: 'exact', prefix: '', queryPrefix: '', dimensions: 384 })
+
+    expect(id).toBe('onnx:all-MiniLM-L6-v2:exact:0d0a7c98c73c1982')
+  })
+
+  test('is refused when a file is not the one that was pinned', async () => {
+    const model = { ...(await readModel(folder)), pins: { 'model.onnx': 'a'.repeat(64) } }
+
+    await expect(identify(model, { mode: 'exact', prefix: '' })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(/^model.onnx of model ".*" has the SHA-256 [0-9a-f]{64} and not a{64}: it is trunc/),
+    })
+  })
+
+  test('is refused when weights would come from outside of the folder', async () => {
+    const { tables, ...graph } = lookupGraph()
+    const outside = { ...graph, tables: tables.map((table) => ({ ...table, file: '../../secret' })) }
+    await writeFile(join(folder, 'model.onnx'), onnxFile(outside))
+
+    await expect(identity()).rejects.toMatchObject({
+      fact: expect.stringMatching(/wants weights from "..\/..\/secret"/),
+    })
   })
 
   test('stays when the folder moves', async () => {

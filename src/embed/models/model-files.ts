@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { reasonOf, StreamError } from '../../errors.ts'
+import { readOnnxFile } from './onnx-file.ts'
+import { leaves } from './weights.ts'
+
+/** A folder whose files may be known by their hashes. */
+export interface PinnedFolder {
+  readonly name: string
+  readonly folder: string
+  /** SHA-256 by path in the folder, of the files for which it is known. */
+  readonly pins: Readonly<Record<string, string>>
+}
+
+/** They scale activations by the largest number of a run. */
+const dynamicOperators = ['DynamicQuantizeLinear', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']
+
+/** True when a vector would depend on the other texts of its batch. */
+export function dependsOnCompany({ weights }: { readonly weights: string }): boolean {
+  const { operators } = readOnnxFile(weights)
+  return dynamicOperators.some((operator) => operators.has(operator))
+}
+
+/** The ONNX file and the files beside it that hold its larger weights. Throws MODEL_INVALID when these would lie elsewhere. */
+export function weightsFiles({
+  name,
+  weights,
+}: {
+  readonly name: string
+  readonly weights: string
+}): readonly string[] {
+  const { externalFiles } = readOnnxFile(weights)
+  const outside = externalFiles.find(leaves)
+  if (outside !== undefined)
+    throw new StreamError('MODEL_INVALID', `model "${name}" wants weights from "${outside}", outside of its folder`)
+  return [weights, ...externalFiles.map((file) => join(dirname(weights), file))]
+}
+
+/**
+ * The hash of one file is that of its bytes, as other tools print it; of several, that of their hashes. Throws MODEL_INVALID when one of
+ * them is not what was pinned.
+ */
+export async function hashFiles(model: PinnedFolder, files: readonly string[]): Promise<string> {
+  const hashes: string[] = []
+  for (const file of files) {
+    const hash = await hashFile(file)
+    refuseChanged(model, file, hash)
+    hashes.push(hash)
+  }
+  if (hashes.length === 1) return hashes[0] ?? ''
+  return createHash('sha256').update(hashes.join()).digest('hex')
+}
+
+/** SHA-256 in hexadecimal digits. Reads in pieces: the event loop keeps turning. Throws MODEL_MISSING. */
+export async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash)
+  } catch (cause) {
+    throw new StreamError('MODEL_MISSING', `${file} cannot be read: ${reasonOf(cause)}`, { cause })
+  }
+  return hash.digest('hex')
+}
+
+/** Throws MODEL_INVALID when the model is pinned to another file of that name. */
+export function refuseChanged({ name, folder, pins }: PinnedFolder, file: string, found: string): void {
+  const path = relative(folder, file).split(sep).join('/')
+  const expected = pins[path]
+  if (expected === undefined || expected === found) return
+  throw new StreamError(
+    'MODEL_INVALID',
+    `${path} of model "${name}" has the SHA-256 ${found} and not ${expected}: it is truncated, damaged or another file`,
+    { details: { file, expected, found } },
+  )
+}
