@@ -78,6 +78,7 @@ export const errorTable = {
   DEVICE_UNUSABLE: configuration('Install what the device needs, or choose the device cpu or auto.'),
   EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
   EMBED_TEXT: runtime('skip', 'Look at the text of the named document.'),
+  CACHE_FILE: runtime('fatal', 'Export the cache again.'),
   VECTOR_INVALID: runtime('skip', 'Compare vectors of one model only, and none that is zero or not finite.'),
 
   // index

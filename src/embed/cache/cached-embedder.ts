@@ -72,6 +72,16 @@ export class CachedEmbedder implements Embedder {
     return this.#known.tiers.stats
   }
 
+  /** What is on disk, or in memory when there is no disk; what was made or used last comes last. */
+  entries(): AsyncIterable<CacheEntry> | Iterable<CacheEntry> {
+    return this.#known.tiers.entries()
+  }
+
+  /** Adds entries of this embedder from elsewhere. Rejects when the disk does not take them. */
+  async import(entries: readonly CacheEntry[]): Promise<void> {
+    await this.#known.tiers.import(entries)
+  }
+
   async open(): Promise<void> {
     this.#users++
     this.#opening ??= this.#closing.then(() => openAll(this.#embedder, this.#options))

@@ -22,8 +22,9 @@ export interface DiskTierOptions {
   readonly openStore: OpenStore
 }
 
-/** Entries that wait to be written. At 384 dimensions 1.6 MB; a disk that is that far behind misses some. */
+/** While so many entries wait to be written, no more are taken: at 384 dimensions 1.6 MB, and the last call that was taken. */
 const maxWaitingEntries = 1_024
+const writtenAtOnce = 1_024
 /** What is read is in the memory tier afterwards, so that LevelDB need not remember it, and few of its files need to be mapped. */
 const levelOptions: LevelStoreOptions = {
   cacheBytes: 1024 * 1024,
@@ -80,11 +81,13 @@ export class DiskTier {
     }
   }
 
-  /** Writes them when it can; nobody waits for that. */
+  /** Writes them when it can; nobody waits for that. A disk that is too far behind misses some. */
   add(entries: readonly CacheEntry[]): void {
-    const room = this.#log ? maxWaitingEntries - this.#waiting.length : 0
-    this.#waiting.push(...entries.slice(0, room))
-    this.#counted.unwrittenEntries += Math.max(0, entries.length - room)
+    if (!this.#log || this.#waiting.length >= maxWaitingEntries) {
+      this.#counted.unwrittenEntries += entries.length
+      return
+    }
+    this.#waiting.push(...entries)
     this.#writing ??= this.#writeWaiting()
   }
 
@@ -120,7 +123,7 @@ export class DiskTier {
 
   async #writeWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const entries = this.#waiting.splice(0)
+      const entries = this.#waiting.splice(0, writtenAtOnce)
       try {
         await this.write(entries)
       } catch (error) {
