@@ -8,4 +8,21 @@ export type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedd
 export type { DeviceChoice, ExecutionProvider } from './execution-provider.ts'
 export { type HashOptions, hash } from './hash.ts'
 export { type OnnxOptions, onnx } from './onnx.ts'
-export * from './similarity/index.ts'
+export {
+  type Clustering,
+  type CompareOptions,
+  compareAll,
+  compareToAll,
+  cosine,
+  dot,
+  euclidean,
+  type KMeansOptions,
+  kMeans,
+  type Metric,
+  manhattan,
+  type Neighbour,
+  normalize,
+  pairwise,
+  topK,
+  type Vector,
+} from './similarity/index.ts'
