@@ -125,7 +125,7 @@ export class DocumentIndex implements AsyncDisposable {
   }
 
   async search(text: string, limit: number): Promise<readonly Hit[]> {
-    const [vector] = await this.#embedder.embed([text], AbortSignal.timeout(queryDeadlineMs))
+    const vector = await embedQuery(this.#embedder, text)
     return this.#index.search({ text, ...(vector && { vector }) }, { limit })
   }
 
@@ -153,4 +153,10 @@ export class DocumentIndex implements AsyncDisposable {
   }
 }
 
-export const queryDeadlineMs = 60_000
+const queryDeadlineMs = 60_000
+
+/** The vector of a question. */
+export async function embedQuery(embedder: Embedder, text: string): Promise<Float32Array | undefined> {
+  const [vector] = await embedder.embed([text], AbortSignal.timeout(queryDeadlineMs), { inputType: 'query' })
+  return vector
+}

@@ -3,7 +3,7 @@ import type { Embedder } from '../embed/index.ts'
 import { StreamError } from '../errors.ts'
 import type { Hit } from '../model.ts'
 import type { SearchOptions } from '../topology/processor.ts'
-import { queryDeadlineMs } from './document-index.ts'
+import { embedQuery } from './document-index.ts'
 import { excerptOf } from './excerpt.ts'
 import { wholeNumber } from './whole-number.ts'
 import { type Card, defaultDataDirectory, embedderFor, indexForReading, requireCard, workspaceAt } from './workspace.ts'
@@ -37,7 +37,7 @@ async function search(words: readonly string[], { data, k, mode, json }: SearchC
   try {
     refuseOtherModel(data, card, embedder)
     await index.open({ id: card.pipeline, dimensions: embedder.dimensions })
-    const [vector] = mode === 'text' ? [] : await embedder.embed([text], AbortSignal.timeout(queryDeadlineMs))
+    const vector = mode === 'text' ? undefined : await embedQuery(embedder, text)
     const hits = await index.search({ text, ...(vector && { vector }) }, { limit: k, mode })
     const lines = hits.map((hit, rank) => (json ? asJson(hit, rank + 1) : asText(hit, rank + 1, text)))
     process.stdout.write(lines.length > 0 ? `${lines.join('\n')}\n` : json ? '' : 'nothing found\n')

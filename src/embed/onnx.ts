@@ -6,14 +6,30 @@ import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedd
 import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
 import { type DeviceChoice, deviceChoices, type ExecutionProvider, factsOf } from './execution-provider.ts'
 import { inferenceDevice } from './inference-device.ts'
-import { identify, type Model, readModel } from './models/model.ts'
+import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
+import { modelUse, runsAlone } from './models/model-use.ts'
+import type { Precision } from './models/weights.ts'
 import { cosineOf } from './similarity/kernels.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
 import type { Mode } from './worker-protocol.ts'
 
 export interface OnnxOptions extends BatchFormerOptions {
-  /** A bundled model (`all-MiniLM-L6-v2`) or a folder in the layout of Hugging Face. */
+  /** A bundled model (`all-MiniLM-L6-v2`), one that `millrace model add` has added, or a folder in the layout of Hugging Face. */
   readonly model: string
+  /**
+   * Which weights of the folder to use. Default: `int8` if it has them, else `fp32`. With `int8-dynamic` every text runs alone, because
+   * its vector would depend on the other texts of its batch.
+   */
+  readonly precision?: Precision
+  /** An ONNX file of the folder, by its path from there, instead of the usual names. */
+  readonly file?: string
+  /** Where added models are. Default `~/.cache/millrace/models`. */
+  readonly modelsFolder?: string
+  /**
+   * Keeps the first numbers of every vector and scales them to unit length again, for models that were trained for it (Matryoshka).
+   * Default: all.
+   */
+  readonly dimensions?: number
   /**
    * What is done with quantized weights. `exact` multiplies in fp32; `fast` multiplies with int8 activations, a third faster and a
    * little less exact. The two give different vectors, so the mode is part of the embedder's id. Default `exact`.
@@ -28,8 +44,10 @@ export interface OnnxOptions extends BatchFormerOptions {
   readonly deterministic?: boolean
   /** Worker threads, each with a copy of the model and one core. Default: the cores of the process, at most 8; on other devices 1. */
   readonly workers?: number
-  /** Put before every text, for models that were trained with one: `passage: `. Default empty. */
+  /** Put before every text, for models that were trained with one: `passage: `. Default: what the model says, else nothing. */
   readonly prefix?: string
+  /** Put before questions instead: `query: `. Default: what the model says, else nothing. */
+  readonly queryPrefix?: string
   /**
    * How long a batch may take. A worker that takes longer counts as hung: it is replaced, and the texts of its batch are tried one by
    * one; the one that hangs again gets EMBED_TEXT. Milliseconds, default 120,000.
@@ -67,6 +85,7 @@ export function onnx(options: OnnxOptions): Embedder {
 
 /** Options that are whole numbers from 1. */
 const counts = [
+  'dimensions',
   'workers',
   'maxBatchTokens',
   'maxBatchTexts',
@@ -84,6 +103,7 @@ const leastGoldenCosine = { exact: 0.99999, fast: 0.999 }
 interface Opened {
   readonly id: EmbedderId
   readonly model: Model
+  readonly use: Required<ModelUse>
   readonly engine: EmbeddingEngine
   readonly tokenizer: ModelTokenizer
   readonly device: string
@@ -92,14 +112,12 @@ interface Opened {
 
 class OnnxEmbedder implements Embedder {
   readonly #options: OnnxOptions
-  readonly #prefix: string
   #users = 0
   #opening: Promise<Opened> | undefined
   #opened: Opened | undefined
 
   constructor(options: OnnxOptions) {
     this.#options = options
-    this.#prefix = options.prefix ?? ''
   }
 
   get id(): EmbedderId {
@@ -107,7 +125,7 @@ class OnnxEmbedder implements Embedder {
   }
 
   get dimensions(): number {
-    return this.#known.model.dimensions
+    return this.#known.use.dimensions
   }
 
   get maxTokens(): number {
@@ -141,8 +159,9 @@ class OnnxEmbedder implements Embedder {
   }
 
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]> {
-    const prefixed = this.#prefix === '' ? texts : texts.map((text) => this.#prefix + text)
-    return this.#known.engine.embed(prefixed, signal, options)
+    const { use, engine } = this.#known
+    const prefix = options?.inputType === 'query' ? use.queryPrefix : use.prefix
+    return engine.embed(prefix === '' ? texts : texts.map((text) => prefix + text), signal, options)
   }
 
   get #known(): Opened {
@@ -152,11 +171,13 @@ class OnnxEmbedder implements Embedder {
 }
 
 async function openModel(options: OnnxOptions): Promise<Opened> {
-  const model = await readModel(options.model)
-  const { mode = 'exact', clock = systemClock, batchTimeoutMs = defaultBatchTimeoutMs, startTimeoutMs } = options
+  const model = await readModel(options.model, options)
+  const use = modelUse(model, options)
+  const { mode, dimensions } = use
+  const { clock = systemClock, batchTimeoutMs = defaultBatchTimeoutMs, startTimeoutMs } = options
   const make = (provider: ExecutionProvider) =>
     Array.from({ length: options.workers ?? factsOf(provider).workers }, (_, at) =>
-      inferenceDevice(model, { provider, mode, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 }),
+      inferenceDevice(model, { provider, mode, dimensions, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 }),
     )
   // The threads load the model while this one reads the tokenizer and hashes the weights.
   const tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
@@ -169,19 +190,22 @@ async function openModel(options: OnnxOptions): Promise<Opened> {
     const closing = [opening, tokenizing].map((promise) => promise.then((opened) => opened.close()))
     await Promise.allSettled(closing)
   }
+  const identifying = identify(model, use)
   try {
-    const identifying = identify(model, { mode, prefix: options.prefix ?? '' })
+    const deterministic = runsAlone(model, options.precision) || options.deterministic
     const [{ provider, devices }, tokenizer, id] = await Promise.all([opening, tokenizing, identifying])
-    const batching = { ...factsOf(provider).batching, ...options, ...(options.deterministic && { maxBatchTexts: 1 }) }
+    const batching = { ...factsOf(provider).batching, ...options, ...(deterministic && { maxBatchTexts: 1 }) }
     const { encode } = tokenizer
-    const engine = new EmbeddingEngine({ ...batching, devices, encode, dimensions: model.dimensions, clock })
+    const engine = new EmbeddingEngine({ ...batching, devices, encode, dimensions, clock })
     const closeAll = () => {
       engine.close()
       return close()
     }
-    return { id, model, engine, tokenizer, device: provider, close: closeAll }
+    return { id, model, use, engine, tokenizer, device: provider, close: closeAll }
   } catch (error) {
-    await close()
+    await Promise.allSettled([close(), identifying])
+    // A file that is not what it should be is the reason of whatever else went wrong.
+    await identifying
     throw error
   }
 }
@@ -199,7 +223,7 @@ async function checkGolden({ model, mode, encode, device }: GoldenCheck): Promis
   if (!golden) return
   const encodings = await encode([golden.text])
   const vector = await device.run(encodings.map((encoding) => encoding.ids))
-  const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode]))
+  const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode].slice(0, vector.length)))
   if (similarity >= leastGoldenCosine[mode]) return
   throw new StreamError(
     'MODEL_INVALID',

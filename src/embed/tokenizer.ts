@@ -25,8 +25,9 @@ export async function openTokenizer(
   model: Model,
   { clock, requestTimeoutMs }: TokenizerOptions,
 ): Promise<ModelTokenizer> {
-  const { folder, maxTokens, name } = model
-  const wordPiece = await loadWordPiece(folder)
+  const { folder, maxTokens, name, vocabularySize } = model
+  // Looks at the vocabulary of every kind of tokenizer, before a thread is started for one.
+  const wordPiece = await loadWordPiece(folder, vocabularySize)
   if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
   const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({
     name: `model "${name}", tokenizer`,

@@ -1,15 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, StreamError } from '../errors.ts'
+import { refuseForeignTokens } from './models/vocabulary.ts'
 import { WordPiece } from './wordpiece.ts'
 
 /**
- * The tokenizer of a model when it is uncased BERT, which `WordPiece` reproduces exactly; undefined for every other kind.
+ * The tokenizer of a model when it is uncased BERT, which `WordPiece` reproduces exactly; undefined for every other kind. Throws
+ * MODEL_INVALID when it gives ids beyond `vocabularySize`.
  *
  * Truncation and padding that `tokenizer.json` asks for are left out: they describe how the file was once used, not the model.
  */
-export async function loadWordPiece(folder: string): Promise<WordPiece | undefined> {
+export async function loadWordPiece(folder: string, vocabularySize?: number): Promise<WordPiece | undefined> {
   const definition = await readDefinition(folder)
+  refuseForeignTokens(folder, definition, vocabularySize)
   if (!isUncasedBert(definition)) return undefined
   const { model, added_tokens } = definition
   const vocabulary = new Map(Object.entries(model.vocab))

@@ -1,27 +1,8 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import type { Embedder } from '../../src/embed/embedder.ts'
-import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
+import { describe, expect, test } from 'vitest'
 import type { Graph } from '../support/onnx-graph.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { lookupGraph, type TinyModel, tinyVector, tinyWords, writeTinyModel } from '../support/tiny-model.ts'
+import { lookupGraph, openTiny, tinyVector, tinyWords } from '../support/tiny-model.ts'
 
 const never = new AbortController().signal
-const disposers: (() => PromiseLike<unknown>)[] = []
-
-afterEach(async () => {
-  for (const dispose of disposers.splice(0).reverse()) await dispose()
-})
-
-async function openTiny(model: TinyModel = {}, options: Partial<OnnxOptions> = {}): Promise<Embedder> {
-  const folder = await temporaryDirectory()
-  disposers.push(() => folder[Symbol.asyncDispose]())
-  await writeTinyModel(folder.path, model)
-  const embedder = onnx({ model: folder.path, workers: 1, ...options })
-  await embedder.open()
-  disposers.push(() => embedder.close())
-  return embedder
-}
-
 const numbers = (vectors: readonly Float32Array[]) => vectors.map((vector) => [...vector])
 const [cls, sep, mill, grain] = [2, 3, 4, 5].map(tinyVector) as [number[], number[], number[], number[]]
 const mean = (...rows: readonly (readonly number[])[]) =>
@@ -69,18 +50,18 @@ describe('pooling', () => {
     ['cls_token', [cls, cls]],
     ['lasttoken', [sep, sep]],
   ])('%s leaves padding out, whatever the company', async (mode, expected) => {
-    const embedder = await openTiny({ files: pooling(mode) })
+    await using tiny = await openTiny({ files: pooling(mode) })
 
-    const vectors = await embedder.embed(['mill', 'mill grain mill grain'], never)
+    const vectors = await tiny.embedder.embed(['mill', 'mill grain mill grain'], never)
 
-    expect(embedder.stats.batches).toBe(1)
+    expect(tiny.embedder.stats.batches).toBe(1)
     expect(numbers(vectors)).toEqual(expected.map((row) => row.map(Math.fround)))
   })
 
   test('scales to unit length when the model says so', async () => {
-    const embedder = await openTiny({ files: normalized })
+    await using tiny = await openTiny({ files: normalized })
 
-    const [vector] = await embedder.embed(['mill'], never)
+    const [vector] = await tiny.embedder.embed(['mill'], never)
 
     expect(Math.hypot(...(vector ?? []))).toBeCloseTo(1, 6)
   })
@@ -113,9 +94,9 @@ describe('a graph', () => {
     ],
     ['that does not say how many numbers it gives', (graph) => cutToUnknown(graph, 4)],
   ])('%s is run', async (_, graph) => {
-    const embedder = await openTiny({ graph })
+    await using tiny = await openTiny({ graph })
 
-    const vectors = await embedder.embed(['mill', 'mill grain mill grain'], never)
+    const vectors = await tiny.embedder.embed(['mill', 'mill grain mill grain'], never)
 
     const expected = [mean(cls, mill, sep), mean(cls, mill, grain, mill, grain, sep)]
     for (const [row, vector] of vectors.entries())
@@ -164,9 +145,12 @@ describe('a graph', () => {
         ),
       })),
     })
-    const embedder = await openTiny({ graph: notANumber })
+    await using tiny = await openTiny({ graph: notANumber })
 
-    const [bad, good] = await Promise.allSettled([embedder.embed(['flour'], never), embedder.embed(['mill'], never)])
+    const [bad, good] = await Promise.allSettled([
+      tiny.embedder.embed(['flour'], never),
+      tiny.embedder.embed(['mill'], never),
+    ])
 
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'EMBED_TEXT' } })
     expect(good).toMatchObject({ status: 'fulfilled' })

@@ -1,6 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Embedder } from '../../src/embed/embedder.ts'
+import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
 import { type ElementType, type Graph, onnxFile, tableBytes } from './onnx-graph.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The vocabulary of every tiny model. */
 export const tinyWords = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'mill', 'grain', 'flour', 'water'] as const
@@ -30,6 +33,32 @@ export async function writeTinyModel(folder: string, model: TinyModel = {}): Pro
     if (table.file !== undefined) await put(join(dirname(join(folder, weights)), table.file), tableBytes(table))
   for (const [file, content] of Object.entries({ ...tinyFiles, ...files }))
     if (content !== null) await put(join(folder, file), JSON.stringify(content))
+}
+
+export interface OpenTiny extends AsyncDisposable {
+  readonly embedder: Embedder
+  readonly folder: string
+}
+
+/** An open embedder on a tiny model in a folder of its own, with one worker: `await using tiny = await openTiny()`. */
+export async function openTiny(model: TinyModel = {}, options: Partial<OnnxOptions> = {}): Promise<OpenTiny> {
+  const folder = await temporaryDirectory()
+  await writeTinyModel(folder.path, model)
+  const embedder = onnx({ model: folder.path, workers: 1, ...options })
+  try {
+    await embedder.open()
+  } catch (error) {
+    await folder[Symbol.asyncDispose]()
+    throw error
+  }
+  return {
+    embedder,
+    folder: folder.path,
+    async [Symbol.asyncDispose]() {
+      await embedder.close()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
 }
 
 async function put(file: string, content: string | Uint8Array): Promise<void> {

@@ -79,10 +79,10 @@ export interface ModelUse {
   readonly mode: Mode
   /** Before what is stored. */
   readonly prefix: string
-  /** Before a question. */
+  /** Before a question. Default empty. */
   readonly queryPrefix?: string
-  /** Numbers per vector, when these are not all. */
-  readonly dimensions?: number | undefined
+  /** Numbers per vector. Default: all. */
+  readonly dimensions?: number
 }
 
 /**

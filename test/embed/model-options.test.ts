@@ -1,0 +1,170 @@
+import { truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { writeModelCard } from '../../src/embed/models/model-card.ts'
+import { hashFile } from '../../src/embed/models/model-files.ts'
+import { onnx } from '../../src/embed/onnx.ts'
+import { cosine } from '../../src/embed/similarity/index.ts'
+import type { Graph } from '../support/onnx-graph.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { openTiny, type TinyModel, tinyVector, writeTinyModel } from '../support/tiny-model.ts'
+
+const never = new AbortController().signal
+const kinds = (...names: string[]) => names.map((name) => ({ type: `sentence_transformers.models.${name}` }))
+const normalized: TinyModel = { files: { 'modules.json': kinds('Transformer', 'Pooling', 'Normalize') } }
+const first: TinyModel = { files: { '1_Pooling/config.json': { pooling_mode_cls_token: true } } }
+const ids = (vectors: readonly Float32Array[]) => vectors.map((vector) => [...vector])
+
+describe('prefixes', () => {
+  const prompts = { 'config_sentence_transformers.json': { prompts: { query: 'grain ', passage: 'flour ' } } }
+
+  test('of the model go before texts: another one before a query', async () => {
+    await using plain = await openTiny()
+    await using tiny = await openTiny({ files: prompts })
+
+    const [passage] = await tiny.embedder.embed(['mill'], never)
+    const [query] = await tiny.embedder.embed(['mill'], never, { inputType: 'query' })
+
+    expect(ids(await plain.embedder.embed(['flour mill', 'grain mill'], never))).toEqual(
+      ids([passage, query].flatMap((v) => v ?? [])),
+    )
+  })
+
+  test('that the user gives replace those of the model, and are part of the id', async () => {
+    await using tiny = await openTiny({ files: prompts })
+    const other = onnx({ model: tiny.folder, workers: 1, prefix: '', queryPrefix: 'water ' })
+    await other.open()
+
+    const [passage, query] = [
+      await other.embed(['mill'], never),
+      await other.embed(['mill'], never, { inputType: 'query' }),
+    ]
+    const expected = await other.embed(['water mill'], never)
+    await other.close()
+
+    expect(ids(query)).toEqual(ids(expected))
+    expect(ids(passage)).not.toEqual(ids(await tiny.embedder.embed(['mill'], never)))
+    expect(other.id).not.toBe(tiny.embedder.id)
+  })
+})
+
+describe('dimensions', () => {
+  test('cuts a vector and gives it unit length again', async () => {
+    await using whole = await openTiny(normalized)
+    await using cut = await openTiny(normalized, { dimensions: 2 })
+
+    const [long] = await whole.embedder.embed(['mill'], never)
+    const [short] = await cut.embedder.embed(['mill'], never)
+
+    expect(cut.embedder.dimensions).toBe(2)
+    expect(short).toHaveLength(2)
+    expect(Math.hypot(...(short ?? []))).toBeCloseTo(1, 6)
+    expect(cosine(short ?? new Float32Array(2), (long ?? new Float32Array(4)).slice(0, 2))).toBeCloseTo(1, 6)
+    expect(cut.embedder.id.split(':').at(-1)).not.toBe(whole.embedder.id.split(':').at(-1))
+  })
+
+  test('beyond those of the model are refused', async () => {
+    await expect(openTiny({}, { dimensions: 5 })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      fact: expect.stringMatching(/dimensions must be at most 4, what model ".*" gives, not 5/),
+    })
+  })
+})
+
+describe('weights with int8 activations', () => {
+  /** Rounds every number to a 255th of the largest one of the run. */
+  const dynamic = (graph: Graph): Graph => ({
+    ...graph,
+    outputs: [{ name: 'rounded', type: 'float32', shape: ['batch', 'tokens', 4] }],
+    nodes: [
+      ...graph.nodes,
+      { operator: 'DynamicQuantizeLinear', inputs: ['last_hidden_state'], outputs: ['whole', 'scale', 'zero'] },
+      { operator: 'DequantizeLinear', inputs: ['whole', 'scale', 'zero'], outputs: ['rounded'] },
+    ],
+    tables: graph.tables.map((table) => ({
+      ...table,
+      values: table.values.map((value, at) => (at === table.values.length - 1 ? 1_000 : value)),
+    })),
+  })
+  const model: TinyModel = { ...first, weights: 'onnx/model_quantized.onnx', graph: dynamic }
+
+  test('are refused where nobody asked for them', async () => {
+    await expect(openTiny(model, { file: 'onnx/model_quantized.onnx' })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(/scale int8 activations by all that is in a run/),
+      fix: expect.stringMatching(/'int8-dynamic'/),
+    })
+  })
+
+  test('run every text alone: its vector does not depend on its company', async () => {
+    await using tiny = await openTiny(model, { precision: 'int8-dynamic' })
+    const [alone] = await tiny.embedder.embed(['mill'], never)
+
+    const [together] = await tiny.embedder.embed(['mill', 'water', 'grain mill'], never)
+
+    expect(ids([together ?? new Float32Array()])).toEqual(ids([alone ?? new Float32Array()]))
+    expect(tiny.embedder.stats.batches).toBe(4)
+  })
+})
+
+describe('an added model', () => {
+  async function added() {
+    const home = await temporaryDirectory()
+    const folder = join(home.path, 'files', 'tiny')
+    const modelsFolder = join(home.path, 'models')
+    await writeTinyModel(folder)
+    const pins = {
+      'model.onnx': await hashFile(join(folder, 'model.onnx')),
+      'tokenizer.json': await hashFile(join(folder, 'tokenizer.json')),
+    }
+    await writeModelCard(modelsFolder, { id: 'someone/tiny', folder, licence: 'MIT', pins })
+    const open = async () => {
+      const embedder = onnx({ model: 'someone/tiny', modelsFolder, workers: 1 })
+      await embedder.open()
+      return embedder
+    }
+    return { ...home, folder, open }
+  }
+
+  test('is opened by its id', async () => {
+    await using home = await added()
+    const embedder = await home.open()
+
+    expect(embedder.id).toMatch(/^onnx:tiny:exact:/)
+    expect(await embedder.embed(['mill'], never)).toHaveLength(1)
+    await embedder.close()
+  })
+
+  test.each([
+    ['cut short', 'model.onnx', (file: string) => truncate(file, 40)],
+    ['replaced', 'tokenizer.json', (file: string) => writeFile(file, '{}')],
+  ])('whose files were %s names the file and its hashes', async (_, name, spoil) => {
+    await using home = await added()
+
+    await spoil(join(home.folder, name))
+
+    await expect(home.open()).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(
+        new RegExp(`^${name} of model "tiny" has the SHA-256 .* and not .*: it is truncated`),
+      ),
+    })
+  })
+})
+
+describe('a tokenizer', () => {
+  test('that belongs to another model is refused: it gives tokens that the weights do not know', async () => {
+    const config = { hidden_size: 4, vocab_size: 6, max_position_embeddings: 16 }
+
+    await expect(openTiny({ files: { 'config.json': config } })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(/tokenizer.json has tokens up to 7, config.json of the model knows those below 6/),
+    })
+  })
+})
+
+test('the vector of a tiny model is that of its tokens', async () => {
+  await using tiny = await openTiny(first)
+
+  expect(ids(await tiny.embedder.embed(['mill'], never))).toEqual([tinyVector(2)])
+})
