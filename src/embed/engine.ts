@@ -8,6 +8,8 @@ import { type Flight, Flights, type Sized } from './flights.ts'
 export interface Device<Ids = Int32Array> {
   /** False once it is given up; `open` may bring it back. */
   readonly isUsable: boolean
+  /** It has asked for patience, and gets no further batch as long as it does. Default false. */
+  readonly isOverloaded?: boolean
   open(): Promise<unknown>
   /**
    * One vector per row, one after the other. The rows stay the caller's. Rejects with EMBED_FAILED; a device that is usable afterwards
@@ -197,7 +199,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
 
   #dispatch(): void {
     for (;;) {
-      const usable = this.#slots.filter(({ device }) => device.isUsable)
+      const usable = this.#slots.filter(({ device }) => device.isUsable && device.isOverloaded !== true)
       const idle = usable.filter((slot) => slot.running === 0)
       const most = this.#options.maxBatchesPerDevice ?? 2
       const [slot] = usable.filter(({ running }) => running < most).toSorted((a, b) => a.running - b.running)
