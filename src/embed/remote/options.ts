@@ -1,0 +1,91 @@
+import type { Clock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import type { Logger } from '../../logger.ts'
+
+/** What all remote embedders can be told. */
+export interface RemoteOptions {
+  /** Base URL of the server, or one of each replica. All must have the same model; that is checked. */
+  readonly urls?: string | readonly string[]
+  /** Sent as bearer token. Refused over plain http to another machine. */
+  readonly apiKey?: string
+  /** Sent with every request, for gateways that want more than a key. Never shown. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Ask for shorter vectors of a Matryoshka model. Default: as long as the model makes them. */
+  readonly dimensions?: number
+  /** Vectors get unit length, here if the server has not done it. Default true. */
+  readonly normalize?: boolean
+  /** Put before every text that is stored, for models that were trained with one: `passage: `. Default empty. */
+  readonly prefix?: string
+  /** Put before every text that is a query: `query: `. Default `prefix`. */
+  readonly queryPrefix?: string
+  /** Requests that one server gets at a time. */
+  readonly maxConcurrentRequests?: number
+  /** Texts of a request; a server that says that it takes fewer gets fewer. */
+  readonly maxBatchTexts?: number
+  /** Texts of a request x the longest of them, in UTF-16 units; a longer text travels alone. */
+  readonly maxBatchCharacters?: number
+  /** The longest that a text waits for company while every server is busy. Milliseconds, default 20. */
+  readonly maxWaitMs?: number
+  /** After that long without an answer the server is checked, and the batch tried in smaller parts. Milliseconds, default 60,000. */
+  readonly requestTimeoutMs?: number
+  readonly clock?: Clock
+  readonly logger?: Logger
+  /** From 0 to 1, for the length of pauses. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+export const remoteOptionNames = [
+  'urls',
+  'apiKey',
+  'headers',
+  'dimensions',
+  'normalize',
+  'prefix',
+  'queryPrefix',
+  'maxConcurrentRequests',
+  'maxBatchTexts',
+  'maxBatchCharacters',
+  'maxWaitMs',
+  'requestTimeoutMs',
+  'clock',
+  'logger',
+  'random',
+] as const satisfies readonly (keyof RemoteOptions)[]
+
+const wholeNumbers = [
+  'dimensions',
+  'maxConcurrentRequests',
+  'maxBatchTexts',
+  'maxBatchCharacters',
+  'requestTimeoutMs',
+] as const
+/** Node's fetch gives up by itself after so long. */
+const longestTimeoutMs = 300_000
+
+/** Nothing compiles a topology file that is only run: a misspelled option must not become its default. */
+export function checkOptions(maker: string, options: RemoteOptions, own: readonly string[]): void {
+  const known: readonly string[] = [...remoteOptionNames, ...own]
+  const unknown = Object.keys(options).filter((name) => !known.includes(name))
+  if (unknown.length > 0)
+    throw new StreamError('CONFIG_INVALID', `${maker} has no option ${unknown.map((name) => `"${name}"`).join(', ')}`, {
+      fix: `Known are ${known.join(', ')}.`,
+    })
+  for (const name of wholeNumbers) {
+    const value = options[name]
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
+      throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
+  }
+  if (options.requestTimeoutMs !== undefined && options.requestTimeoutMs > longestTimeoutMs)
+    throw new StreamError('CONFIG_INVALID', `requestTimeoutMs must be at most ${longestTimeoutMs}`)
+}
+
+/** The servers' addresses; CONFIG_INVALID when there is none, or one twice. */
+export function urlsOf(maker: string, urls: string | readonly string[] | undefined): readonly string[] {
+  const list = urls === undefined ? [] : [urls].flat()
+  if (list.length === 0)
+    throw new StreamError('CONFIG_INVALID', `${maker} has no server`, { fix: 'Name one or more in `urls`.' })
+  const addresses = list.map((url) => url.replace(/\/+$/, ''))
+  if (new Set(addresses).size < addresses.length)
+    throw new StreamError('CONFIG_INVALID', `${maker} has a server twice in \`urls\``)
+  return list
+}

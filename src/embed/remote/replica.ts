@@ -1,0 +1,298 @@
+import { Backoff } from '../../backoff.ts'
+import type { Cancel, Clock } from '../../clock.ts'
+import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
+import type { HttpConnection } from '../../http-connection.ts'
+import type { Logger } from '../../logger.ts'
+import type { Device } from '../engine.ts'
+import type { EmbeddingApi, Question } from './api.ts'
+import { errorOf, failureOf, isOverload, malformed, mayBeTheTexts, otherSpace, type Server } from './failures.ts'
+import { differenceOf, goldenText, type Identity } from './identity.ts'
+import { packVectors } from './vectors.ts'
+
+export interface ReplicaOptions {
+  readonly api: EmbeddingApi
+  readonly connection: HttpConnection
+  readonly normalize: boolean
+  readonly prefix: string
+  /** Takes keys out of what the server says. */
+  readonly redact: (text: string) => string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
+}
+
+interface Embedded {
+  readonly vectors: Float32Array
+  readonly tokens: number
+  readonly model: string | undefined
+}
+
+/** The attempts for one batch. */
+interface Trial {
+  readonly backoff: Backoff
+  /** The batch is one text. */
+  readonly isAlone: boolean
+}
+
+interface Absence {
+  readonly error: StreamError
+  /** It is too early to ask again. */
+  isPausing: boolean
+}
+
+/** Enough for a connection that broke, or a server that hiccups. */
+const attempts = 3
+/** A server with too much to do is all right: it gets ten seconds or so, or as long as it asks for. */
+const attemptsOnOverload = 8
+const firstAbsenceMs = 1_000
+const longestAbsenceMs = 60_000
+
+/**
+ * One of the servers that have the model: a circuit breaker around its requests.
+ *
+ * ```
+ *          a request fails for good, and so does the check
+ *   in use ------------------------------------------------> left out, nobody asks
+ *     ^                                                        |   ^
+ *     | it passes the check                     1 s to 1 min   v   | it does not answer, or is another model
+ *     +------------------------------------------------------ the check
+ * ```
+ *
+ * The check: the server says which model it has, and embeds the golden text. It must be the model that was opened, whatever the
+ * server was replaced by. A server that has not answered, or badly, is checked before its next batch.
+ */
+export class Replica implements Device<string> {
+  readonly #options: ReplicaOptions
+  readonly #server: Server
+  readonly #closing = new AbortController()
+  #tokens = 0
+  #expected: Identity | undefined
+  #absence: Absence | undefined
+  #absences = 0
+  #cancelAlarm: Cancel | undefined
+  #checking: Promise<void> | undefined
+  /** Failures after which the server may have become another one, and how many of them the last check that it passed has seen. */
+  #doubts = 0
+  #settledDoubts = 0
+  /** Batches that wait because the server had too much to do. */
+  #postponed = 0
+
+  constructor(options: ReplicaOptions) {
+    const { api, connection, redact } = options
+    this.#options = options
+    this.#server = { who: `${api.name} at ${connection.address}`, missingModelFix: api.missingModelFix, redact }
+  }
+
+  get who(): string {
+    return this.#server.who
+  }
+
+  get isUsable(): boolean {
+    return this.#absence === undefined && !this.#closing.signal.aborted
+  }
+
+  get isOverloaded(): boolean {
+    return this.#postponed > 0
+  }
+
+  /** Tokens of the batches that it has run, as far as it tells. */
+  get tokens(): number {
+    return this.#tokens
+  }
+
+  /** Asks the server who it is, several times if it does not answer. */
+  async introduce(): Promise<Identity> {
+    const backoff = this.#backoff()
+    for (;;) {
+      try {
+        return await this.#identify()
+      } catch (error) {
+        await this.#waitFor(error, { backoff, isAlone: false })
+      }
+    }
+  }
+
+  /** Takes part from now on, as long as it is the same model; left out at once when it did not answer for the reason `absent`. */
+  join(expected: Identity, absent?: StreamError): void {
+    this.#expected = expected
+    if (absent) this.#leaveOut(absent)
+  }
+
+  /** Ends an absence if the server is in order; throws why it is not, also when it is too early to ask again. */
+  async open(): Promise<void> {
+    if (!this.#absence) return
+    if (this.#absence.isPausing) throw this.#absence.error
+    try {
+      await this.#check()
+    } catch (error) {
+      throw this.#leaveOut(error)
+    }
+    this.#absence = undefined
+    this.#absences = 0
+    this.#options.logger.info({ server: this.#server.who }, 'the embedding server is in use again')
+  }
+
+  /** Rejects with EMBED_FAILED or EMBED_DENIED; if it is usable then, the texts are behind it. */
+  async run(texts: readonly string[]): Promise<Float32Array> {
+    const backoff = this.#backoff()
+    for (;;) {
+      if (this.#absence) throw this.#absence.error
+      try {
+        if (this.#settledDoubts < this.#doubts) await this.#check()
+        return await this.#embedForUse(texts)
+      } catch (error) {
+        await this.#consider(error, { backoff, isAlone: texts.length === 1 })
+      }
+    }
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#cancelAlarm?.()
+    this.#closing.abort(new StreamError('EMBED_FAILED', 'the embedder was closed'))
+  }
+
+  async #embedForUse(texts: readonly string[]): Promise<Float32Array> {
+    const { vectors, tokens, model } = await this.#embed(texts, this.#expected?.golden.length)
+    const expected = this.#expected?.answered
+    if (model !== expected) {
+      this.#doubts++
+      throw otherSpace(`${this.who} has answered for model "${model}" instead of "${expected}"`)
+    }
+    this.#tokens += tokens
+    return vectors
+  }
+
+  /**
+   * Waits until it is worth trying again. Throws when it is not: the texts are behind it if the server does something else well then, and
+   * otherwise the server is left out.
+   */
+  async #consider(error: unknown, trial: Trial): Promise<void> {
+    this.#closing.signal.throwIfAborted()
+    const failure = failureOf(error)
+    // Smaller parts of the batch will come.
+    if (failure.isRefusal && !trial.isAlone) throw error
+    if (!failure.isRefusal) {
+      if (!isOverload(failure)) this.#doubts++
+      if (await this.#hasWaited(error, trial)) return
+      if (!mayBeTheTexts(failure)) throw this.#leaveOut(error)
+    }
+    await this.#check().catch((reason: unknown) => {
+      throw this.#leaveOut(reason)
+    })
+    throw error
+  }
+
+  #hasWaited(error: unknown, trial: Trial): Promise<boolean> {
+    return this.#waitFor(error, trial).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** Throws the error when it has come often enough. */
+  async #waitFor(error: unknown, { backoff, isAlone }: Trial): Promise<void> {
+    const failure = failureOf(error)
+    const most = isOverload(failure) ? attemptsOnOverload : attempts
+    // A timeout has taken its time already, and a smaller batch may be done in it.
+    const isLast = backoff.failures + 1 >= most || failure.isLasting || (failure.isTimeout && !isAlone)
+    if (!isStreamError(error) || error.reaction !== 'retry' || isLast) throw error
+    const isPostponed = isOverload(failure)
+    if (isPostponed) this.#postponed++
+    try {
+      await backoff.wait(error, this.#closing.signal)
+    } finally {
+      if (isPostponed) this.#postponed--
+    }
+  }
+
+  /** Throws when the server is not in order, or is not the one that was opened. One check serves all who need one. */
+  #check(): Promise<void> {
+    this.#checking ??= this.#identifyAgain().finally(() => {
+      this.#checking = undefined
+    })
+    return this.#checking
+  }
+
+  async #identifyAgain(): Promise<void> {
+    const doubts = this.#doubts
+    const found = await this.#identify()
+    const difference = this.#expected && differenceOf(this.#expected, found)
+    if (difference) {
+      throw new StreamError('EMBED_FAILED', `${this.who} is not the model that was opened: it ${difference}`, {
+        fix: 'Give it back its model, or restart to index everything with the new one.',
+        details: { isLasting: true },
+      })
+    }
+    this.#settledDoubts = doubts
+  }
+
+  async #identify(): Promise<Identity> {
+    const { api, prefix } = this.#options
+    const served = await api.identify((question, read) => this.#ask(question, read))
+    const { vectors, model } = await this.#embed([prefix + goldenText], undefined)
+    return { served, answered: model, golden: vectors }
+  }
+
+  #embed(texts: readonly string[], dimensions: number | undefined): Promise<Embedded> {
+    const { api, normalize } = this.#options
+    return this.#ask({ method: 'POST', path: api.path, body: api.bodyOf(texts) }, (json, headers) => {
+      const { rows, tokens, model } = api.read(json, headers)
+      return { vectors: packVectors(rows, { count: texts.length, dimensions, normalize }), tokens, model }
+    })
+  }
+
+  async #ask<T>({ method, path, body }: Question, read: (json: unknown, headers: Headers) => T): Promise<T> {
+    const { connection, clock } = this.#options
+    const answer = await connection.request(method, path, {
+      signal: this.#closing.signal,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    if (answer.status !== 200) throw errorOf(this.#server, answer, clock.now())
+    try {
+      return read(parsedOrThrow(answer.text), answer.headers)
+    } catch (error) {
+      const { code, fact, fix, details, cause } = toStreamError(error, 'EMBED_FAILED', 'the answer cannot be read')
+      throw new StreamError(code, `${this.who}: ${fact}`, { fix, details, cause })
+    }
+  }
+
+  /** Gives the error for those who wait. What only a person can mend at the start may pass later: servers are replaced. */
+  #leaveOut(error: unknown): StreamError {
+    if (this.#absence?.isPausing) return this.#absence.error
+    const { clock, logger, random } = this.#options
+    const given = toStreamError(error, 'EMBED_FAILED', `${this.who} fails`)
+    const reason =
+      given.reaction === 'retry' || given.code === 'EMBED_DENIED'
+        ? given
+        : new StreamError('EMBED_FAILED', given.fact, { fix: given.fix, cause: given })
+    const longestMs = Math.min(longestAbsenceMs, firstAbsenceMs * 2 ** this.#absences++)
+    const absenceMs = longestMs * (0.5 + random() / 2)
+    const absence: Absence = { error: reason, isPausing: true }
+    this.#absence = absence
+    if (this.#closing.signal.aborted) return reason
+    this.#cancelAlarm?.()
+    this.#cancelAlarm = clock.after(absenceMs, () => {
+      absence.isPausing = false
+      void this.open().catch(() => undefined)
+    })
+    logger.warn(
+      { server: this.who, absenceMs: Math.round(absenceMs), error: reason.message },
+      'an embedding server is left out',
+    )
+    return reason
+  }
+
+  #backoff(): Backoff {
+    const { clock, logger, random } = this.#options
+    return new Backoff({ name: this.who, clock, logger, random })
+  }
+}
+
+function parsedOrThrow(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed('JSON')
+  }
+}
