@@ -42,6 +42,7 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
   abstract readonly source: RecordMetadata | undefined
   abstract readonly recovering: boolean
   abstract readonly signal: AbortSignal
+  abstract readonly settled: Promise<void>
   protected abstract readonly enter: Enter
   protected abstract generation(): number
 
@@ -129,6 +130,13 @@ export class SynchronousContext extends NodeContext {
     return this.services.signal
   }
 
+  get settled(): Promise<void> {
+    throw new StreamError(
+      'ILLEGAL_STATE',
+      `node "${this.running.node.name}" stands before the gate: it waits for nothing`,
+    )
+  }
+
   override store<S extends StateStore>(name: string): S {
     const known = this.#stores.get(name)
     if (known) return known as S
@@ -147,6 +155,7 @@ export interface RecordScope {
   readonly inFlight: InFlight
   readonly recovering: boolean
   readonly signal: AbortSignal
+  readonly settled: Promise<void>
 }
 
 /** The context of one record at one node beyond the gate: results may come at any time, so nothing is shared. */
@@ -174,6 +183,10 @@ export class RecordContext extends NodeContext {
 
   get signal(): AbortSignal {
     return this.#scope.signal
+  }
+
+  get settled(): Promise<void> {
+    return this.#scope.settled
   }
 
   protected generation(): number {

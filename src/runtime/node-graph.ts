@@ -245,7 +245,7 @@ export class NodeGraph {
     const { inFlight } = failed
     const { signal } = this.#options.services
     inFlight.hold()
-    this.#takeBack(inFlight.visits, { inFlight, recovering: inFlight.recovering, signal })
+    this.#takeBack(inFlight.visits, { inFlight, recovering: inFlight.recovering, signal, settled: Promise.resolve() })
     this.#options.giveUp(failed).then(() => inFlight.release())
   }
 

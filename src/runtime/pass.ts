@@ -12,6 +12,7 @@ export class Pass {
   readonly visits: Visit[] = []
   readonly #finished: (pass: Pass) => void
   #controller: AbortController | undefined
+  #settled: PromiseWithResolvers<void> | undefined
   #pending = 1
   #failure: PassFailure | undefined
 
@@ -31,6 +32,12 @@ export class Pass {
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     return this.#controller.signal
+  }
+
+  /** Resolves when the pass is over. */
+  get settled(): Promise<void> {
+    this.#settled ??= Promise.withResolvers()
+    return this.#settled.promise
   }
 
   /** Tells everything that works for this record to stop. */
@@ -57,7 +64,9 @@ export class Pass {
 
   release(): void {
     this.#pending--
-    if (this.#pending === 0) this.#finished(this)
+    if (this.#pending > 0) return
+    this.#settled?.resolve()
+    this.#finished(this)
   }
 }
 

@@ -48,6 +48,11 @@ export interface ProcessorContext<K, V> {
   readonly pipeline: string
   /** Aborts when the task closes or its record ran out of time. */
   readonly signal: AbortSignal
+  /**
+   * Beyond the gate: resolves when everything that the record causes is acknowledged, was given up, or is about to be tried again. Before
+   * the gate it throws ILLEGAL_STATE.
+   */
+  readonly settled: Promise<void>
 }
 
 /** Something that is opened once per process before tasks start, and closed after the last one has. */

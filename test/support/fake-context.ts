@@ -53,6 +53,7 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
   maintainsIndex = true
   pipeline = '0123456789abcdef'
   readonly signal = new AbortController().signal
+  settled: Promise<void> = Promise.resolve()
   readonly #stores: ReadonlyMap<string, StateStore>
 
   constructor(stores: readonly (StoreSpec | string)[] = []) {
