@@ -1,16 +1,28 @@
 import { StreamError } from '../errors.ts'
 import type { DocumentChange, DocumentKey, IndexOp, PendingPoint, Point } from '../model.ts'
-import { withValue } from '../record.ts'
+import { type StreamRecord, withValue } from '../record.ts'
 import { requireShape } from '../shapes.ts'
-import type { ProcessorSupplier } from '../topology/processor.ts'
+import type { Processor, ProcessorContext, ProcessorSupplier } from '../topology/processor.ts'
 import type { Embedder } from './embedder.ts'
+import { TextsUnderWay } from './under-way.ts'
+
+export interface EmbedNodeOptions {
+  /**
+   * How many texts may be under way between the embedder and the index, in all tasks of the process: what a crash costs is to embed them
+   * again. Default: as many as keep the embedder busy.
+   */
+  readonly maxTextsUnderWay?: number
+}
+
+const defaultTextsAtOnce = 64
 
 /**
  * Gives the new chunks of a document their vectors, and hands the whole change on as index operations: upserts first, so that a search
  * finds old or new chunks of a document while it changes, never neither.
  *
  * Stands at the gate (`order: 'key'`). A change that needs no vector (payloads, deletes) passes without touching the embedder, so it
- * never waits behind the embedding of other documents. Errors: EMBED_*; CONFIG_INVALID when it does not stand behind `diff`.
+ * never waits behind the embedding of other documents. A text waits while `maxTextsUnderWay` others have no vector yet, or one that is not
+ * in the index. Errors: EMBED_*; CONFIG_INVALID when it does not stand behind `diff`, or for a bound that is no whole number from 1.
  *
  * @example
  * stream.process(diff('changes', { against: index })).process(embed('vectors', onnx({ model: 'all-MiniLM-L6-v2' }))).to('index', index)
@@ -18,7 +30,11 @@ import type { Embedder } from './embedder.ts'
 export function embed(
   name: string,
   embedder: Embedder,
+  { maxTextsUnderWay }: EmbedNodeOptions = {},
 ): ProcessorSupplier<DocumentKey, DocumentChange, DocumentKey, readonly IndexOp[]> {
+  if (maxTextsUnderWay !== undefined && !(Number.isInteger(maxTextsUnderWay) && maxTextsUnderWay >= 1))
+    throw new StreamError('CONFIG_INVALID', `maxTextsUnderWay must be a whole number from 1, not ${maxTextsUnderWay}`)
+  let shared: TextsUnderWay | undefined
   return {
     name,
     operator: 'embed',
@@ -27,18 +43,43 @@ export function embed(
     deadline: 'none',
     resources: [embedder],
     facts: () => ({ fingerprint: embedder.id, dimensions: embedder.dimensions }),
-    create: () => ({
-      process(record, context) {
-        const change = record.value
-        if (change === null) return
-        requireShape(`node "${name}" (embed)`, change, 'the change of a document')
-        const forward = (points: readonly Point[]) => context.forward(withValue(record, operationsOf(change, points)))
-        if (change.upserts.length === 0) return forward([])
-        return pointsOf(change.upserts, embedder, context.signal).then(forward)
-      },
-    }),
+    create: () => {
+      // Resources are open by now: the embedder knows its devices.
+      shared ??= new TextsUnderWay(maxTextsUnderWay ?? embedder.textsAtOnce ?? defaultTextsAtOnce)
+      return new EmbedProcessor(name, embedder, shared)
+    },
   }
 }
+
+class EmbedProcessor implements Processor<DocumentKey, DocumentChange, DocumentKey, readonly IndexOp[]> {
+  readonly #name: string
+  readonly #embedder: Embedder
+  readonly #underWay: TextsUnderWay
+
+  constructor(name: string, embedder: Embedder, underWay: TextsUnderWay) {
+    this.#name = name
+    this.#embedder = embedder
+    this.#underWay = underWay
+  }
+
+  process(record: Input, context: Context): void | Promise<void> {
+    const change = record.value
+    if (change === null) return
+    requireShape(`node "${this.#name}" (embed)`, change, 'the change of a document')
+    if (change.upserts.length > 0) return this.#embed(record, change, context)
+    context.forward(withValue(record, operationsOf(change, [])))
+  }
+
+  async #embed(record: Input, change: DocumentChange, context: Context): Promise<void> {
+    const { settled, signal } = context
+    await this.#underWay.enter({ texts: change.upserts.length, settled }, signal)
+    const points = await pointsOf(change.upserts, this.#embedder, signal)
+    context.forward(withValue(record, operationsOf(change, points)))
+  }
+}
+
+type Input = StreamRecord<DocumentKey, DocumentChange>
+type Context = ProcessorContext<DocumentKey, readonly IndexOp[]>
 
 async function pointsOf(
   pending: readonly PendingPoint[],

@@ -28,12 +28,15 @@ export interface Embedder extends Resource {
   /**
    * One vector per text, in the order of the texts; unit length if the model normalizes. Equal texts may share one array: read only.
    *
-   * Rejects with EMBED_FAILED (retry) when no device could run the texts, with EMBED_TEXT (skip) when one of them cannot be embedded (the
-   * model refuses it, hangs over it, or gives no number), and with the signal's reason when it aborts. May be called again at once: callers are served in turn.
+   * Rejects with EMBED_FAILED (retry) when no device could run the texts, with EMBED_DENIED (fatal) when a server wants another key, with
+   * EMBED_TEXT (skip) when one of the texts cannot be embedded (the model refuses it, hangs over it, or gives no number), and with the
+   * signal's reason when it aborts. May be called again at once: callers are served in turn.
    */
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]>
   /** Tokens of a whole text, however long, the model's own included; absent when the tokenizer is not at hand in this thread. */
   readonly countTokens?: ((text: string) => number) | undefined
+  /** How many texts at once keep every device busy, and leave a choice for the batches that follow. Absent: 64. */
+  readonly textsAtOnce?: number | undefined
   readonly stats: EmbedderStats
 }
 

@@ -118,4 +118,36 @@ describe('the embed operator', () => {
     expect(supplier.resources).toEqual([embedder])
     expect(supplier.facts?.()).toEqual({ fingerprint: embedder.id, dimensions: 8 })
   })
+
+  test('asks for no more texts than its bound while the index does not answer', async () => {
+    const asked: string[] = []
+    const embedder: Embedder = {
+      ...hash(),
+      embed: async (texts) => {
+        asked.push(...texts)
+        return texts.map(() => new Float32Array(8))
+      },
+    }
+    const node = embed('vectors', embedder, { maxTextsUnderWay: 3 })
+    const answered = Promise.withResolvers<void>()
+    const start = (text: string) => {
+      const context = new FakeContext<DocumentKey, readonly IndexOp[]>()
+      context.settled = answered.promise
+      const change = { ...nothing, upserts: [pendingPoint(text), pendingPoint(`${text} again`)] }
+      return node.create().process(recordOf(text, change), context)
+    }
+
+    await start('a mill')
+    const waiting = start('a race')
+    expect(asked).toEqual(['a mill', 'a mill again'])
+
+    answered.resolve()
+    await waiting
+    expect(asked).toEqual(['a mill', 'a mill again', 'a race', 'a race again'])
+  })
+
+  test('refuses a bound that is no whole number from 1', () => {
+    for (const maxTextsUnderWay of [0, 1.5, Number.NaN])
+      expect(() => embed('vectors', hash(), { maxTextsUnderWay })).toThrow('maxTextsUnderWay')
+  })
 })

@@ -1,0 +1,78 @@
+/** What one record has given to the embedder. */
+interface Share {
+  readonly texts: number
+  /** Resolves when their vectors are in the index, or will never be. */
+  readonly settled: Promise<void>
+}
+
+interface Waiting {
+  readonly share: Share
+  readonly admit: () => void
+}
+
+/**
+ * Bounds the texts that an embedder was given and whose vectors are not in the index yet: a crash costs no more than to embed these again,
+ * however long the index has not answered. Who comes first enters first; a share that is larger than the bound enters when it is alone.
+ *
+ * What a later share has overtaken does not count any more: the index answers, and one document that it does not take holds nobody up.
+ */
+export class TextsUnderWay {
+  readonly #limit: number
+  /** In the order in which they entered. */
+  readonly #counted = new Set<Share>()
+  readonly #waiting = new Set<Waiting>()
+  #texts = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Resolves when there is room for the share, which takes it until it is settled. Rejects with the signal's reason when it aborts. */
+  async enter(share: Share, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#waiting.size > 0 || !this.#hasRoomFor(share)) await this.#wait(share, signal)
+    else this.#take(share)
+  }
+
+  async #wait(share: Share, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiting = { share, admit: resolve }
+    const giveUp = () => {
+      this.#waiting.delete(waiting)
+      reject(signal.reason)
+      this.#admit()
+    }
+    this.#waiting.add(waiting)
+    signal.addEventListener('abort', giveUp, { once: true })
+    await promise.finally(() => signal.removeEventListener('abort', giveUp))
+  }
+
+  #hasRoomFor({ texts }: Share): boolean {
+    return this.#counted.size === 0 || this.#texts + texts <= this.#limit
+  }
+
+  #take(share: Share): void {
+    this.#counted.add(share)
+    this.#texts += share.texts
+    void share.settled.then(() => this.#leave(share))
+  }
+
+  #leave(share: Share): void {
+    if (!this.#counted.has(share)) return
+    for (const earlier of this.#counted) {
+      this.#counted.delete(earlier)
+      this.#texts -= earlier.texts
+      if (earlier === share) break
+    }
+    this.#admit()
+  }
+
+  #admit(): void {
+    for (const waiting of this.#waiting) {
+      if (!this.#hasRoomFor(waiting.share)) return
+      this.#waiting.delete(waiting)
+      this.#take(waiting.share)
+      waiting.admit()
+    }
+  }
+}
