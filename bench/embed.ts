@@ -1,35 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { systemClock } from '../src/clock.ts'
-import type { Embedder } from '../src/embed/embedder.ts'
-import { onnx } from '../src/embed/onnx.ts'
 import { loadWordPiece } from '../src/embed/wordpiece-model.ts'
 import { WorkerThread } from '../src/embed/worker-thread.ts'
-import { retrievalSet } from '../test/support/embed-fixtures.ts'
+import { embedAll, modelFolder, openEmbedder, passages } from './embedding-work.ts'
 import { compare, type Figure, rounded } from './measure.ts'
 import type { RawRuns } from './raw-worker.ts'
 
-const modelFolder = fileURLToPath(new URL('../models/all-MiniLM-L6-v2/', import.meta.url))
-const passages = retrievalSet().passages.map(({ text }) => text)
 const workers = Math.min(2, availableParallelism())
-const never = new AbortController().signal
-/** Documents of sixteen chunks that are embedded at the same time: what partitions of a busy process ask for. */
-const textsPerCall = 16
-async function openEmbedder(): Promise<Embedder> {
-  const embedder = onnx({ model: 'all-MiniLM-L6-v2', workers })
-  await embedder.open()
-  return embedder
-}
-
-async function embedAll(embedder: Embedder, texts: readonly string[]): Promise<void> {
-  const calls: Promise<unknown>[] = []
-  for (let at = 0; at < texts.length; at += textsPerCall)
-    calls.push(embedder.embed(texts.slice(at, at + textsPerCall), never))
-  await Promise.all(calls)
-}
 
 type RawThread = WorkerThread<string, undefined, RawRuns, undefined>
 
@@ -70,7 +50,7 @@ async function bestShape(threads: readonly RawThread[], width: number): Promise<
 
 /** Text in, vector out, against the runtime alone on as many workers and tokens, with rows that are all as long as the mean text. */
 export async function embedPipeline(): Promise<Figure> {
-  const embedder = await openEmbedder()
+  const embedder = await openEmbedder({ workers })
   const raw = await openRaw()
   const texts = passages.slice(0, 256)
   await embedAll(embedder, texts)
@@ -113,7 +93,7 @@ export async function embedTokenizer(): Promise<Figure> {
 
 /** How late the event loop of the main thread is while all workers are busy. */
 export async function embedEventLoopDelay(): Promise<Figure> {
-  const embedder = await openEmbedder()
+  const embedder = await openEmbedder({ workers })
   await embedAll(embedder, passages.slice(0, 64))
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
@@ -131,7 +111,7 @@ export async function embedEventLoopDelay(): Promise<Figure> {
 
 /** Part of the computed tokens that is padding, with the default window. */
 export async function embedPadding(): Promise<Figure> {
-  const embedder = await openEmbedder()
+  const embedder = await openEmbedder({ workers })
   await embedAll(embedder, passages)
   const { paddingRatio, tokens, batches } = embedder.stats
   await embedder.close()

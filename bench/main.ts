@@ -1,24 +1,32 @@
 import { backlogMemory } from './backlog.ts'
 import { chunkerBlocks, chunkerChunks } from './chunker.ts'
+import { embedColdStart } from './cold-start.ts'
 import { commitCpu } from './commit.ts'
 import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from './embed.ts'
+import { embedFast, embedTwoWorkers } from './embed-modes.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
 import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
 import { restoreRate } from './restore.ts'
 import { storeReadCache, storeReadDisk, storeReadOverlay, storeWrite } from './store.ts'
+import { embedTransformers, embedTransformersBest } from './transformers.ts'
 
-/** Every figure by its name. */
-const figures: Readonly<Record<string, () => Promise<Figure>>> = {
+/** Every figure by its name; nothing where it cannot be measured. */
+const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'backlog.memory': backlogMemory,
   'chunker.blocks': chunkerBlocks,
   'chunker.chunks': chunkerChunks,
   'commit.cpu': commitCpu,
+  'embed.cold-start': embedColdStart,
   'embed.pipeline': embedPipeline,
+  'embed.fast': embedFast,
+  'embed.two-workers': embedTwoWorkers,
   'embed.tokenizer': embedTokenizer,
   'embed.event-loop-delay-p99': embedEventLoopDelay,
   'embed.padding': embedPadding,
+  'embed.transformers': embedTransformers,
+  'embed.transformers-best': embedTransformersBest,
   'manifest.bytes': manifestBytes,
   'manifest.encode': manifestEncode,
   'manifest.decode': manifestDecode,
@@ -38,4 +46,7 @@ if (chosen.length === 0) {
   console.error(`no figure starts with "${prefix}"; there are: ${Object.keys(figures).join(', ')}`)
   process.exitCode = 2
 }
-for (const [, measure] of chosen) console.log(JSON.stringify(await measure()))
+for (const [, measure] of chosen) {
+  const figure = await measure()
+  if (figure) console.log(JSON.stringify(figure))
+}

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url'
+import type { Embedder } from '../src/embed/embedder.ts'
+import { type OnnxOptions, onnx } from '../src/embed/onnx.ts'
+import { retrievalSet } from '../test/support/embed-fixtures.ts'
+
+export const modelName = 'all-MiniLM-L6-v2'
+export const modelFolder = fileURLToPath(new URL(`../models/${modelName}/`, import.meta.url))
+export const passages: readonly string[] = retrievalSet().passages.map(({ text }) => text)
+
+/** Documents of sixteen chunks that are embedded at the same time: what partitions of a busy process ask for. */
+const textsPerCall = 16
+const never = new AbortController().signal
+
+export async function openEmbedder(options: Partial<OnnxOptions>): Promise<Embedder> {
+  const embedder = onnx({ model: modelName, ...options })
+  await embedder.open()
+  return embedder
+}
+
+export async function embedAll(embedder: Embedder, texts: readonly string[]): Promise<void> {
+  const calls: Promise<unknown>[] = []
+  for (let at = 0; at < texts.length; at += textsPerCall)
+    calls.push(embedder.embed(texts.slice(at, at + textsPerCall), never))
+  await Promise.all(calls)
+}
