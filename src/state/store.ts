@@ -74,6 +74,11 @@ export interface ByteStore extends AsyncDisposable {
   write(changes: readonly ByteChange[], options?: WriteOptions): Promise<void>
   /** Deletes all keys of the range. */
   clear(range?: ByteRange): Promise<void>
+  /**
+   * Gives the disk back what deleted and replaced keys between the two still take, both included. Absent where that is nothing. A store
+   * that only ever deletes its smallest keys needs it: LevelDB cleans up where new keys fall among old ones, and there none do.
+   */
+  compact?(from: Uint8Array, to: Uint8Array): Promise<void>
   close(): Promise<void>
 }
 

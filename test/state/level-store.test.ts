@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -19,6 +20,21 @@ describe('a store on LevelDB', () => {
     await using second = await openLevelStore(folder.path)
 
     expect(Buffer.from(second.get(key) ?? []).toString()).toBe('kept')
+  })
+
+  test('gives the disk back what deleted keys took, when it is asked to', async () => {
+    await using folder = await temporaryDirectory()
+    await using store = await openLevelStore(folder.path, { writeBufferBytes: 256 * 1024 })
+    const keys = Array.from({ length: 400 }, (_, number) => Buffer.from(String(number).padStart(3, '0')))
+    for (const each of keys) await store.write([{ key: each, value: randomBytes(10_000) }])
+    const [first = key, last = key] = [keys[0], keys[389]]
+    await store.clear({ gte: first, lte: last })
+
+    await store.compact?.(first, last)
+
+    const sizes = (await readdir(folder.path)).map((name) => statSync(join(folder.path, name)).size)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_000_000)
+    expect((await Array.fromAsync(store.range())).map(([each]) => Buffer.from(each))).toEqual(keys.slice(390))
   })
 
   test('refuses a directory that this process has open, by name', async () => {

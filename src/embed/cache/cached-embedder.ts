@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamError } from '../../errors.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
+import { SharedOpening } from '../shared-opening.ts'
 import { type CacheKey, type KeyOf, keysOf } from './cache-key.ts'
 import { type CacheEntry, isVector } from './entry.ts'
 import { type CacheStats, type TierOptions, Tiers } from './tiers.ts'
@@ -23,6 +24,7 @@ interface Call {
 interface Opened {
   readonly keyOf: KeyOf
   readonly tiers: Tiers
+  close(): Promise<void>
 }
 
 /** What is looked up before the event loop gets its turn: some milliseconds. A look-up costs as much as hashing so many characters. */
@@ -33,15 +35,13 @@ const lookUpCharacters = 1_024
 export class CachedEmbedder implements Embedder {
   readonly #embedder: Embedder
   readonly #options: TierOptions
-  #users = 0
-  #opening: Promise<Opened> | undefined
-  #closing: Promise<void> = Promise.resolve()
-  #opened: Opened | undefined
+  readonly #shared: SharedOpening<Opened>
 
   /** Use `cached`. */
   constructor(embedder: Embedder, options: TierOptions) {
     this.#embedder = embedder
     this.#options = options
+    this.#shared = new SharedOpening('the embedding cache', () => openAll(embedder, options))
   }
 
   get id(): EmbedderId {
@@ -67,45 +67,32 @@ export class CachedEmbedder implements Embedder {
     return { ...others, texts: texts + memoryHits + diskHits }
   }
 
-  /** Throws ILLEGAL_STATE before `open`. */
+  /** Throws ILLEGAL_STATE while it is not open. */
   get cacheStats(): CacheStats {
-    return this.#known.tiers.stats
+    return this.#shared.opened.tiers.stats
   }
 
   /** What is on disk, or in memory when there is no disk; what was made or used last comes last. */
   entries(): AsyncIterable<CacheEntry> | Iterable<CacheEntry> {
-    return this.#known.tiers.entries()
+    return this.#shared.opened.tiers.entries()
   }
 
   /** Adds entries of this embedder from elsewhere. Rejects when the disk does not take them. */
   async import(entries: readonly CacheEntry[]): Promise<void> {
-    await this.#known.tiers.import(entries)
+    await this.#shared.opened.tiers.import(entries)
   }
 
-  async open(): Promise<void> {
-    this.#users++
-    this.#opening ??= this.#closing.then(() => openAll(this.#embedder, this.#options))
-    try {
-      this.#opened = await this.#opening
-    } catch (error) {
-      if (this.#users > 0 && --this.#users === 0) this.#opening = undefined
-      throw error
-    }
+  open(): Promise<void> {
+    return this.#shared.open()
   }
 
   /** Waits until what was made is on disk, as far as the disk takes it. */
-  async close(): Promise<void> {
-    if (this.#users === 0 || --this.#users > 0) return
-    const closing = closeAll(this.#embedder, this.#opening)
-    this.#opening = undefined
-    // Whoever opens it again finds the disk free.
-    this.#closing = closing.catch(() => undefined)
-    await closing
+  close(): Promise<void> {
+    return this.#shared.close()
   }
 
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const opened = this.#known
-    if (this.#users === 0) throw new StreamError('ILLEGAL_STATE', 'the embedding cache is closed')
+    const { opened } = this.#shared
     signal.throwIfAborted()
     const call: Call = { signal, options, vectors: new Array<Float32Array>(texts.length) }
     const misses = await lookUp(texts, call, opened)
@@ -135,29 +122,17 @@ export class CachedEmbedder implements Embedder {
     }
     tiers.keep(entries)
   }
-
-  get #known(): Opened {
-    if (!this.#opened) throw new StreamError('ILLEGAL_STATE', 'the embedding cache is not open')
-    return this.#opened
-  }
 }
 
 async function openAll(embedder: Embedder, options: TierOptions): Promise<Opened> {
   await embedder.open()
-  try {
-    const tiers = await Tiers.open(embedder.id, embedder.dimensions, options)
-    return { keyOf: keysOf(embedder.id), tiers }
-  } catch (error) {
+  const { id, dimensions } = embedder
+  const tiers = await Tiers.open(id, dimensions, options)
+  const close = async () => {
+    await tiers.close()
     await embedder.close()
-    throw error
   }
-}
-
-async function closeAll(embedder: Embedder, opening: Promise<Opened> | undefined): Promise<void> {
-  const opened = await opening?.catch(() => undefined)
-  if (!opened) return
-  await opened.tiers.close()
-  await embedder.close()
+  return { keyOf: keysOf(id), tiers, close }
 }
 
 /** Puts the vectors that are known into the call, and gives what is missing. */

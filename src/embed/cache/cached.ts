@@ -7,7 +7,7 @@ import { CachedEmbedder } from './cached-embedder.ts'
 
 export interface CacheOptions {
   /**
-   * Memory for vectors; the one that was used longest ago goes first. A vector costs 4 bytes a dimension and 512 more: 2 kB at 384
+   * Memory for vectors; the one that was used longest ago goes first. A vector costs 4 bytes a dimension and 768 more: 2.3 kB at 384
    * dimensions. Bytes, default 64 MiB, 0 for none.
    */
   readonly maxMemoryBytes?: number

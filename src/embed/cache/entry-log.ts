@@ -20,6 +20,8 @@ const placeTag = 'p'.charCodeAt(0)
 const numberBytes = 8
 /** Entries that are taken away by one write when the log has become smaller. */
 const trimmedAtOnce = 1_000
+/** Whenever so large a part of the log has gone, the disk gets its room back. */
+const garbageRatio = 1 / 8
 
 /**
  * The vectors of one embedder on disk, oldest first, in a ByteStore:
@@ -29,8 +31,8 @@ const trimmedAtOnce = 1_000
  *     p <text key>   the number of the latest entry of that text
  *
  * New entries are appended. At the bound the oldest go, in the same write, so that neither a crash nor a restart exceeds it. Because
- * vectors lie in the order in which they came, LevelDB moves its files instead of rewriting them, and whole files of it go when they
- * are old.
+ * vectors lie in the order in which they came, LevelDB moves its files instead of rewriting them, and whole files of it go when an
+ * eighth of the log has gone.
  */
 export class EntryLog {
   readonly #store: ByteStore
@@ -65,7 +67,7 @@ export class EntryLog {
     return this.#next - this.#first
   }
 
-  /** Keys and values of what is there. The files take more until LevelDB has cleaned up after deletions. */
+  /** Keys and values of what is there. The files take up to an eighth more, and some 20 MB while LevelDB cleans up. */
   get bytes(): number {
     return this.size * this.#bytesPerEntry
   }
@@ -109,8 +111,16 @@ export class EntryLog {
       changes.push({ key, value: encodeEntry(entry) }, { key: placeKey(entry.key), value: key.subarray(1) })
     }
     await this.#store.write(changes)
-    this.#first = first
     this.#next += kept.length
+    await this.#advance(first)
+  }
+
+  /** The entries before `first` are gone. */
+  async #advance(first: number): Promise<void> {
+    const step = Math.ceil(this.#maxEntries * garbageRatio) || 1
+    const isDue = Math.floor(first / step) > Math.floor(this.#first / step)
+    this.#first = first
+    if (isDue) await this.#store.compact?.(numberKey(0), numberKey(first))
   }
 
   /** For a log that was larger once. */
@@ -118,7 +128,7 @@ export class EntryLog {
     while (this.size > this.#maxEntries) {
       const first = Math.min(this.#first + trimmedAtOnce, this.#next - this.#maxEntries)
       await this.#store.write(this.#deletions(first))
-      this.#first = first
+      await this.#advance(first)
     }
   }
 
@@ -160,13 +170,15 @@ async function edgeOf(store: ByteStore, reverse: boolean): Promise<number | unde
 }
 
 function numberKey(number: number): Buffer {
-  const key = Buffer.alloc(1 + numberBytes, entryTag)
+  const key = Buffer.allocUnsafe(1 + numberBytes)
+  key[0] = entryTag
   key.writeBigUInt64BE(BigInt(number), 1)
   return key
 }
 
 function placeKey(key: CacheKey): Buffer {
-  const bytes = Buffer.alloc(1 + keyBytes, placeTag)
+  const bytes = Buffer.allocUnsafe(1 + keyBytes)
+  bytes[0] = placeTag
   bytes.write(key, 1, 'latin1')
   return bytes
 }

@@ -10,7 +10,7 @@ export interface MemoryTierOptions {
  * What an entry costs beside its numbers: key, map slot, typed array and its buffer. Measured on Node 24 for 10,000 entries of 384
  * dimensions.
  */
-const overheadBytes = 512
+const overheadBytes = 768
 
 /** What an entry costs in memory, bytes. */
 export function memoryBytes(dimensions: number): number {

@@ -37,13 +37,11 @@ export interface CacheStats {
 
 /** The vectors of one embedder: some in memory, more on disk if there is a path. */
 export class Tiers {
-  readonly dimensions: number
   readonly #memory: MemoryTier
   readonly #disk: DiskTier | undefined
   readonly #counted = { memoryHits: 0, diskHits: 0, misses: 0 }
 
-  private constructor(dimensions: number, memory: MemoryTier, disk: DiskTier | undefined) {
-    this.dimensions = dimensions
+  private constructor(memory: MemoryTier, disk?: DiskTier) {
     this.#memory = memory
     this.#disk = disk
   }
@@ -53,12 +51,12 @@ export class Tiers {
     // The wall clock may be set back: what comes from too far ahead is too old as well, or it would stay until then.
     const isFresh = ({ madeAt }: CacheEntry) => Math.abs(clock.now() - madeAt) < ttlMs
     const memory = new MemoryTier({ maxBytes: maxMemoryBytes, isFresh })
-    if (path === undefined) return new Tiers(dimensions, memory, undefined)
+    if (path === undefined) return new Tiers(memory)
     const disk = await DiskTier.open({ path, embedder, dimensions, maxBytes: maxDiskBytes, isFresh, logger, openStore })
     const room = Math.floor(maxMemoryBytes / memoryBytes(dimensions))
     const warm = options.warmUp === 'all' ? room : Math.min(room, options.warmUp)
     if (warm > 0) await disk.load(warm, (entry) => memory.set(entry))
-    return new Tiers(dimensions, memory, disk)
+    return new Tiers(memory, disk)
   }
 
   get stats(): CacheStats {

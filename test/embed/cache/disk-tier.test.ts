@@ -11,6 +11,7 @@ import { type Logger, silentLogger } from '../../../src/logger.ts'
 import { openLevelStore } from '../../../src/state/level-store.ts'
 import { memoryStore } from '../../../src/state/memory-store.ts'
 import type { ByteStore } from '../../../src/state/store.ts'
+import { settle } from '../../support/fake-device.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { countingEmbedder } from './counting-embedder.ts'
 
@@ -162,11 +163,12 @@ describe('a disk that fails', () => {
 
     const vectors = await cache.embed(['a', 'b'], never)
     await cache.embed(['a'], never)
-    await cache.close()
+    await settle()
 
     expect(vectors).toEqual(await countingEmbedder().embed(['a', 'b'], never))
     expect(cache.cacheStats).toMatchObject({ diskHits: 0, misses: 3, unwrittenEntries: 3, diskFailures: 5 })
     expect(logger.sentences).toHaveLength(1)
+    await cache.close()
   })
 
   test('by being slow holds a bounded number of vectors, and no call', async () => {
@@ -180,11 +182,11 @@ describe('a disk that fails', () => {
     const textsOf = (call: number) => Array.from({ length: 600 }, (_, at) => `text ${at} of ${call}`)
 
     for (const call of [1, 2, 3, 4, 5]) await cache.embed(textsOf(call), never)
+
+    // The first is being written, two wait.
+    expect(cache.cacheStats.unwrittenEntries).toBe(2 * 600)
     gate.resolve()
     await cache.close()
-
-    // The first was being written, two waited.
-    expect(cache.cacheStats.unwrittenEntries).toBe(2 * 600)
   })
 
   test('by giving back something else costs the vectors that it damaged', async () => {

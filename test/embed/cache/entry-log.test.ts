@@ -64,6 +64,18 @@ describe('the log of entries', () => {
     )
   })
 
+  test('gives the disk its room back for every eighth that has gone, also when it is opened again in between', async () => {
+    const compacted: Uint8Array[] = []
+    const store: ByteStore = { ...memoryStore(), compact: async (_from, to) => void compacted.push(to) }
+    let log = await openLog(store, await bytesOf(80))
+    for (let number = 0; number < 105; number++) {
+      await log.append([entryOf(String(number), dimensions)])
+      if (number % 3 === 0) log = await openLog(store, await bytesOf(80))
+    }
+
+    expect(compacted.map((to) => to.at(-1))).toEqual([10, 20])
+  })
+
   test('gives the newest few, the oldest of them first', async () => {
     const log = await openLog(memoryStore(), await bytesOf(10))
     const [a, b, c] = ['a', 'b', 'c'].map((text) => entryOf(text, dimensions)) as [CacheEntry, CacheEntry, CacheEntry]
