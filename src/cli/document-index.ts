@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
-import type { Embedder } from '../embed/index.ts'
+import { cached, type Embedder } from '../embed/index.ts'
 import type { Hit } from '../model.ts'
 import type { Broker } from '../runtime/broker.ts'
 import { FeedRunner } from '../runtime/feed-runner.ts'
@@ -37,11 +37,13 @@ export interface ReadOptions {
 
 /** Somebody at a keyboard waits for the end; what is not done by then is done again by the next run. */
 const closeDeadlineMs = 5_000
+/** Some 1,800 questions of 384 dimensions. */
+const queryCacheBytes = 4 * 1024 * 1024
 
 interface Parts {
   readonly log: Broker
   readonly index: VectorIndex
-  readonly embedder: Embedder
+  readonly queries: Embedder
   readonly runtime: StreamRuntime
   readonly observer: SummaryObserver
 }
@@ -52,14 +54,15 @@ export class DocumentIndex implements AsyncDisposable {
   readonly observer: SummaryObserver
   readonly #log: Broker
   readonly #index: VectorIndex
-  readonly #embedder: Embedder
+  /** The embedder of the pipeline, which remembers what was asked. */
+  readonly #queries: Embedder
   readonly #runtime: StreamRuntime
   #lock: WorkspaceLock | undefined
 
   private constructor(parts: Parts) {
     this.#log = parts.log
     this.#index = parts.index
-    this.#embedder = parts.embedder
+    this.#queries = parts.queries
     this.#runtime = parts.runtime
     this.observer = parts.observer
   }
@@ -73,6 +76,7 @@ export class DocumentIndex implements AsyncDisposable {
     const workspace = workspaceAt(data)
     const index = sqliteIndex({ path: workspace.indexFile })
     const embedder = embedderFor(model)
+    const queries = cached(embedder, { maxMemoryBytes: queryCacheBytes })
     const topology = documentTopology(index, embedder, { maxDocumentBytes })
     const log = openLog(workspace)
     const observer = new SummaryObserver(names)
@@ -85,9 +89,9 @@ export class DocumentIndex implements AsyncDisposable {
       observer,
       logger: plainLogger,
     })
-    const opened = new DocumentIndex({ log, index, embedder, runtime, observer })
+    const opened = new DocumentIndex({ log, index, queries, runtime, observer })
     try {
-      await embedder.open()
+      await queries.open()
       const pipeline = pipelinesOf(topology)('index').id
       const claim = { model, pipeline, embedder: embedder.id, ...(folder !== undefined && { folder }) }
       opened.#lock = await claimWorkspace(data, claim, reindex)
@@ -125,7 +129,7 @@ export class DocumentIndex implements AsyncDisposable {
   }
 
   async search(text: string, limit: number): Promise<readonly Hit[]> {
-    const vector = await embedQuery(this.#embedder, text)
+    const vector = await embedQuery(this.#queries, text)
     return this.#index.search({ text, ...(vector && { vector }) }, { limit })
   }
 
@@ -143,7 +147,7 @@ export class DocumentIndex implements AsyncDisposable {
   async close(): Promise<void> {
     await this.#runtime.close()
     await this.#log.close()
-    await this.#embedder.close()
+    await this.#queries.close()
     await this.#lock?.close()
     this.#lock = undefined
   }
