@@ -75,6 +75,14 @@ export const errorTable = {
   // embedding
   MODEL_MISSING: configuration('Name a bundled model or a folder with model.onnx, tokenizer.json and config.json.'),
   MODEL_INVALID: configuration('Restore the files of the model.'),
+  MODEL_DENIED: configuration(
+    'Accept the terms of the model on its page of the hub, and set HF_TOKEN to a token of yours.',
+  ),
+  MODEL_UNREACHABLE: runtime(
+    'retry',
+    'Check the network and HF_ENDPOINT, then run the command again: it goes on where it was.',
+  ),
+  MODEL_INEXACT: runtime('fatal', 'Use more exact weights, or lower the bound if such vectors are good enough.'),
   DEVICE_UNUSABLE: configuration('Install what the device needs, or choose the device cpu or auto.'),
   EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
   EMBED_DENIED: configuration('Give an API key that the embedding server accepts.'),

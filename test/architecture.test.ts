@@ -21,7 +21,7 @@ const layers: Record<string, Layer> = {
   operators: { imports: ['state', 'topology'], packages: [] },
   // The cache keeps vectors in a byte store of its own, as the embedded log keeps records: it sees the port and its maker, no stores.
   embed: {
-    imports: ['topology', 'state/store.ts', 'state/level-store.ts'],
+    imports: ['topology', 'state/store.ts', 'state/level-store.ts', 'state/make-folder.ts'],
     packages: ['onnxruntime-node', '@huggingface/tokenizers'],
   },
   // The embedded log keeps its records in the same kind of store as state does: connectors see the port, its two makers, and how folders are made.

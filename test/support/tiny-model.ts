@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 import type { Embedder } from '../../src/embed/embedder.ts'
 import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
 import { type ElementType, type Graph, onnxFile, tableBytes } from './onnx-graph.ts'
@@ -26,13 +26,24 @@ export interface TinyModel {
  * Writes a model in the layout of Hugging Face that takes a millisecond to run: four numbers a token, mean pooling, not normalized, 16 tokens.
  */
 export async function writeTinyModel(folder: string, model: TinyModel = {}): Promise<void> {
+  for (const [file, content] of Object.entries(tinyModelFiles(model))) {
+    const path = join(folder, file)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, content)
+  }
+}
+
+/** The files of that model by path. */
+export function tinyModelFiles(model: TinyModel = {}): Readonly<Record<string, Uint8Array>> {
   const { weights = 'model.onnx', graph = (same) => same, files = {} } = model
   const definition = graph(lookupGraph())
-  await put(join(folder, weights), onnxFile(definition))
-  for (const table of definition.tables)
-    if (table.file !== undefined) await put(join(dirname(join(folder, weights)), table.file), tableBytes(table))
-  for (const [file, content] of Object.entries({ ...tinyFiles, ...files }))
-    if (content !== null) await put(join(folder, file), JSON.stringify(content))
+  const tables = definition.tables.flatMap((table) =>
+    table.file === undefined ? [] : [[posix.join(posix.dirname(weights), table.file), tableBytes(table)] as const],
+  )
+  const texts = Object.entries({ ...tinyFiles, ...files }).flatMap(([file, content]) =>
+    content === null ? [] : [[file, new TextEncoder().encode(JSON.stringify(content))] as const],
+  )
+  return Object.fromEntries([[weights, onnxFile(definition)], ...tables, ...texts])
 }
 
 export interface OpenTiny extends AsyncDisposable {
@@ -59,11 +70,6 @@ export async function openTiny(model: TinyModel = {}, options: Partial<OnnxOptio
       await folder[Symbol.asyncDispose]()
     },
   }
-}
-
-async function put(file: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, content)
 }
 
 /** Vectors of tokens out of a table; no token sees another one. */

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { StreamError, toStreamError } from '../../errors.ts'
+import { makeFolder } from '../../state/make-folder.ts'
 import { isObject, readJson } from './json-file.ts'
 import { knownModels } from './registry.ts'
 
@@ -62,7 +63,7 @@ export async function writeModelCard(modelsFolder: string, card: ModelCard): Pro
   const file = cardFile(modelsFolder, card.id)
   const { id: _, ...content } = card
   try {
-    await mkdir(dirname(file), { recursive: true })
+    await makeFolder(dirname(file))
     await writeFile(`${file}.new`, `${JSON.stringify({ format: 1, ...content }, null, 2)}\n`)
     await rename(`${file}.new`, file)
   } catch (error) {
