@@ -8,6 +8,10 @@ export type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedd
 export type { DeviceChoice, ExecutionProvider } from './execution-provider.ts'
 export { type HashOptions, hash } from './hash.ts'
 export { type OnnxOptions, onnx } from './onnx.ts'
+export { type OllamaOptions, ollama } from './remote/ollama.ts'
+export { type OpenAiCompatibleOptions, openAiCompatible } from './remote/open-ai-compatible.ts'
+export type { RemoteOptions } from './remote/options.ts'
+export { type TeiOptions, tei } from './remote/tei.ts'
 export {
   type Clustering,
   type CompareOptions,

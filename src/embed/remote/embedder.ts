@@ -23,6 +23,7 @@ interface Opened {
   readonly identity: Identity
   readonly engine: EmbeddingEngine<string>
   readonly replicas: readonly Replica[]
+  readonly textsAtOnce: number
   close(): Promise<void>
 }
 
@@ -51,6 +52,11 @@ export class RemoteEmbedder implements Embedder {
 
   get maxTokens(): number {
     return this.#opening.opened.identity.served.maxTokens
+  }
+
+  /** Enough for every request that servers take at a time, and as much again. */
+  get textsAtOnce(): number {
+    return this.#opening.opened.textsAtOnce
   }
 
   get stats(): EmbedderStats {
@@ -110,6 +116,8 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
     const identity = await introduceAll(replicas)
     const { served, golden } = identity
     checkDimensions(golden.length, options.dimensions)
+    const maxBatchTexts = Math.min(options.maxBatchTexts ?? limits.maxBatchTexts, served.maxBatchTexts)
+    const maxBatchesPerDevice = options.maxConcurrentRequests ?? limits.maxConcurrentRequests
     const engine = new EmbeddingEngine<string>({
       devices: replicas,
       // What UTF-8 has no bytes for travels as the replacement character.
@@ -117,11 +125,11 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
       dimensions: golden.length,
       clock,
       maxBatchTokens: options.maxBatchCharacters ?? limits.maxBatchCharacters,
-      maxBatchTexts: Math.min(options.maxBatchTexts ?? limits.maxBatchTexts, served.maxBatchTexts),
+      maxBatchTexts,
       // Servers form batches of their own: here length is no reason to part texts.
       maxPaddingTokens: Number.POSITIVE_INFINITY,
-      windowTexts: windowTexts,
-      maxBatchesPerDevice: options.maxConcurrentRequests ?? limits.maxConcurrentRequests,
+      windowTexts,
+      maxBatchesPerDevice,
       refusedParts: 2,
       ...(options.maxWaitMs !== undefined && { maxWaitMs: options.maxWaitMs }),
     })
@@ -129,7 +137,8 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
       engine.close()
       return closeReplicas()
     }
-    return { id: idOf(api, identity, options), identity, engine, replicas, close }
+    const textsAtOnce = 2 * replicas.length * maxBatchesPerDevice * Math.min(maxBatchTexts, textsOfUsualBatch)
+    return { id: idOf(api, identity, options), identity, engine, replicas, textsAtOnce, close }
   } catch (error) {
     await closeReplicas()
     throw error
@@ -138,6 +147,8 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
 
 /** A request of OpenAI's largest size fits in. */
 const windowTexts = 2_048
+/** Chunks of the usual size that fit into the characters of a request. */
+const textsOfUsualBatch = 64
 
 /**
  * Asks every server who it is. Those that do not answer are left out until they do; there is nobody to start with when none does. What

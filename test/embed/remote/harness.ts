@@ -1,0 +1,35 @@
+import { onTestFinished } from 'vitest'
+import type { Embedder } from '../../../src/embed/embedder.ts'
+import type { RemoteOptions } from '../../../src/embed/remote/options.ts'
+import type { FakeEmbeddingServer } from '../../support/embedding-servers/index.ts'
+import { FastClock } from '../../support/fast-clock.ts'
+
+export const never = new AbortController().signal
+
+/** Pauses of a minute take a tenth of a second; answers have half a second at least. */
+export const quick = (): Pick<RemoteOptions, 'clock' | 'requestTimeoutMs'> => ({
+  clock: new FastClock(600),
+  requestTimeoutMs: 300_000,
+})
+
+/** Stops the server after the test. */
+export async function served(starting: Promise<FakeEmbeddingServer>): Promise<FakeEmbeddingServer> {
+  const server = await starting
+  onTestFinished(() => server.stop())
+  return server
+}
+
+/** Opens the embedder, and closes it after the test. */
+export async function opened(embedder: Embedder): Promise<Embedder> {
+  onTestFinished(() => embedder.close())
+  await embedder.open()
+  return embedder
+}
+
+/** The code of what went wrong. */
+export async function refusalOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'nothing',
+    (error: unknown) => error,
+  )
+}
