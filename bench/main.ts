@@ -1,4 +1,5 @@
 import { backlogMemory } from './backlog.ts'
+import { cacheDiskHit, cacheMemory, cacheMemoryHit } from './cache.ts'
 import { chunkerBlocks, chunkerChunks } from './chunker.ts'
 import { embedColdStart } from './cold-start.ts'
 import { commitCpu } from './commit.ts'
@@ -15,6 +16,9 @@ import { embedTransformers, embedTransformersBest } from './transformers.ts'
 /** Every figure by its name; nothing where it cannot be measured. */
 const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'backlog.memory': backlogMemory,
+  'cache.memory-hit': cacheMemoryHit,
+  'cache.disk-hit': cacheDiskHit,
+  'cache.memory': cacheMemory,
   'chunker.blocks': chunkerBlocks,
   'chunker.chunks': chunkerChunks,
   'commit.cpu': commitCpu,
