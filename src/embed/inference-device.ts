@@ -20,7 +20,8 @@ export interface InferenceDeviceOptions {
   readonly startTimeoutMs?: number | undefined
 }
 
-const warmUpTokens = 64
+/** Enough to load what a run needs; a longer text would only delay the first one. */
+const warmUpTokens = 16
 
 /** Longer than any batch. */
 const haltTimeoutMs = 5_000
