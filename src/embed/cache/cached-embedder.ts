@@ -31,8 +31,8 @@ interface Opened {
 const sliceCharacters = 262_144
 const lookUpCharacters = 1_024
 
-/** See `cached`. */
-export class CachedEmbedder implements Embedder {
+/** See `cached`. The whole port, so that nothing that an embedder may say of itself is lost on the way. */
+export class CachedEmbedder implements Required<Embedder> {
   readonly #embedder: Embedder
   readonly #options: TierOptions
   readonly #shared: SharedOpening<Opened>
@@ -58,6 +58,10 @@ export class CachedEmbedder implements Embedder {
 
   get countTokens(): Embedder['countTokens'] {
     return this.#embedder.countTokens
+  }
+
+  get textsAtOnce(): number | undefined {
+    return this.#embedder.textsAtOnce
   }
 
   /** Those of the embedder behind; `texts` counts the hits too. */

@@ -75,7 +75,7 @@ describe('a cached embedder', () => {
     await cache.embed(['a', 'b'], never)
     await cache.embed(['a'], never)
 
-    expect(cache).toMatchObject({ id: 'counting', dimensions: 4, maxTokens: 8 })
+    expect(cache).toMatchObject({ id: 'counting', dimensions: 4, maxTokens: 8, textsAtOnce: 12 })
     expect(cache.countTokens?.('two words')).toBe(2)
     expect(cache.stats).toEqual({ ...embedder.stats, texts: 3 })
     expect(embed('vectors', cache).facts?.()).toEqual({ fingerprint: 'counting', dimensions: 4 })

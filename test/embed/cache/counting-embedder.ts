@@ -17,6 +17,7 @@ export function countingEmbedder(overrides: Partial<Embedder> = {}): CountingEmb
     ...inner,
     id: 'counting',
     maxTokens: 8,
+    textsAtOnce: 12,
     async embed(texts, signal, { inputType = 'passage', onTruncated } = {}) {
       calls.push(texts)
       for (const [at, text] of texts.entries()) if (text.length > 8) onTruncated?.(at)
