@@ -25,6 +25,11 @@ export function restorableSubtopologies(topology: Topology): Set<number> {
   return new Set(parts.map(({ id }) => id))
 }
 
+/** What to tell of members that run another topology. */
+export const otherTopology =
+  'instances of this application read other topics, and get nothing to do while this one decides: give each topology an application of ' +
+  'its own; after an upgrade stop the instances of the old version'
+
 export interface StickyAssignorOptions {
   /** Of each sub-topology, as they are called on the broker. */
   readonly topics: ReadonlyMap<number, readonly string[]>

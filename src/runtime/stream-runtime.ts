@@ -4,7 +4,7 @@ import { StreamError, toStreamError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
-import { restorableSubtopologies, stickyAssignor, topicsBySubtopology } from './assignor.ts'
+import { otherTopology, restorableSubtopologies, stickyAssignor, topicsBySubtopology } from './assignor.ts'
 import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
@@ -32,10 +32,6 @@ export interface StreamRuntimeOptions extends RuntimeSettingsInput {
   /** For tests: keep all stores in memory; a restart restores them from the changelogs. */
   readonly stateInMemory?: boolean
 }
-
-const otherTopology =
-  'instances of this application read other topics, and get nothing to do while this one decides: give each topology an application of ' +
-  'its own; after an upgrade stop the instances of the old version'
 
 /**
  * Runs a topology: joins the consumer group of the application, works on the tasks that it is assigned, and commits.
@@ -93,6 +89,7 @@ export class StreamRuntime implements AsyncDisposable {
       settings: this.#settings,
       failpoint,
       stateInMemory,
+      signal: this.#joining.signal,
       member: () => this.#member,
       commitOffsets: (offsets) => this.#commit(offsets),
       pause: (partition) => this.#member?.pause([partition]),
@@ -228,7 +225,7 @@ export class StreamRuntime implements AsyncDisposable {
 
   /** A close may come at any time: it waits until this has ended, and then closes what is open. */
   async #open(): Promise<void> {
-    await this.#factory.open()
+    await this.#unlessEnding(this.#factory.open())
     if (!this.#lifecycle.alive) return
     this.#lifecycle.move('rebalancing')
     await this.#join()
@@ -238,12 +235,16 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   async #join(): Promise<void> {
-    try {
-      this.#member = await this.#broker.join(this.#groupOptions(), this.#listener())
-      this.#joined.resolve(this.#member)
-    } catch (error) {
+    this.#member = await this.#unlessEnding(this.#broker.join(this.#groupOptions(), this.#listener()))
+    if (this.#member) this.#joined.resolve(this.#member)
+  }
+
+  /** Undefined for what was called off by the end. */
+  async #unlessEnding<T>(work: Promise<T>): Promise<T | undefined> {
+    return work.catch((error: unknown) => {
       if (!this.#joining.signal.aborted) throw error
-    }
+      return undefined
+    })
   }
 
   /** Brings tasks back that were dropped without the group's knowing. */

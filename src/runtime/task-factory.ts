@@ -17,6 +17,7 @@ import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
+import { retrying } from './retry.ts'
 import type { RecordWriter } from './running-nodes.ts'
 import { Standbys } from './standbys.ts'
 import { type StartFrom, startPositions } from './start-positions.ts'
@@ -41,6 +42,8 @@ export interface TaskFactoryOptions {
   readonly failpoint: (point: Failpoint) => Promise<void>
   /** Keep all stores in memory, to be restored from the changelogs. */
   readonly stateInMemory: boolean
+  /** Aborts when the runtime ends, also while the factory is being opened. */
+  readonly signal: AbortSignal
   readonly member: () => GroupMember | undefined
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
@@ -89,11 +92,13 @@ export class TaskFactory {
   async open(): Promise<void> {
     const { topology, settings, broker, clock, logger } = this.#options
     requireShortRequests(topology, settings)
-    const plan = await prepareTopics(topology, settings, broker)
+    // A broker that is away for a moment, as in a restart, is no reason for an instance not to start.
+    const patiently = <T>(action: () => Promise<T>, what: string) => retrying(action, { ...this.#options, what })
+    const plan = await patiently(() => prepareTopics(topology, settings, broker), 'preparing the topics')
     const resources = await openResources(topology)
     this.#closers.push(() => resources.close())
     const stored = await this.#openStates()
-    const producer = await broker.producer()
+    const producer = await patiently(() => broker.producer(), 'opening a producer')
     this.#closers.push(() => producer.close())
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
     this.#environment = { plan, resources, ...stored, producer, topicProducer }

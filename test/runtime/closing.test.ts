@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { StreamError } from '../../src/errors.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { openStateDirectory } from '../../src/state/state-directory.ts'
 import { finishing, instanceIn, plainTopologyTo, runningIn, settled, topologyTo } from '../support/instance.ts'
@@ -26,6 +27,24 @@ describe('a close during the start', () => {
     expect(sink.state).toBe('closed')
     const directory = await openStateDirectory(folder.path, 'app')
     await directory.close()
+  })
+
+  test('does not wait for a broker that is away', async () => {
+    const asked = Promise.withResolvers<void>()
+    const producer = async (): Promise<never> => {
+      asked.resolve()
+      throw new StreamError('PRODUCE_FAILED', 'nobody answers')
+    }
+    await using group = await ScriptedGroup.open({ overlay: { producer } })
+    const sink = new RecordingSink()
+    const instance = instanceIn(group, { topology: plainTopologyTo(sink) })
+    const starting = instance.start()
+    await asked.promise
+
+    await finishing(group.clock, Promise.all([instance.close(), starting, instance.finished]))
+
+    expect(instance.state).toBe('closed')
+    expect(sink.state).toBe('closed')
   })
 
   test('leaves a group that it is just joining', async () => {
