@@ -3,6 +3,7 @@ import { auditCommand } from './audit.ts'
 import { describeCommand } from './describe.ts'
 import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
+import { modelCommand } from './model.ts'
 import { produceCommand } from './produce.ts'
 import { runCommand } from './run.ts'
 import { searchCommand } from './search.ts'
@@ -24,9 +25,15 @@ export function createProgram(): Command {
     produceCommand(),
     runCommand(),
     describeCommand(),
+    modelCommand(),
     versionCommand(),
   ]
   for (const command of commands) program.addCommand(command)
-  for (const command of program.commands) command.copyInheritedSettings(program)
+  for (const command of program.commands) inherit(command, program)
   return program
+}
+
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent)
+  for (const inner of command.commands) inherit(inner, command)
 }

@@ -8,6 +8,7 @@ import { StreamError, toStreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import { makeFolder } from '../state/make-folder.ts'
 import type { VectorIndex } from '../topology/processor.ts'
+import { modelsFolder } from './model-options.ts'
 
 /**
  * The folder behind `index`, `search`, `export` and `audit`:
@@ -52,9 +53,9 @@ export function workspaceAt(data: string): Workspace {
   }
 }
 
-/** `hash`, a bundled model or a folder in the Hugging Face layout. */
+/** `hash`, a bundled or added model, or a folder in the Hugging Face layout. */
 export function embedderFor(model: string, options: { readonly workers?: number } = {}): Embedder {
-  return model === 'hash' ? hash() : onnx({ model, ...options })
+  return model === 'hash' ? hash() : onnx({ model, modelsFolder: modelsFolder(), ...options })
 }
 
 /** What was indexed there; undefined when nothing was. Throws STATE_FORMAT for the folder of a newer version, STATE_IO. */

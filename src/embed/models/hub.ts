@@ -5,7 +5,7 @@ import { HubClient, type HubOptions } from './hub-client.ts'
 import { isObject } from './json-file.ts'
 import { readModel } from './model.ts'
 import { folderOfId, isModelId, type ModelCard, readModelCard, writeModelCard } from './model-card.ts'
-import { hashFile, weightsFiles } from './model-files.ts'
+import { describingFiles, hashFile, weightsFiles } from './model-files.ts'
 import { knownModel } from './registry.ts'
 import { leaves, type WeightsChoice, weightsNames } from './weights.ts'
 
@@ -15,20 +15,6 @@ export interface AddFromHubOptions extends WeightsChoice, HubOptions {
   readonly revision?: string | undefined
   readonly onProgress?: (file: string, bytes: number, total: number | undefined) => void
 }
-
-/** What is taken along, if the model has it. */
-const describingFiles = [
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'modules.json',
-  '1_Pooling/config.json',
-  'sentence_bert_config.json',
-  'config_sentence_transformers.json',
-  'LICENSE',
-  'NOTICE',
-]
 
 /**
  * Downloads a model from the hub, or what is missing of it, and pins its files: to the hashes that the registry or an earlier download

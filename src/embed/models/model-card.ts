@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path'
 import { StreamError, toStreamError } from '../../errors.ts'
 import { makeFolder } from '../../state/make-folder.ts'
 import { isObject, readJson } from './json-file.ts'
-import { knownModels } from './registry.ts'
 
 /** What was written down when a model was added. */
 export interface ModelCard {
@@ -83,9 +82,6 @@ export async function addedModels(modelsFolder: string): Promise<readonly string
   }
   return ids.filter(isModelId).sort()
 }
-
-/** Names of the models that come with the package. */
-export const bundledModels: readonly string[] = knownModels.filter((model) => model.bundled).map((model) => model.id)
 
 function cardFile(modelsFolder: string, id: string): string {
   return join(modelsFolder, `${id}.json`)

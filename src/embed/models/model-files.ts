@@ -14,6 +14,20 @@ export interface PinnedFolder {
   readonly pins: Readonly<Record<string, string>>
 }
 
+/** What describes a model, as far as it has it. LICENSE and NOTICE go where the weights go. */
+export const describingFiles: readonly string[] = [
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'modules.json',
+  '1_Pooling/config.json',
+  'sentence_bert_config.json',
+  'config_sentence_transformers.json',
+  'LICENSE',
+  'NOTICE',
+]
+
 /** They scale activations by the largest number of a run. */
 const dynamicOperators = ['DynamicQuantizeLinear', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']
 

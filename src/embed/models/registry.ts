@@ -65,3 +65,6 @@ export const knownModels: readonly KnownModel[] = [
 export function knownModel(id: string): KnownModel | undefined {
   return knownModels.find((model) => model.id === id)
 }
+
+/** Names of the models that come with the package. */
+export const bundledIds: readonly string[] = bundled.map(({ id }) => id)

@@ -1,0 +1,75 @@
+import { statSync } from 'node:fs'
+import { Command } from 'commander'
+import { systemClock } from '../clock.ts'
+import { addFolder } from '../embed/models/add-folder.ts'
+import { addFromHub } from '../embed/models/hub.ts'
+import type { ModelCard } from '../embed/models/model-card.ts'
+import { modelsFolder, type WeightsOptions, withWeightsOptions } from './model-options.ts'
+import { ownName, shellWord } from './own-name.ts'
+import { ProgressDisplay } from './progress.ts'
+import { StopSignals } from './stop-signals.ts'
+
+interface AddOptions extends WeightsOptions {
+  readonly revision?: string
+  readonly json?: true
+}
+
+export function modelAddCommand(): Command {
+  const command = new Command('add')
+    .description('Make a model known: pin a folder to its files, or download one from the hub and pin it.')
+    .argument('<model>', 'a folder in the layout of Hugging Face, or <owner>/<name> on the hub')
+    .option(
+      '--revision <revision>',
+      'commit, branch or tag on the hub (default: the one that was downloaded before, else main)',
+    )
+  return withWeightsOptions(command).option('--json', 'print the card of the model as JSON').action(add)
+}
+
+async function add(model: string, { revision, json, ...weights }: AddOptions): Promise<void> {
+  const isFolder = statSync(model, { throwIfNoEntry: false })?.isDirectory() === true
+  const card = isFolder
+    ? await addFolder(model, { ...weights, modelsFolder: modelsFolder() })
+    : await downloadModel(model, { ...weights, revision })
+  process.stdout.write(json ? `${JSON.stringify(card)}\n` : asText(card))
+}
+
+async function downloadModel(
+  id: string,
+  choice: WeightsOptions & { readonly revision: string | undefined },
+): Promise<ModelCard> {
+  using stop = new StopSignals(() => process.stderr.write('stopping; run again to go on\n'))
+  let state = { file: id, bytes: 0, total: undefined as number | undefined }
+  const progress = new ProgressDisplay(systemClock, () => ({
+    label: state.file,
+    done: state.bytes,
+    ...(state.total !== undefined && { total: state.total }),
+    note: 'bytes',
+  }))
+  try {
+    return await addFromHub(id, {
+      ...choice,
+      modelsFolder: modelsFolder(),
+      endpoint: process.env.HF_ENDPOINT || 'https://huggingface.co',
+      token: process.env.HF_TOKEN || undefined,
+      clock: systemClock,
+      signal: stop.signal,
+      onProgress: (file, bytes, total) => {
+        state = { file, bytes, total }
+      },
+    })
+  } finally {
+    progress.stop()
+  }
+}
+
+function asText({ id, folder, licence, revision, file, pins }: ModelCard): string {
+  const lines = [
+    `added:    ${id}${revision === undefined ? '' : ` at ${revision}`}`,
+    `folder:   ${folder}`,
+    `weights:  ${file}`,
+    `licence:  ${licence ?? 'unknown: look at the page of the model'}`,
+    `pinned:   ${Object.keys(pins).length} files by SHA-256`,
+    `next:     ${ownName()} model verify ${shellWord(id)}`,
+  ]
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,142 @@
+import { systemClock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import { coresOfProcess } from '../cores.ts'
+import { type OnnxOptions, onnx } from '../onnx.ts'
+import { type Measurement, measure, type Tuning } from './measure.ts'
+
+/** What an embedder has to keep to on this machine. */
+export interface Constraints {
+  /** Resident memory of the whole process, in MiB. */
+  readonly maxMemoryMb?: number
+  /** Texts a second when there is always work. */
+  readonly targetPerSecond?: number
+  /** 95 of 100 texts that come alone take no longer. Milliseconds. */
+  readonly maxLatencyMs?: number
+}
+
+export interface OptimizeOptions extends Omit<OnnxOptions, keyof Tuning> {
+  /** Texts like those that will be embedded. Default: English texts of 8 to 112 words. */
+  readonly texts?: readonly string[]
+  /** Arithmetics that may be chosen. `fast` gives other vectors, so it has to be allowed. Default: `exact` alone. */
+  readonly modes?: readonly NonNullable<OnnxOptions['mode']>[]
+  /** Most workers to try. Default: the cores of the process. */
+  readonly maxWorkers?: number
+  readonly signal?: AbortSignal
+  /** For tests: measures one candidate. */
+  readonly measureCandidate?: (tuning: Required<Tuning>) => Promise<Measurement>
+}
+
+export interface Optimized {
+  /** To be given to `onnx`, with the model. */
+  readonly options: Required<Tuning>
+  readonly measurement: Measurement
+  /** A sentence for each constraint that nothing that was tried keeps to together with the more important ones. */
+  readonly unreachable: readonly string[]
+  /** Everything that was measured, in order. */
+  readonly tried: readonly Measurement[]
+}
+
+type Candidate = Measurement & Required<Tuning>
+
+const budgets = [256, 512, 1_024] as const
+
+/**
+ * Measures a model on this machine, about a second for each candidate, and chooses workers, batch budget and arithmetic for it. Within
+ * the bounds it takes the fewest workers that reach the target, or without a target what is fastest. What cannot be kept is said:
+ * memory goes first, because a process that is killed does nothing, then latency, then throughput.
+ *
+ * Candidates are measured from the smallest to the largest, because memory that was freed stays with the process.
+ *
+ * @example
+ * const { options, unreachable } = await optimizeForConstraints({ maxMemoryMb: 512 }, { model: 'all-MiniLM-L6-v2' })
+ * const embedder = onnx({ model: 'all-MiniLM-L6-v2', ...options })
+ */
+export async function optimizeForConstraints(constraints: Constraints, options: OptimizeOptions): Promise<Optimized> {
+  refuseNonsense(constraints)
+  const { modes = ['exact'], maxWorkers = coresOfProcess(), measureCandidate = measurer(options) } = options
+  const tried: Candidate[] = []
+  for (const mode of modes) {
+    if (tried.some((candidate) => violations(candidate, constraints).length === 0)) break
+    tried.push(...(await tryMode(mode, { constraints, maxWorkers, measureCandidate })))
+  }
+  const chosen = best(tried, constraints)
+  const unreachable = violations(chosen, constraints)
+  return { options: pickTuning(chosen), measurement: chosen, unreachable, tried }
+}
+
+interface Search extends Required<Pick<OptimizeOptions, 'maxWorkers' | 'measureCandidate'>> {
+  readonly constraints: Constraints
+}
+
+/** One worker with each batch budget, then more of them with the best one. */
+async function tryMode(mode: Candidate['mode'], search: Search): Promise<readonly Candidate[]> {
+  const { constraints, maxWorkers, measureCandidate } = search
+  const tried: Candidate[] = []
+  const attempt = async (tuning: Required<Tuning>) => {
+    const candidate = { ...(await measureCandidate(tuning)), ...tuning }
+    tried.push(candidate)
+    return candidate
+  }
+  for (const maxBatchTokens of budgets) await attempt({ workers: 1, maxBatchTokens, mode })
+  let last = best(tried, constraints)
+  while (last.workers < maxWorkers && !isEnough(last, constraints))
+    last = await attempt({ ...pickTuning(last), workers: Math.min(last.workers * 2, maxWorkers) })
+  return tried
+}
+
+function pickTuning({ workers, maxBatchTokens, mode }: Candidate): Required<Tuning> {
+  return { workers, maxBatchTokens, mode }
+}
+
+/** More workers would break the memory bound further, or are not needed. */
+function isEnough(candidate: Measurement, { maxMemoryMb, targetPerSecond }: Constraints): boolean {
+  if (maxMemoryMb !== undefined && candidate.memoryMb > maxMemoryMb) return true
+  return targetPerSecond !== undefined && candidate.textsPerSecond >= targetPerSecond
+}
+
+function best(candidates: readonly Candidate[], constraints: Constraints): Candidate {
+  const [first] = candidates.toSorted((a, b) => compare(a, b, constraints))
+  if (!first) throw new StreamError('CONFIG_INVALID', 'there is no mode to choose from')
+  return first
+}
+
+function compare(a: Candidate, b: Candidate, constraints: Constraints): number {
+  const isTooLarge = ({ memoryMb }: Candidate) =>
+    Number(memoryMb > (constraints.maxMemoryMb ?? Number.POSITIVE_INFINITY))
+  const broken = (candidate: Candidate) => violations(candidate, constraints).length
+  const isMet = broken(a) === 0 && broken(b) === 0
+  const spare = isMet && constraints.targetPerSecond !== undefined
+  return (
+    isTooLarge(a) - isTooLarge(b) ||
+    (isTooLarge(a) ? a.memoryMb - b.memoryMb : 0) ||
+    broken(a) - broken(b) ||
+    (isMet ? Number(a.mode === 'fast') - Number(b.mode === 'fast') : 0) ||
+    (spare ? a.workers - b.workers : 0) ||
+    b.textsPerSecond - a.textsPerSecond
+  )
+}
+
+/** The constraints that a candidate does not keep to, as sentences. */
+function violations({ memoryMb, textsPerSecond, latencyMs }: Measurement, constraints: Constraints): readonly string[] {
+  const { maxMemoryMb, targetPerSecond, maxLatencyMs } = constraints
+  const facts: string[] = []
+  if (maxMemoryMb !== undefined && memoryMb > maxMemoryMb)
+    facts.push(`maxMemoryMb ${maxMemoryMb} is not reachable: the process takes ${memoryMb} MiB`)
+  if (maxLatencyMs !== undefined && latencyMs.p95 > maxLatencyMs)
+    facts.push(`maxLatencyMs ${maxLatencyMs} is not reachable: 95 of 100 single texts take up to ${latencyMs.p95} ms`)
+  if (targetPerSecond !== undefined && textsPerSecond < targetPerSecond)
+    facts.push(
+      `targetPerSecond ${targetPerSecond} is not reachable: it is ${Math.floor(textsPerSecond)} texts a second`,
+    )
+  return facts
+}
+
+function measurer({ texts, signal = new AbortController().signal, clock = systemClock, ...model }: OptimizeOptions) {
+  return (tuning: Tuning) => measure(tuning, { texts, clock, signal, make: () => onnx({ ...model, ...tuning, clock }) })
+}
+
+function refuseNonsense(constraints: Constraints): void {
+  for (const [name, value] of Object.entries(constraints))
+    if (value !== undefined && !(typeof value === 'number' && value > 0))
+      throw new StreamError('CONFIG_INVALID', `${name} must be a number above 0, not ${value}`)
+}

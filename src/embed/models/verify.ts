@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { StreamError } from '../../errors.ts'
+import type { Embedder } from '../embedder.ts'
+import { type OnnxOptions, onnx } from '../onnx.ts'
+import { compareAll, cosine } from '../similarity/index.ts'
+import { readModel } from './model.ts'
+import { hashFile, refuseChanged } from './model-files.ts'
+
+export interface VerifyOptions extends OnnxOptions {
+  /** The model that is right, with the weights that are right. Without it only files, golden text and shapes are checked. */
+  readonly against?: OnnxOptions | undefined
+  /** What the two are compared on: texts like those that will be embedded, at least two different ones. */
+  readonly texts?: readonly string[]
+  readonly signal: AbortSignal
+}
+
+export interface ModelReport {
+  readonly id: string
+  readonly folder: string
+  readonly weights: string
+  readonly dimensions: number
+  readonly maxTokens: number
+  /** Files that have the SHA-256 that they are pinned to. */
+  readonly pinnedFiles: number
+  /** The golden text was embedded and gave the vector that was recorded; false when the model has none. */
+  readonly hasGolden: boolean
+  readonly quality: Quality | undefined
+}
+
+export interface Quality {
+  /** Id of the model that it was compared with. */
+  readonly against: string
+  readonly texts: number
+  /** Cosine of the two vectors of a text. */
+  readonly cosine: { readonly mean: number; readonly least: number }
+  /** Neighbours of a text that were looked at: 10, or all others when there are fewer. */
+  readonly k: number
+  /** Part of the neighbours of a text that are its neighbours with the other model too, mean over the texts. */
+  readonly recall: number
+}
+
+const maxNeighbours = 10
+/** Comparing all texts with all takes some seconds for so many. */
+const maxTexts = 2_000
+
+/**
+ * Looks whether a model is what it should be: the hashes of its pinned files, then by opening it its tokenizer, its shapes and its golden
+ * text, then how near its vectors are to those of another one, which is usually its fp32 original.
+ *
+ * Rejects with MODEL_MISSING or MODEL_INVALID and the first thing that is wrong.
+ */
+export async function verifyModel({ against, texts = [], signal, ...options }: VerifyOptions): Promise<ModelReport> {
+  const model = await readModel(options.model, options)
+  const pinned = Object.keys(model.pins)
+  for (const path of pinned) {
+    const file = join(model.folder, path)
+    refuseChanged(model, file, await hashFile(file))
+  }
+  return whileOpen(onnx(options), async (embedder) => ({
+    id: embedder.id,
+    folder: model.folder,
+    weights: model.weights,
+    dimensions: embedder.dimensions,
+    maxTokens: embedder.maxTokens,
+    pinnedFiles: pinned.length,
+    hasGolden: model.golden !== undefined,
+    quality: against && (await compareWith(against, embedder, { texts, signal })),
+  }))
+}
+
+async function compareWith(
+  against: OnnxOptions,
+  embedder: Embedder,
+  { texts, signal }: { readonly texts: readonly string[]; readonly signal: AbortSignal },
+): Promise<Quality> {
+  const compared = [...new Set(texts)].slice(0, maxTexts)
+  if (compared.length < 2) throw new StreamError('USAGE', 'comparing two models takes at least two different texts')
+  const vectors = await embedder.embed(compared, signal)
+  return whileOpen(onnx(against), async (reference) => {
+    if (reference.dimensions !== embedder.dimensions)
+      throw new StreamError(
+        'MODEL_INVALID',
+        `${reference.id} gives ${reference.dimensions} dimensions, ${embedder.id} gives ${embedder.dimensions}`,
+        { fix: 'Compare a model with its own original.' },
+      )
+    return { against: reference.id, ...qualityOf(vectors, await reference.embed(compared, signal)) }
+  })
+}
+
+/** How near vectors are to those that are right, text by text. */
+export function qualityOf(vectors: readonly Float32Array[], right: readonly Float32Array[]): Omit<Quality, 'against'> {
+  const cosines = vectors.map((vector, at) => cosine(vector, right[at] ?? vector))
+  const k = Math.min(maxNeighbours, vectors.length - 1)
+  const found = neighboursOf(vectors, k)
+  const recalls = neighboursOf(right, k).map((wanted, at) => {
+    const hits = new Set(found[at])
+    return wanted.filter((neighbour) => hits.has(neighbour)).length / k
+  })
+  return {
+    texts: vectors.length,
+    cosine: { mean: mean(cosines), least: cosines.reduce((least, value) => Math.min(least, value), 1) },
+    k,
+    recall: mean(recalls),
+  }
+}
+
+/** The `k` texts that are nearest to each text. */
+function neighboursOf(vectors: readonly Float32Array[], k: number): readonly (readonly number[])[] {
+  return vectors.map((vector, self) => {
+    const [scores = new Float64Array()] = compareAll([vector], vectors)
+    const others = Array.from(scores.keys()).filter((at) => at !== self)
+    return others.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b).slice(0, k)
+  })
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+async function whileOpen<T>(embedder: Embedder, action: (embedder: Embedder) => Promise<T>): Promise<T> {
+  await embedder.open()
+  try {
+    return await action(embedder)
+  } finally {
+    await embedder.close()
+  }
+}
