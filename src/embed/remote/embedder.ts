@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { systemClock } from '../../clock.ts'
-import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
+import { isStreamError, StreamError } from '../../errors.ts'
 import { HttpConnection } from '../../http-connection.ts'
 import { silentLogger } from '../../logger.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
 import { EmbeddingEngine } from '../engine.ts'
 import { SharedOpening } from '../shared-opening.ts'
 import type { EmbeddingApi } from './api.ts'
+import { EmbeddingClient } from './client.ts'
 import { differenceOf, type Identity } from './identity.ts'
 import { type RemoteOptions, urlsOf } from './options.ts'
 import { Replica } from './replica.ts'
@@ -106,9 +107,11 @@ function connect({ name }: EmbeddingApi, options: RemoteOptions): readonly HttpC
 async function openServers({ api, options, limits, connections }: Setup): Promise<Opened> {
   const { clock = systemClock, logger = silentLogger, normalize = true, prefix = '', random = Math.random } = options
   const redact = redacting(options)
-  const replicas = connections.map(
-    (connection) => new Replica({ api, connection, normalize, prefix, redact, clock, logger, random }),
+  const { maxBatchTexts = limits.maxBatchTexts, maxConcurrentRequests = limits.maxConcurrentRequests } = options
+  const clients = connections.map(
+    (connection) => new EmbeddingClient({ api, connection, normalize, prefix, maxBatchTexts, redact, clock }),
   )
+  const replicas = clients.map((client) => new Replica(client, { clock, logger, random }))
   const closeReplicas = async () => {
     for (const replica of replicas) replica.close()
   }
@@ -116,8 +119,8 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
     const identity = await introduceAll(replicas)
     const { served, golden } = identity
     checkDimensions(golden.length, options.dimensions)
-    const maxBatchTexts = Math.min(options.maxBatchTexts ?? limits.maxBatchTexts, served.maxBatchTexts)
-    const maxBatchesPerDevice = options.maxConcurrentRequests ?? limits.maxConcurrentRequests
+    // One of the texts of a request is the golden one.
+    const textsOfBatch = Math.max(1, Math.min(maxBatchTexts, served.maxBatchTexts) - 1)
     const engine = new EmbeddingEngine<string>({
       devices: replicas,
       // What UTF-8 has no bytes for travels as the replacement character.
@@ -125,11 +128,11 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
       dimensions: golden.length,
       clock,
       maxBatchTokens: options.maxBatchCharacters ?? limits.maxBatchCharacters,
-      maxBatchTexts,
+      maxBatchTexts: textsOfBatch,
       // Servers form batches of their own: here length is no reason to part texts.
       maxPaddingTokens: Number.POSITIVE_INFINITY,
       windowTexts,
-      maxBatchesPerDevice,
+      maxBatchesPerDevice: maxConcurrentRequests,
       refusedParts: 2,
       ...(options.maxWaitMs !== undefined && { maxWaitMs: options.maxWaitMs }),
     })
@@ -137,7 +140,7 @@ async function openServers({ api, options, limits, connections }: Setup): Promis
       engine.close()
       return closeReplicas()
     }
-    const textsAtOnce = 2 * replicas.length * maxBatchesPerDevice * Math.min(maxBatchTexts, textsOfUsualBatch)
+    const textsAtOnce = 2 * replicas.length * maxConcurrentRequests * Math.min(textsOfBatch, textsOfUsualBatch)
     return { id: idOf(api, identity, options), identity, engine, replicas, textsAtOnce, close }
   } catch (error) {
     await closeReplicas()
@@ -173,9 +176,8 @@ async function introduceAll(replicas: readonly Replica[]): Promise<Identity> {
         { fix: 'Give every server the same model, or name only those that have it.' },
       )
     const outcome = outcomes[at]
-    const absent =
-      outcome?.status === 'rejected' ? toStreamError(outcome.reason, 'EMBED_FAILED', replica.who) : undefined
-    replica.join(identity, absent)
+    replica.join(identity)
+    if (outcome?.status === 'rejected') replica.leaveOut(outcome.reason)
   }
   return identity
 }

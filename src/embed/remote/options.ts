@@ -20,7 +20,10 @@ export interface RemoteOptions {
   readonly queryPrefix?: string
   /** Requests that one server gets at a time. */
   readonly maxConcurrentRequests?: number
-  /** Texts of a request; a server that says that it takes fewer gets fewer. */
+  /**
+   * Texts of a request; a server that says that it takes fewer gets fewer. One of them is a short text that shows whether the model is
+   * still the same; 1 leaves that out, for servers that take no lists.
+   */
   readonly maxBatchTexts?: number
   /** Texts of a request x the longest of them, in UTF-16 units; a longer text travels alone. */
   readonly maxBatchCharacters?: number

@@ -1,30 +1,16 @@
 import { Backoff } from '../../backoff.ts'
 import type { Cancel, Clock } from '../../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../../errors.ts'
-import type { HttpConnection } from '../../http-connection.ts'
 import type { Logger } from '../../logger.ts'
 import type { Device } from '../engine.ts'
-import type { EmbeddingApi, Question } from './api.ts'
-import { errorOf, failureOf, isOverload, malformed, mayBeTheTexts, otherSpace, type Server } from './failures.ts'
-import { differenceOf, goldenText, type Identity } from './identity.ts'
-import { packVectors } from './vectors.ts'
+import type { EmbeddingClient } from './client.ts'
+import { failureOf, isOverload, mayBeTheTexts } from './failures.ts'
+import { differenceOf, type Identity } from './identity.ts'
 
 export interface ReplicaOptions {
-  readonly api: EmbeddingApi
-  readonly connection: HttpConnection
-  readonly normalize: boolean
-  readonly prefix: string
-  /** Takes keys out of what the server says. */
-  readonly redact: (text: string) => string
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
-}
-
-interface Embedded {
-  readonly vectors: Float32Array
-  readonly tokens: number
-  readonly model: string | undefined
 }
 
 /** The attempts for one batch. */
@@ -58,37 +44,31 @@ const longestAbsenceMs = 60_000
  *     +------------------------------------------------------ the check
  * ```
  *
- * The check: the server says which model it has, and embeds the golden text. It must be the model that was opened, whatever the
- * server was replaced by. A server that has not answered, or badly, is checked before its next batch.
+ * The check: the server says which model it has, and embeds the golden text. It must be the model that was opened.
  */
 export class Replica implements Device<string> {
+  readonly #client: EmbeddingClient
   readonly #options: ReplicaOptions
-  readonly #server: Server
-  readonly #closing = new AbortController()
   #tokens = 0
   #expected: Identity | undefined
   #absence: Absence | undefined
   #absences = 0
   #cancelAlarm: Cancel | undefined
   #checking: Promise<void> | undefined
-  /** Failures after which the server may have become another one, and how many of them the last check that it passed has seen. */
-  #doubts = 0
-  #settledDoubts = 0
   /** Batches that wait because the server had too much to do. */
   #postponed = 0
 
-  constructor(options: ReplicaOptions) {
-    const { api, connection, redact } = options
+  constructor(client: EmbeddingClient, options: ReplicaOptions) {
+    this.#client = client
     this.#options = options
-    this.#server = { who: `${api.name} at ${connection.address}`, missingModelFix: api.missingModelFix, redact }
   }
 
   get who(): string {
-    return this.#server.who
+    return this.#client.who
   }
 
   get isUsable(): boolean {
-    return this.#absence === undefined && !this.#closing.signal.aborted
+    return this.#absence === undefined && !this.#client.signal.aborted
   }
 
   get isOverloaded(): boolean {
@@ -105,17 +85,40 @@ export class Replica implements Device<string> {
     const backoff = this.#backoff()
     for (;;) {
       try {
-        return await this.#identify()
+        return await this.#client.identify()
       } catch (error) {
         await this.#waitFor(error, { backoff, isAlone: false })
       }
     }
   }
 
-  /** Takes part from now on, as long as it is the same model; left out at once when it did not answer for the reason `absent`. */
-  join(expected: Identity, absent?: StreamError): void {
+  /** Takes part from now on, as long as it is the same model. */
+  join(expected: Identity): void {
     this.#expected = expected
-    if (absent) this.#leaveOut(absent)
+  }
+
+  /**
+   * Gives it no batches for a while: 1 s, and up to a minute if it happens again. Gives the error for those who wait. What only a person
+   * can mend at the start may pass later, when servers are replaced; a key that is refused does not.
+   */
+  leaveOut(error: unknown): StreamError {
+    if (this.#absence?.isPausing) return this.#absence.error
+    const { clock, logger, random } = this.#options
+    const given = toStreamError(error, 'EMBED_FAILED', `${this.who} fails`)
+    const passes = given.reaction === 'retry' || given.code === 'EMBED_DENIED'
+    const reason = passes ? given : new StreamError('EMBED_FAILED', given.fact, { fix: given.fix, cause: given })
+    const longestMs = Math.min(longestAbsenceMs, firstAbsenceMs * 2 ** this.#absences++)
+    const absenceMs = Math.round(longestMs * (0.5 + random() / 2))
+    const absence: Absence = { error: reason, isPausing: true }
+    this.#absence = absence
+    if (this.#client.signal.aborted) return reason
+    this.#cancelAlarm?.()
+    this.#cancelAlarm = clock.after(absenceMs, () => {
+      absence.isPausing = false
+      void this.open().catch(() => undefined)
+    })
+    logger.warn({ server: this.who, absenceMs, error: reason.message }, 'an embedding server is left out')
+    return reason
   }
 
   /** Ends an absence if the server is in order; throws why it is not, also when it is too early to ask again. */
@@ -125,21 +128,24 @@ export class Replica implements Device<string> {
     try {
       await this.#check()
     } catch (error) {
-      throw this.#leaveOut(error)
+      throw this.leaveOut(error)
     }
     this.#absence = undefined
     this.#absences = 0
-    this.#options.logger.info({ server: this.#server.who }, 'the embedding server is in use again')
+    this.#options.logger.info({ server: this.who }, 'the embedding server is in use again')
   }
 
   /** Rejects with EMBED_FAILED or EMBED_DENIED; if it is usable then, the texts are behind it. */
   async run(texts: readonly string[]): Promise<Float32Array> {
+    const expected = this.#expected
+    if (!expected) throw new StreamError('ILLEGAL_STATE', `${this.who} has not joined`)
     const backoff = this.#backoff()
     for (;;) {
       if (this.#absence) throw this.#absence.error
       try {
-        if (this.#settledDoubts < this.#doubts) await this.#check()
-        return await this.#embedForUse(texts)
+        const { vectors, tokens } = await this.#client.embed(texts, expected)
+        this.#tokens += tokens
+        return vectors
       } catch (error) {
         await this.#consider(error, { backoff, isAlone: texts.length === 1 })
       }
@@ -149,18 +155,7 @@ export class Replica implements Device<string> {
   /** Ends what is under way. */
   close(): void {
     this.#cancelAlarm?.()
-    this.#closing.abort(new StreamError('EMBED_FAILED', 'the embedder was closed'))
-  }
-
-  async #embedForUse(texts: readonly string[]): Promise<Float32Array> {
-    const { vectors, tokens, model } = await this.#embed(texts, this.#expected?.golden.length)
-    const expected = this.#expected?.answered
-    if (model !== expected) {
-      this.#doubts++
-      throw otherSpace(`${this.who} has answered for model "${model}" instead of "${expected}"`)
-    }
-    this.#tokens += tokens
-    return vectors
+    this.#client.close()
   }
 
   /**
@@ -168,17 +163,16 @@ export class Replica implements Device<string> {
    * otherwise the server is left out.
    */
   async #consider(error: unknown, trial: Trial): Promise<void> {
-    this.#closing.signal.throwIfAborted()
+    this.#client.signal.throwIfAborted()
     const failure = failureOf(error)
     // Smaller parts of the batch will come.
     if (failure.isRefusal && !trial.isAlone) throw error
     if (!failure.isRefusal) {
-      if (!isOverload(failure)) this.#doubts++
       if (await this.#hasWaited(error, trial)) return
-      if (!mayBeTheTexts(failure)) throw this.#leaveOut(error)
+      if (!mayBeTheTexts(failure)) throw this.leaveOut(error)
     }
     await this.#check().catch((reason: unknown) => {
-      throw this.#leaveOut(reason)
+      throw this.leaveOut(reason)
     })
     throw error
   }
@@ -200,7 +194,7 @@ export class Replica implements Device<string> {
     const isPostponed = isOverload(failure)
     if (isPostponed) this.#postponed++
     try {
-      await backoff.wait(error, this.#closing.signal)
+      await backoff.wait(error, this.#client.signal)
     } finally {
       if (isPostponed) this.#postponed--
     }
@@ -215,8 +209,7 @@ export class Replica implements Device<string> {
   }
 
   async #identifyAgain(): Promise<void> {
-    const doubts = this.#doubts
-    const found = await this.#identify()
+    const found = await this.#client.identify()
     const difference = this.#expected && differenceOf(this.#expected, found)
     if (difference) {
       throw new StreamError('EMBED_FAILED', `${this.who} is not the model that was opened: it ${difference}`, {
@@ -224,75 +217,10 @@ export class Replica implements Device<string> {
         details: { isLasting: true },
       })
     }
-    this.#settledDoubts = doubts
-  }
-
-  async #identify(): Promise<Identity> {
-    const { api, prefix } = this.#options
-    const served = await api.identify((question, read) => this.#ask(question, read))
-    const { vectors, model } = await this.#embed([prefix + goldenText], undefined)
-    return { served, answered: model, golden: vectors }
-  }
-
-  #embed(texts: readonly string[], dimensions: number | undefined): Promise<Embedded> {
-    const { api, normalize } = this.#options
-    return this.#ask({ method: 'POST', path: api.path, body: api.bodyOf(texts) }, (json, headers) => {
-      const { rows, tokens, model } = api.read(json, headers)
-      return { vectors: packVectors(rows, { count: texts.length, dimensions, normalize }), tokens, model }
-    })
-  }
-
-  async #ask<T>({ method, path, body }: Question, read: (json: unknown, headers: Headers) => T): Promise<T> {
-    const { connection, clock } = this.#options
-    const answer = await connection.request(method, path, {
-      signal: this.#closing.signal,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    if (answer.status !== 200) throw errorOf(this.#server, answer, clock.now())
-    try {
-      return read(parsedOrThrow(answer.text), answer.headers)
-    } catch (error) {
-      const { code, fact, fix, details, cause } = toStreamError(error, 'EMBED_FAILED', 'the answer cannot be read')
-      throw new StreamError(code, `${this.who}: ${fact}`, { fix, details, cause })
-    }
-  }
-
-  /** Gives the error for those who wait. What only a person can mend at the start may pass later: servers are replaced. */
-  #leaveOut(error: unknown): StreamError {
-    if (this.#absence?.isPausing) return this.#absence.error
-    const { clock, logger, random } = this.#options
-    const given = toStreamError(error, 'EMBED_FAILED', `${this.who} fails`)
-    const reason =
-      given.reaction === 'retry' || given.code === 'EMBED_DENIED'
-        ? given
-        : new StreamError('EMBED_FAILED', given.fact, { fix: given.fix, cause: given })
-    const longestMs = Math.min(longestAbsenceMs, firstAbsenceMs * 2 ** this.#absences++)
-    const absenceMs = longestMs * (0.5 + random() / 2)
-    const absence: Absence = { error: reason, isPausing: true }
-    this.#absence = absence
-    if (this.#closing.signal.aborted) return reason
-    this.#cancelAlarm?.()
-    this.#cancelAlarm = clock.after(absenceMs, () => {
-      absence.isPausing = false
-      void this.open().catch(() => undefined)
-    })
-    logger.warn(
-      { server: this.who, absenceMs: Math.round(absenceMs), error: reason.message },
-      'an embedding server is left out',
-    )
-    return reason
   }
 
   #backoff(): Backoff {
     const { clock, logger, random } = this.#options
     return new Backoff({ name: this.who, clock, logger, random })
-  }
-}
-
-function parsedOrThrow(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw malformed('JSON')
   }
 }

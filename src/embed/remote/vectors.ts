@@ -2,7 +2,6 @@ import { malformed, misfit, otherSpace } from './failures.ts'
 
 /** What the vectors of an answer have to be like. */
 export interface VectorRules {
-  readonly count: number
   /** Undefined as long as nobody knows: any, but all the same. */
   readonly dimensions: number | undefined
   /** Scale vectors to unit length. */
@@ -12,15 +11,11 @@ export interface VectorRules {
 /** Farther from unit length than rounding to 32 bit floats explains. */
 const lengthTolerance = 1e-6
 
-/**
- * The vectors of an answer, one after the other. Throws EMBED_FAILED when there is another number of them, one has another size, or one
- * is zero or not finite.
- */
-export function packVectors(rows: readonly unknown[], { count, dimensions, normalize }: VectorRules): Float32Array {
-  if (rows.length !== count) throw misfit(`${count} vectors were asked for and ${rows.length} came`)
+/** The vectors of an answer, one after the other. Throws EMBED_FAILED when one has another size, is zero or not finite. */
+export function packVectors(rows: readonly unknown[], { dimensions, normalize }: VectorRules): Float32Array {
   const vectors = rows.map(vectorOf)
   const size = dimensions ?? vectors[0]?.length ?? 0
-  const packed = new Float32Array(count * size)
+  const packed = new Float32Array(rows.length * size)
   for (const [row, vector] of vectors.entries()) {
     if (vector.length !== size) throw otherSpace(`a vector of ${vector.length} dimensions came instead of ${size}`)
     packed.set(checked(vector, normalize), row * size)

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { Embedder } from '../../../src/embed/embedder.ts'
 import type { RemoteOptions } from '../../../src/embed/remote/options.ts'
+import type { Logger } from '../../../src/logger.ts'
 import type { FakeEmbeddingServer } from '../../support/embedding-servers/index.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 
@@ -26,10 +27,23 @@ export async function opened(embedder: Embedder): Promise<Embedder> {
   return embedder
 }
 
-/** The code of what went wrong. */
-export async function refusalOf(work: Promise<unknown>): Promise<unknown> {
+/** What the work fails with; `undefined` when it does not. */
+export async function caught(work: Promise<unknown>): Promise<unknown> {
   return work.then(
-    () => 'nothing',
+    () => undefined,
     (error: unknown) => error,
   )
+}
+
+interface Line {
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly sentence: string
+}
+
+/** A logger that keeps what it was told, whatever the level. */
+export function recordingLogger(): { readonly logger: Logger; readonly lines: readonly Line[] } {
+  const lines: Line[] = []
+  const note = (facts: object, sentence: string) => void lines.push({ facts: { ...facts }, sentence })
+  const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger }
+  return { logger, lines }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { type TeiOptions, tei } from '../../../src/embed/remote/tei.ts'
 import { fakeModel, startTei, vectorOf } from '../../support/embedding-servers/index.ts'
 import { never, opened, quick, served } from './harness.ts'
@@ -52,8 +53,9 @@ test('requests have no more texts than the server takes, and vectors come in the
 
   const vectors = await embedder.embed(texts, never)
 
-  const sizes = server.batches().map((batch) => batch.length)
-  expect(Math.max(...sizes)).toBe(10)
+  const sizes = server.batches.map((batch) => batch.length)
+  expect(Math.max(...sizes)).toBe(9)
+  expect(Math.max(...server.requests.map(({ texts }) => texts.length))).toBe(10)
   expect(vectors.map(([first]) => first?.toFixed(5))).toEqual(
     texts.map((text) => vectorOf(server.model, text)[0]?.toFixed(5)),
   )
@@ -68,7 +70,7 @@ test('requests keep below their bound of characters', async () => {
     never,
   )
 
-  const batches = server.batches().slice(1)
+  const batches = server.batches
   expect(Math.max(...batches.map((batch) => batch.join('').length))).toBe(100)
 })
 
@@ -131,7 +133,7 @@ test('passages and queries get their own prefix', async () => {
   await embedder.embed(['mill'], never)
   await embedder.embed(['mill'], never, { inputType: 'query' })
 
-  expect(server.batches().slice(1)).toEqual([['passage: mill'], ['query: mill']])
+  expect(server.batches).toEqual([['passage: mill'], ['query: mill']])
 })
 
 test('a server without a commit of its model is known by the name alone', async () => {
@@ -145,7 +147,8 @@ test('a server without a commit of its model is known by the name alone', async 
 test('vectors get unit length when the server has not done it', async () => {
   const server = await served(startTei())
   const embedder = await openTei({ urls: server.url })
-  server.fail({ kind: 'answer', status: 200, json: [[3, 4, 0, 0, 0, 0, 0, 0]] })
+  const golden = vectorOf(server.model, goldenText).map((value) => 5 * value)
+  server.fail({ kind: 'answer', status: 200, json: [[3, 4, 0, 0, 0, 0, 0, 0], golden] })
 
   const [vector] = await embedder.embed(['text'], never)
 
@@ -154,7 +157,8 @@ test('vectors get unit length when the server has not done it', async () => {
 
 test('a server that shortens no vectors is told apart from one that does', async () => {
   const server = await served(startTei())
-  server.standing = { kind: 'answer', status: 200, json: [vectorOf(server.model, 'any')] }
+  const whole = vectorOf(server.model, 'any')
+  server.standing = { kind: 'answer', status: 200, json: [whole, whole] }
 
   await expect(openTei({ urls: server.url, dimensions: 4 })).rejects.toMatchObject({
     code: 'CONFIG_INVALID',

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { goldenText } from '../../../src/embed/remote/identity.ts'
 import type { FakeModel } from './model.ts'
 
 export interface Reply {
@@ -79,11 +80,11 @@ export class FakeEmbeddingServer {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** The texts of every request that embeds; without those of the check, when they are told. */
-  batches(except: (texts: readonly string[]) => boolean = () => false): readonly (readonly string[])[] {
+  /** The texts of every request that embeds, without the one that every request has and those that have nothing else. */
+  get batches(): readonly (readonly string[])[] {
     return this.requests
-      .filter(({ path }) => path === this.#dialect.embedPath)
-      .flatMap(({ texts }) => (except(texts) ? [] : [texts]))
+      .map(({ texts }) => texts.filter((text) => !text.endsWith(goldenText)))
+      .filter((texts) => texts.length > 0)
   }
 
   /** The next requests that embed fail like this, one after the other. */
