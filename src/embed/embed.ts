@@ -14,7 +14,7 @@ export interface EmbedNodeOptions {
   readonly maxTextsUnderWay?: number
 }
 
-const defaultTextsAtOnce = 64
+const defaultTextsAtOnce = 32
 
 /**
  * Gives the new chunks of a document their vectors, and hands the whole change on as index operations: upserts first, so that a search

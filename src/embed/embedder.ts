@@ -35,7 +35,7 @@ export interface Embedder extends Resource {
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]>
   /** Tokens of a whole text, however long, the model's own included; absent when the tokenizer is not at hand in this thread. */
   readonly countTokens?: ((text: string) => number) | undefined
-  /** How many texts at once keep every device busy, and leave a choice for the batches that follow. Absent: 64. */
+  /** How many texts at once keep every device busy, and leave a choice for the batches that follow. Absent: 32. */
   readonly textsAtOnce?: number | undefined
   readonly stats: EmbedderStats
 }

@@ -49,6 +49,8 @@ interface Slot<Ids> {
   running: number
 }
 
+/** Of a chunk, at a guess. */
+const usualTokens = 128
 /** Something that every model can embed: a device that refuses it too is broken. */
 const harmlessText = '.'
 /** What is tokenized before the event loop gets its turn: about a millisecond. */
@@ -90,6 +92,12 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     return { ...counted, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
   }
 
+  /** Texts that the devices have when each is busy, and as many again to choose from. */
+  get textsAtOnce(): number {
+    const batches = 2 * this.#maxBatchesPerDevice * this.#slots.length
+    return Math.ceil((batches * this.#former.maxBatchTokens) / usualTokens)
+  }
+
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     if (this.#isClosed) throw new StreamError('ILLEGAL_STATE', 'the embedder is closed')
     if (texts.length === 0) return []
@@ -106,6 +114,10 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#isClosed = true
     this.#cancelAlarm?.()
     this.#flights.failAll(closed())
+  }
+
+  get #maxBatchesPerDevice(): number {
+    return this.#options.maxBatchesPerDevice ?? 2
   }
 
   get #hasUsableDevice(): boolean {
@@ -201,8 +213,9 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     for (;;) {
       const usable = this.#slots.filter(({ device }) => device.isUsable && device.isOverloaded !== true)
       const idle = usable.filter((slot) => slot.running === 0)
-      const most = this.#options.maxBatchesPerDevice ?? 2
-      const [slot] = usable.filter(({ running }) => running < most).toSorted((a, b) => a.running - b.running)
+      const [slot] = usable
+        .filter(({ running }) => running < this.#maxBatchesPerDevice)
+        .toSorted((a, b) => a.running - b.running)
       if (!slot) return
       const batch = idle.length > 0 ? this.#former.takeForIdle(idle.length) : this.#former.takeForBusy()
       if (batch.length === 0) return

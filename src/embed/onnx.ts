@@ -136,6 +136,10 @@ class OnnxEmbedder implements Embedder {
     return this.#known.tokenizer.count
   }
 
+  get textsAtOnce(): number {
+    return this.#known.engine.textsAtOnce
+  }
+
   get stats(): EmbedderStats {
     return { device: this.#known.device, ...this.#known.engine.stats }
   }
