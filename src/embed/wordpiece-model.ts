@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, StreamError } from '../errors.ts'
-import { refuseForeignTokens } from './models/vocabulary.ts'
+import { largestId, refuseForeignIds } from './models/vocabulary.ts'
 import { WordPiece } from './wordpiece.ts'
 
 /**
@@ -12,18 +12,20 @@ import { WordPiece } from './wordpiece.ts'
  */
 export async function loadWordPiece(folder: string, vocabularySize?: number): Promise<WordPiece | undefined> {
   const definition = await readDefinition(folder)
-  refuseForeignTokens(folder, definition, vocabularySize)
-  if (!isUncasedBert(definition)) return undefined
+  if (!isUncasedBert(definition)) {
+    refuseForeignIds(folder, largestId(definition), vocabularySize)
+    return undefined
+  }
   const { model, added_tokens } = definition
-  const vocabulary = new Map(Object.entries(model.vocab))
+  const vocabulary = model.vocab
   const addedTokens = new Map(added_tokens.map((token) => [token.content, token.id]))
   const idOf = (token: string): number => {
-    const id = addedTokens.get(token) ?? vocabulary.get(token)
+    const id = addedTokens.get(token) ?? (Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined)
     if (id === undefined)
       throw new StreamError('MODEL_INVALID', `${join(folder, 'tokenizer.json')} has no token "${token}"`)
     return id
   }
-  return new WordPiece({
+  const wordPiece = new WordPiece({
     vocabulary,
     addedTokens,
     unknownId: idOf(model.unk_token),
@@ -31,6 +33,8 @@ export async function loadWordPiece(folder: string, vocabularySize?: number): Pr
     endId: idOf('[SEP]'),
     maxWordCharacters: model.max_input_chars_per_word,
   })
+  refuseForeignIds(folder, wordPiece.largestId, vocabularySize)
+  return wordPiece
 }
 
 /** The parts of a `tokenizer.json` that decide whether it is uncased BERT. */

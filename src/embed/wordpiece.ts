@@ -3,7 +3,8 @@ import { emptyHash, extendHash, WordCache } from './word-cache.ts'
 
 /** What a WordPiece tokenizer is made of; the fields of a `tokenizer.json`. */
 export interface WordPieceOptions {
-  readonly vocabulary: ReadonlyMap<string, number>
+  /** Ids by piece. */
+  readonly vocabulary: Readonly<Record<string, number>>
   /** Literals that are one token wherever they stand in the raw text: `[MASK]` ... */
   readonly addedTokens: ReadonlyMap<string, number>
   readonly unknownId: number
@@ -42,6 +43,8 @@ const longestCachedWord = 64
  * const { ids } = wordPiece.encode('Mills grind.', 256) // [CLS] mills grind . [SEP]
  */
 export class WordPiece {
+  /** The largest id of the vocabulary; added tokens do not count. */
+  readonly largestId: number
   readonly #options: WordPieceOptions
   readonly #starts = new Map<string, number>()
   readonly #continuations = new Map<string, number>()
@@ -53,12 +56,19 @@ export class WordPiece {
   constructor(options: WordPieceOptions) {
     this.#options = options
     this.#addedPattern = anyOf([...options.addedTokens.keys()])
+    let largest = -1
     let longest = 1
-    for (const [piece, id] of options.vocabulary) {
+    // Pairs of tens of thousands of pieces would take as long to make as the maps.
+    const pieces = Object.keys(options.vocabulary)
+    const ids = Object.values(options.vocabulary)
+    for (const [at, piece] of pieces.entries()) {
+      const id = ids[at] ?? options.unknownId
+      largest = Math.max(largest, id)
       if (piece.startsWith('##')) this.#continuations.set(piece.slice(2), id)
       else this.#starts.set(piece, id)
       longest = Math.max(longest, piece.length)
     }
+    this.largestId = largest
     this.#longestPiece = longest
   }
 
