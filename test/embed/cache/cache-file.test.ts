@@ -1,4 +1,4 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
@@ -104,6 +104,16 @@ describe('a file of cached vectors', () => {
     },
   )
 
+  test('is refused when an entry is missing in the middle', async () => {
+    await using folder = await temporaryDirectory()
+    const file = await exported(folder.path)
+    const bytes = await readFile(file)
+    const middle = bytes.length - trailerBytes - 100 * entryBytes(4)
+    await writeFile(file, Buffer.concat([bytes.subarray(0, middle), bytes.subarray(middle + entryBytes(4))]))
+
+    await expect(importCache(await openCache(), file)).rejects.toMatchObject({ code: 'CACHE_FILE' })
+  })
+
   test.each([
     ['', 'is no file of cached vectors'],
     ['null\n', 'is no file of cached vectors'],
@@ -128,5 +138,15 @@ describe('a file of cached vectors', () => {
 
     await expect(importCache(cache, file)).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE' })
     await expect(exportCache(cache, file)).rejects.toMatchObject({ code: 'STATE_IO' })
+  })
+
+  test('that cannot be finished leaves nothing behind', async () => {
+    await using folder = await temporaryDirectory()
+    const file = join(folder.path, 'vectors.cache')
+    await mkdir(join(file, 'full'), { recursive: true })
+
+    await expect(exportCache(await openCache(), file)).rejects.toMatchObject({ code: 'STATE_IO' })
+
+    expect(await readdir(folder.path)).toEqual(['vectors.cache'])
   })
 })

@@ -196,7 +196,8 @@ describe('a cached embedder', () => {
   })
 
   test('stops when the signal aborts, also between look-ups', async () => {
-    const cache = await openCache()
+    const embedder = countingEmbedder()
+    const cache = await openCache({}, embedder)
     const controller = new AbortController()
     const texts = Array.from({ length: 1_000 }, (_, at) => `text ${at}`)
 
@@ -205,6 +206,7 @@ describe('a cached embedder', () => {
 
     await expect(asking).rejects.toThrow('enough')
     await expect(cache.embed(['a'], controller.signal)).rejects.toThrow('enough')
+    expect(embedder.calls).toEqual([])
   })
 
   test.each([

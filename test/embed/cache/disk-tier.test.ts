@@ -67,6 +67,25 @@ describe('a cache with a folder', () => {
     expect(second.stats).toMatchObject({ memoryHits: 0, diskHits: 2, misses: 1, diskEntries: 2, diskFailures: 0 })
   })
 
+  test('looks on disk once for a text, and in memory from then on', async () => {
+    await using folder = await temporaryDirectory()
+    await session({ path: folder.path }, ['a'])
+
+    const { stats } = await session({ path: folder.path }, ['a', 'a', 'a'])
+
+    expect(stats).toMatchObject({ diskHits: 1, memoryHits: 2 })
+  })
+
+  test('has everything on disk when it is closed', async () => {
+    await using folder = await temporaryDirectory()
+    const cache = cached(countingEmbedder(), { path: folder.path })
+    await cache.open()
+    for (const text of ['a', 'b', 'c']) await cache.embed([text], never)
+    await cache.close()
+
+    expect((await session({ path: folder.path }, [])).opened.diskEntries).toBe(3)
+  })
+
   test('opened again by the same process, waits until the folder is free', async () => {
     await using folder = await temporaryDirectory()
     const cache = cached(countingEmbedder(), { path: folder.path })

@@ -99,6 +99,17 @@ describe('the log of entries', () => {
     expect(await contents(log)).toEqual([b, c])
   })
 
+  test('does not give the entry of one text to another', async () => {
+    const store = memoryStore()
+    const log = await openLog(store, await bytesOf(2))
+    const [a, b] = ['a', 'b'].map((text) => entryOf(text, dimensions)) as [CacheEntry, CacheEntry]
+    await log.append([a, b])
+    const places = await Array.fromAsync(store.range({ gte: Buffer.from('p') }))
+    await store.write(places.map(([key], at) => ({ key, value: places[1 - at]?.[1] ?? null })))
+
+    expect([log.get(a.key), log.get(b.key)]).toEqual(['damaged', 'damaged'])
+  })
+
   test('is not opened when something else wrote the store', async () => {
     const store = memoryStore()
     await openLog(store, 1_000)
