@@ -48,7 +48,9 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
       gates.push(gate)
       const setup = { weights, provider, mode, pooling, normalize, modelDimensions, gate: gate.shared }
       const dimensions = options.dimensions ?? modelDimensions
-      return { ...setup, dimensions, warmUpTokens: Math.min(warmUpTokens, model.maxTokens) }
+      // The first text of a new session is the golden one, if there is one: whoever opens the device checks it.
+      const isWarmedUp = model.golden !== undefined && gates.length === 1
+      return { ...setup, dimensions, warmUpTokens: isWarmedUp ? 0 : Math.min(warmUpTokens, model.maxTokens) }
     },
     clock,
     requestTimeoutMs: batchTimeoutMs,

@@ -57,7 +57,7 @@ export interface InferenceSetup {
   readonly modelDimensions: number
   /** Numbers per vector: the first ones of those of the model. */
   readonly dimensions: number
-  /** Tokens of the text that is run before the first request: what a first run costs is paid before a text waits for it. */
+  /** Tokens of a text that is run before the first request, 0 for none: what a first run costs is paid before a text waits for it. */
   readonly warmUpTokens: number
   /** `NativeGate.shared` */
   readonly gate: SharedArrayBuffer

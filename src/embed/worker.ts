@@ -24,7 +24,7 @@ async function openSession(setup: InferenceSetup): Promise<WorkerService<Inferen
     return pool(hidden, rows.lengths, { ...setup, width, modelDimensions })
   }
   // The id 0 is in every vocabulary.
-  await run(packRows([new Int32Array(setup.warmUpTokens)]))
+  if (setup.warmUpTokens > 0) await run(packRows([new Int32Array(setup.warmUpTokens)]))
   return {
     ready: { dimensions: modelDimensions },
     async handle(rows) {
