@@ -26,6 +26,8 @@ export function startMillrace(parameters: readonly string[], options: ProgramOpt
 
 export interface ProgramOptions {
   readonly cwd?: string
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts a program of ours as a process of its own. */
@@ -34,7 +36,11 @@ export function startProgram(
   parameters: readonly string[],
   options: ProgramOptions = {},
 ): RunningCommand {
-  const child = spawn(process.execPath, [program, ...parameters], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [program, ...parameters], {
+    ...options,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const stdout = collected(child.stdout)
   const stderr = collected(child.stderr)
   const result = new Promise<CommandResult>((resolve, reject) => {

@@ -1,0 +1,168 @@
+import { mkdir, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommanderError } from 'commander'
+import { describe, expect, test, vi } from 'vitest'
+import { createProgram } from '../../src/cli/program.ts'
+import { isStreamError } from '../../src/errors.ts'
+import { millrace } from '../support/command-line.ts'
+import { ModelHub } from '../support/model-hub.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { type TinyModel, tinyModelFiles, writeTinyModel } from '../support/tiny-model.ts'
+import { TunnelProxy } from '../support/tunnel-proxy.ts'
+
+const timeout = 60_000
+
+interface Result {
+  readonly stdout: string
+  readonly stderr: string
+  /** What the command line would end with. */
+  readonly code: number
+}
+
+/** Runs a command in this process: starting one of its own for each takes most of a second. */
+async function runHere(parameters: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      written[name] += text
+      return true
+    })
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+  try {
+    await createProgram().parseAsync(['node', 'millrace', ...parameters])
+    return { ...written, code: Number(process.exitCode ?? 0) }
+  } catch (error) {
+    if (error instanceof CommanderError) return { ...written, code: 2 }
+    if (!isStreamError(error)) throw error
+    return { ...written, stderr: `${written.stderr}${error.message}\n`, code: error.exitCode }
+  } finally {
+    process.exitCode = 0
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+  }
+}
+
+/** A folder with a tiny model, and a place of its own for added models. */
+async function workplace(model: TinyModel = {}) {
+  const home = await temporaryDirectory()
+  const folder = join(home.path, 'tiny')
+  await writeTinyModel(folder, model)
+  const env = { MILLRACE_MODELS: join(home.path, 'models') }
+  const run = (...parameters: string[]) => runHere(['model', ...parameters], env)
+  return { ...home, folder, env, run, file: (name: string) => join(home.path, name) }
+}
+
+describe('millrace model', { timeout }, () => {
+  test('adds a folder, lists it, verifies it, and names what was damaged since', async () => {
+    await using place = await workplace()
+
+    const added = await place.run('add', place.folder, '--json')
+    const listed = await place.run('list', '--json')
+    const verified = await place.run('verify', 'tiny')
+    await truncate(join(place.folder, 'model.onnx'), 50)
+    const damaged = await place.run('verify', 'tiny')
+
+    expect(JSON.parse(added.stdout)).toMatchObject({ id: 'tiny', folder: place.folder, file: 'model.onnx' })
+    const models = listed.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(models.filter(({ state }) => state !== 'known')).toMatchObject([
+      { id: 'all-MiniLM-L6-v2', state: 'bundled', licence: 'Apache-2.0' },
+      { id: 'tiny', state: 'added', folder: place.folder },
+    ])
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toContain('5 have the SHA-256 that they are pinned to')
+    expect(damaged.code).toBe(78)
+    expect(damaged.stderr).toMatch(
+      /^MODEL_INVALID: model.onnx of model "tiny" has the SHA-256 \w+ and not \w+: it is trunc/,
+    )
+  })
+
+  test('verifies against fp32 weights, and fails with the figures below a bound', async () => {
+    await using place = await workplace()
+    const graph: TinyModel['graph'] = (exact) => ({
+      ...exact,
+      tables: exact.tables.map((table) => ({
+        ...table,
+        values: table.values.map((value) => Math.round(value / 3) * 3),
+      })),
+    })
+    await writeTinyModel(place.folder, { weights: 'model_w8.onnx', graph })
+    await writeFile(place.file('texts.txt'), 'mill\ngrain\n\nflour water\nwater mill grain\n')
+
+    const strict = await place.run('verify', place.folder, '--texts', place.file('texts.txt'))
+    const lenient = await place.run(
+      'verify',
+      place.folder,
+      '--texts',
+      place.file('texts.txt'),
+      '--min-cosine',
+      '0.5',
+      '--min-recall',
+      '0',
+    )
+
+    expect(strict.code).toBe(1)
+    expect(strict.stdout).toMatch(/cosine: {3}0\.\d+ mean, 0\.\d+ least\nrecall: {3}\d\.\d+ of the 3 nearest texts/)
+    expect(strict.stderr).toMatch(
+      /^MODEL_INEXACT: on 4 texts model ".*" reaches a mean cosine of 0\.\d{5}, below 0.999/,
+    )
+    expect(lenient.code).toBe(0)
+  })
+
+  test('measures, and says which constraints cannot be kept', async () => {
+    await using place = await workplace()
+
+    const bench = await place.run('bench', place.folder, '--workers', '1', '--max-memory-mb', '1', '--json')
+
+    expect(bench.code).toBe(1)
+    expect(bench.stderr).toMatch(/^maxMemoryMb 1 is not reachable: the process takes \d+ MiB\n$/)
+    expect(JSON.parse(bench.stdout)).toMatchObject({
+      options: { workers: 1, mode: 'exact' },
+      measurement: { textsPerSecond: expect.any(Number), latencyMs: { p50: expect.any(Number) } },
+    })
+  })
+
+  test('downloads a model through a proxy, which then indexes, and tells what it could not read to its end', async () => {
+    await using hub = await ModelHub.start('someone/tiny', tinyModelFiles())
+    await using proxy = await TunnelProxy.start()
+    await using place = await workplace()
+    const proxied = {
+      NODE_USE_ENV_PROXY: '1',
+      HTTP_PROXY: proxy.url,
+      http_proxy: proxy.url,
+      NO_PROXY: '',
+      no_proxy: '',
+    }
+    const env = { ...place.env, ...proxied, HF_ENDPOINT: hub.endpoint }
+    await mkdir(place.file('docs'))
+    await writeFile(place.file('docs/a.md'), 'mill grain flour water '.repeat(20))
+
+    const added = await millrace(['model', 'add', 'someone/tiny'], { env })
+    const data = ['--data', place.file('data')]
+    const indexed = await millrace(['index', place.file('docs'), '--model', 'someone/tiny', ...data, '--json'], place)
+
+    expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/^added: {4}someone\/tiny at c0ffee/) })
+    expect(new Set(proxy.targets).size).toBe(2)
+    expect(indexed.code).toBe(0)
+    expect(indexed.stderr).toMatch(/^truncated: 1 documents have chunks .*\n {2}a\.md: 1\n$/)
+    expect(JSON.parse(indexed.stdout)).toMatchObject({ chunks: { embedded: 1, truncated: 1 } })
+  })
+})
+
+describe('millrace model refuses with one sentence', { timeout }, () => {
+  test.each<[string, string[], number, RegExp]>([
+    ['an unknown command', ['frobnicate'], 2, /^USAGE: unknown command 'frobnicate'/],
+    ['a name that is none', ['add', 'nobody'], 2, /^USAGE: "nobody" is not the name of a model on the hub\./],
+    ['a bound that is none', ['verify', 'x', '--min-cosine', '2'], 2, /^USAGE: .*It must be a number from 0 to 1\./],
+    ['a comparison without texts', ['verify', 'x', '--against', 'y'], 2, /^USAGE: --against needs texts/],
+    ['a model that is not there', ['verify', 'nonesuch'], 78, /^MODEL_MISSING: model "nonesuch" is neither/],
+    ['a file outside', ['bench', 'all-MiniLM-L6-v2', '--file', '../x.onnx'], 78, /^CONFIG_INVALID: file "..\/x.onnx"/],
+  ])('%s', async (_, parameters, code, sentence) => {
+    const result = await runHere(['model', ...parameters])
+
+    expect(result.stderr).toMatch(sentence)
+    expect(result.code).toBe(code)
+  })
+})

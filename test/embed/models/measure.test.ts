@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/clock.ts'
+import type { Embedder } from '../../../src/embed/embedder.ts'
+import { hash } from '../../../src/embed/hash.ts'
+import { type Measurement, measure } from '../../../src/embed/models/measure.ts'
+import { type Constraints, optimizeForConstraints } from '../../../src/embed/models/optimize.ts'
+import { sampleTexts } from '../../../src/embed/models/sample-texts.ts'
+
+const signal = new AbortController().signal
+
+/** An embedder that takes 2 ms for each text, on a clock turned by hand. */
+function steadyEmbedder(clock: ManualClock) {
+  const original = hash({ dimensions: 8 })
+  const calls = { open: 0, close: 0 }
+  const embedder: Embedder = Object.defineProperties(
+    {
+      ...original,
+      async open() {
+        calls.open++
+      },
+      async close() {
+        calls.close++
+      },
+      async embed(texts, given) {
+        clock.advance(2 * texts.length)
+        return original.embed(texts, given)
+      },
+    } satisfies Embedder,
+    { stats: { get: () => original.stats } },
+  )
+  return { embedder, calls }
+}
+
+describe('a measurement', () => {
+  test('tells rates, latency and memory, and closes what it opened', async () => {
+    const clock = new ManualClock()
+    const { embedder, calls } = steadyEmbedder(clock)
+
+    const measurement = await measure(
+      { workers: 1, maxBatchTokens: 512, mode: 'exact' },
+      { make: () => embedder, clock, signal, residentBytes: () => 300 * 2 ** 20 },
+    )
+
+    expect(measurement.textsPerSecond).toBeCloseTo(500, 6)
+    expect(measurement).toMatchObject({ workers: 1, latencyMs: { p50: 2, p95: 2 }, memoryMb: 300 })
+    expect(calls).toEqual({ open: 1, close: 1 })
+  })
+
+  test('without texts is refused', async () => {
+    const clock = new ManualClock()
+
+    await expect(measure({}, { make: () => hash(), texts: [], clock, signal })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
+  })
+
+  test('uses texts of which no two are equal: equal ones would be embedded once', () => {
+    expect(new Set(sampleTexts(500)).size).toBe(500)
+  })
+})
+
+describe('settings for constraints', () => {
+  /** A machine whose workers give 100 texts a second and take 50 MiB each; `fast` is half as fast again; 512 tokens suit it best. */
+  const machine = async ({
+    workers,
+    maxBatchTokens,
+    mode,
+  }: Required<Pick<Measurement, 'workers' | 'maxBatchTokens' | 'mode'>>) => {
+    const suits = maxBatchTokens === 512 ? 1 : 0.9
+    const speed = mode === 'fast' ? 1.5 : 1
+    return {
+      ...{ workers, maxBatchTokens, mode },
+      textsPerSecond: 100 * workers * suits * speed,
+      tokensPerSecond: 6_000 * workers * suits * speed,
+      latencyMs: { p50: 10 / speed, p95: 12 / speed },
+      memoryMb: 100 + 50 * workers,
+    }
+  }
+  const optimize = (constraints: Constraints, modes: ('exact' | 'fast')[] = ['exact', 'fast']) =>
+    optimizeForConstraints(constraints, { model: 'any', maxWorkers: 6, modes, measureCandidate: machine })
+
+  test.each<[string, Constraints, object]>([
+    ['nothing is asked for: the fastest', {}, { workers: 6, maxBatchTokens: 512, mode: 'exact' }],
+    ['a target: the fewest workers that reach it', { targetPerSecond: 150 }, { workers: 2, mode: 'exact' }],
+    ['a memory bound: what fits', { maxMemoryMb: 220 }, { workers: 2, mode: 'exact' }],
+    ['more than exact arithmetic gives', { targetPerSecond: 800 }, { workers: 6, mode: 'fast' }],
+    ['a latency that exact arithmetic misses', { maxLatencyMs: 9 }, { mode: 'fast' }],
+  ])('when %s', async (_, constraints, expected) => {
+    const { options, unreachable } = await optimize(constraints)
+
+    expect(options).toMatchObject(expected)
+    expect(unreachable).toEqual([])
+  })
+
+  test('that nothing keeps to are told, and come as near as they can', async () => {
+    const { options, unreachable, tried } = await optimize({
+      maxMemoryMb: 120,
+      targetPerSecond: 5_000,
+      maxLatencyMs: 1,
+    })
+
+    expect(options).toMatchObject({ workers: 1 })
+    expect(unreachable).toEqual([
+      'maxMemoryMb 120 is not reachable: the process takes 150 MiB',
+      expect.stringMatching(/^maxLatencyMs 1 is not reachable: 95 of 100 single texts take up to \d+ ms$/),
+      expect.stringMatching(/^targetPerSecond 5000 is not reachable: it is \d+ texts a second$/),
+    ])
+    expect(Math.max(...tried.map(({ workers = 0 }) => workers))).toBe(1)
+  })
+
+  test('never choose other vectors unless that is allowed', async () => {
+    const { options, unreachable } = await optimize({ targetPerSecond: 800 }, ['exact'])
+
+    expect(options).toMatchObject({ workers: 6, mode: 'exact' })
+    expect(unreachable).toEqual(['targetPerSecond 800 is not reachable: it is 600 texts a second'])
+  })
+
+  test.each([{ maxMemoryMb: 0 }, { targetPerSecond: Number.NaN }, { maxLatencyMs: -1 }])(
+    '%j is refused',
+    async (nonsense) => {
+      await expect(optimize(nonsense)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+    },
+  )
+})
