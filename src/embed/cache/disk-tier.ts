@@ -8,7 +8,7 @@ import type { ByteStore } from '../../state/store.ts'
 import type { EmbedderId } from '../embedder.ts'
 import type { CacheKey } from './cache-key.ts'
 import type { CacheEntry } from './entry.ts'
-import { EntryLog, type EntryLogOptions } from './entry-log.ts'
+import { EntryLog } from './entry-log.ts'
 
 export type OpenStore = (directory: string, options: LevelStoreOptions) => Promise<ByteStore>
 
@@ -41,6 +41,8 @@ export class DiskTier {
   #log: EntryLog | undefined
   /** Why there is no log. */
   #refusal: unknown
+  /** Something in the folder cannot be read for good, and would be in the way of deletions for ever. */
+  #isDamaged = false
   #waiting: CacheEntry[] = []
   #writing: Promise<void> | undefined
   readonly #counted = { diskFailures: 0, damagedEntries: 0, unwrittenEntries: 0 }
@@ -112,10 +114,14 @@ export class DiskTier {
     }
   }
 
+  /** Waits for what is to be written. A damaged folder is deleted, so that the next one to open it starts again. */
   async close(): Promise<void> {
-    await this.#writing
+    while (this.#writing) await this.#writing
+    const log = this.#log
+    this.#log = undefined
     try {
-      await this.#log?.close()
+      await log?.close()
+      if (this.#isDamaged) await rm(folderOf(this.#options), { recursive: true, force: true })
     } catch (error) {
       this.#fail(error)
     }
@@ -135,6 +141,7 @@ export class DiskTier {
   }
 
   #fail(error: unknown): void {
+    if (isStreamError(error) && error.code === 'STATE_CORRUPT') this.#isDamaged = true
     if (this.#counted.diskFailures++ > 0) return
     const { logger, path } = this.#options
     const facts = { path, code: isStreamError(error) ? error.code : undefined, reason: reasonOf(error) }
@@ -142,27 +149,28 @@ export class DiskTier {
   }
 }
 
-async function openLog({ path, logger, ...options }: DiskTierOptions): Promise<EntryLog> {
-  const folder = join(path, hash('sha256', options.embedder).slice(0, 16))
+async function openLog(options: DiskTierOptions): Promise<EntryLog> {
   try {
-    return await openLogIn(folder, options)
+    return await openLogIn(options)
   } catch (error) {
     if (!isStreamError(error) || error.code !== 'STATE_CORRUPT') throw error
-    logger.warn({ path: folder, reason: error.fact }, 'the embedding cache on disk is damaged and starts again empty')
-    await rm(folder, { recursive: true, force: true })
-    return openLogIn(folder, options)
+    const path = folderOf(options)
+    options.logger.warn({ path, reason: error.fact }, 'the embedding cache on disk is damaged and starts again empty')
+    await rm(path, { recursive: true, force: true })
+    return openLogIn(options)
   }
 }
 
-async function openLogIn(
-  folder: string,
-  options: EntryLogOptions & Pick<DiskTierOptions, 'openStore'>,
-): Promise<EntryLog> {
-  const store = await options.openStore(folder, levelOptions)
+async function openLogIn(options: DiskTierOptions): Promise<EntryLog> {
+  const store = await options.openStore(folderOf(options), levelOptions)
   try {
     return await EntryLog.open(store, options)
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+function folderOf({ path, embedder }: DiskTierOptions): string {
+  return join(path, hash('sha256', embedder).slice(0, 16))
 }

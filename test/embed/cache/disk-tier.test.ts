@@ -1,9 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ManualClock, systemClock } from '../../../src/clock.ts'
 import { type CacheOptions, cached } from '../../../src/embed/cache/cached.ts'
 import { CachedEmbedder } from '../../../src/embed/cache/cached-embedder.ts'
+import { EntryLog } from '../../../src/embed/cache/entry-log.ts'
 import { memoryBytes } from '../../../src/embed/cache/memory-tier.ts'
 import type { Embedder } from '../../../src/embed/embedder.ts'
 import { StreamError } from '../../../src/errors.ts'
@@ -40,14 +41,14 @@ async function session(options: CacheOptions, texts: readonly string[], embedder
   return { opened, vectors, stats }
 }
 
-/** A cache whose store in memory fails as the test wants. */
-async function openWithStore(store: ByteStore, logger: Logger): Promise<CachedEmbedder> {
+/** A cache on a store that fails as the test wants. */
+async function openWithStore(store: ByteStore, logger: Logger, path = 'nowhere'): Promise<CachedEmbedder> {
   const cache = new CachedEmbedder(countingEmbedder(), {
     maxMemoryBytes: 0,
     maxDiskBytes: 1_000_000,
     ttlMs: Number.POSITIVE_INFINITY,
     warmUp: 0,
-    path: 'nowhere',
+    path,
     clock: systemClock,
     logger,
     openStore: async () => store,
@@ -237,6 +238,41 @@ describe('a disk that fails', () => {
     expect(first.stats).toMatchObject({ misses: 1, diskFailures: 0 })
     expect(second.stats).toMatchObject({ diskHits: 1 })
     expect(logger.sentences).toEqual([expect.stringContaining('starts again empty')])
+  })
+
+  test('in a part of its files is emptied when it is closed', async () => {
+    await using folder = await temporaryDirectory()
+    const { path } = folder
+    await session({ path }, ['a'])
+    const cache = await openWithStore(memoryStore(), silentLogger, path)
+    const corrupt = new StreamError('STATE_CORRUPT', 'a block cannot be read')
+    vi.spyOn(EntryLog.prototype, 'get').mockImplementationOnce(() => {
+      throw corrupt
+    })
+
+    await cache.embed(['a'], never)
+    expect(await readdir(path)).toHaveLength(1)
+    await cache.close()
+
+    expect(await readdir(path)).toEqual([])
+  })
+
+  test('that is closed while a text is embedded loses that vector, and says nothing', async () => {
+    const logger = new Warnings()
+    const gate = Promise.withResolvers<Float32Array[]>()
+    const embedder = countingEmbedder({ embed: () => gate.promise })
+    await using folder = await temporaryDirectory()
+    const cache = cached(embedder, { path: folder.path, logger })
+    await cache.open()
+
+    const asking = cache.embed(['a'], never)
+    await settle()
+    await cache.close()
+    gate.resolve([Float32Array.of(1, 2, 3, 4)])
+
+    expect(await asking).toEqual([Float32Array.of(1, 2, 3, 4)])
+    await settle()
+    expect(logger.sentences).toEqual([])
   })
 
   test('by holding what another version wrote leaves it alone', async () => {
