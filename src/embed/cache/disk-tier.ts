@@ -144,8 +144,8 @@ export class DiskTier {
     if (isStreamError(error) && error.code === 'STATE_CORRUPT') this.#isDamaged = true
     if (this.#counted.diskFailures++ > 0) return
     const { logger, path } = this.#options
-    const facts = { path, code: isStreamError(error) ? error.code : undefined, reason: reasonOf(error) }
-    logger.warn(facts, 'the embedding cache cannot use its disk; texts are embedded that it may hold')
+    const facts = isStreamError(error) ? { code: error.code, reason: error.fact } : { reason: reasonOf(error) }
+    logger.warn({ path, ...facts }, 'the embedding cache cannot use its disk; texts are embedded that it may hold')
   }
 }
 
