@@ -15,7 +15,9 @@ export interface Measurement extends Tuning {
 }
 
 /** The options that decide speed and memory. */
-export type Tuning = Pick<OnnxOptions, 'workers' | 'maxBatchTokens' | 'mode'>
+export interface Tuning extends Pick<OnnxOptions, 'workers' | 'mode'> {
+  readonly maxBatchTokens?: number
+}
 
 export interface MeasureOptions {
   /** Makes an embedder that is not open. */
