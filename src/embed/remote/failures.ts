@@ -18,8 +18,10 @@ export interface Failure {
   /** Parts of `NetworkFailure`. */
   readonly isReset?: boolean
   readonly isTimeout?: boolean
-  /** It is about what was sent: sending the same again cannot help. */
+  /** The server will not take what was sent: sending the same again cannot help. */
   readonly isRefusal?: boolean
+  /** What came does not fit what was sent. */
+  readonly isMisfit?: boolean
   /** Trying again soon cannot help. */
   readonly isLasting?: boolean
 }
@@ -37,8 +39,8 @@ export function isOverload({ status }: Failure): boolean {
  * The server was there and could not do it, perhaps for the texts that it was given. With a network or a gateway between, nobody knows
  * that.
  */
-export function mayBeTheTexts({ status, isTimeout = false }: Failure): boolean {
-  return isTimeout || status === 500 || status === 424
+export function mayBeTheTexts({ status, isTimeout = false, isMisfit = false }: Failure): boolean {
+  return isTimeout || isMisfit || status === 500 || status === 424
 }
 
 /**
@@ -101,7 +103,7 @@ export function otherSpace(fact: string): StreamError {
 
 /** An answer that does not fit its request: smaller requests will show which text is behind it. */
 export function misfit(fact: string): StreamError {
-  return new StreamError('EMBED_FAILED', fact, { details: { isRefusal: true } satisfies Failure })
+  return new StreamError('EMBED_FAILED', fact, { details: { isMisfit: true } satisfies Failure })
 }
 
 const longestMessage = 300

@@ -166,7 +166,7 @@ export class Replica implements Device<string> {
     this.#client.signal.throwIfAborted()
     const failure = failureOf(error)
     // Smaller parts of the batch will come.
-    if (failure.isRefusal && !trial.isAlone) throw error
+    if ((failure.isRefusal || failure.isMisfit) && !trial.isAlone) throw error
     if (!failure.isRefusal) {
       if (await this.#hasWaited(error, trial)) return
       if (!mayBeTheTexts(failure)) throw this.leaveOut(error)

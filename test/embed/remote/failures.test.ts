@@ -120,6 +120,15 @@ describe('a text that cannot be embedded fails alone', () => {
     expect(server.batches.at(-1)).toEqual(['afterwards'])
   })
 
+  test('is told apart from one that had bad luck once', async () => {
+    const { server, embedder } = await openOne()
+    const short: Fault = { kind: 'answer', status: 200, json: [vectorOf(fakeModel(), goldenText)] }
+    const crash: Fault = { kind: 'answer', status: 500, text: 'Internal Server Error' }
+    server.fail(short, crash)
+
+    expect(await embedder.embed(['unlucky'], never)).toHaveLength(1)
+  })
+
   test('an answer without the vector of one text costs only that text', async () => {
     const { server, embedder } = await openOne()
     server.fail({ kind: 'answer', status: 200, json: [vectorOf(fakeModel(), 'a'), vectorOf(fakeModel(), goldenText)] })

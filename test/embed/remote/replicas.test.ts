@@ -80,6 +80,16 @@ describe('several servers', () => {
     await expect.poll(() => embedder.embed(['again'], never).catch(() => []), { timeout: 10_000 }).toHaveLength(1)
   })
 
+  test('are not opened when one of them wants another key: nobody else will mend that', async () => {
+    const [one, two] = [await start(), await start()]
+    two.apiKey = 'another'
+
+    await expect(opened(tei({ ...quick(), urls: urlsOf(one, two), apiKey: 'k-1' }))).rejects.toMatchObject({
+      code: 'EMBED_DENIED',
+      fact: `TEI at ${two.url} refuses access (401)`,
+    })
+  })
+
   test('of which none answers cannot be opened', async () => {
     const server = await start()
     await server.stop()

@@ -155,6 +155,25 @@ test('vectors get unit length when the server has not done it', async () => {
   expect([...(vector ?? [])].slice(0, 2)).toEqual([Math.fround(0.6), Math.fround(0.8)])
 })
 
+test('vectors stay as the server gives them without normalisation', async () => {
+  const server = await served(startTei())
+  const embedder = await openTei({ urls: server.url, normalize: false })
+  server.fail({ kind: 'answer', status: 200, json: [[3, 4, 0, 0, 0, 0, 0, 0], vectorOf(server.model, goldenText)] })
+
+  const [vector] = await embedder.embed(['text'], never)
+
+  expect([...(vector ?? [])].slice(0, 2)).toEqual([3, 4])
+})
+
+test('what UTF-8 has no bytes for travels as the replacement character', async () => {
+  const server = await served(startTei())
+  const embedder = await openTei({ urls: server.url })
+
+  await embedder.embed(['half a \ud83d pair'], never)
+
+  expect(server.batches).toEqual([['half a \ufffd pair']])
+})
+
 test('a server that shortens no vectors is told apart from one that does', async () => {
   const server = await served(startTei())
   const whole = vectorOf(server.model, 'any')
