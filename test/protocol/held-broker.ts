@@ -264,7 +264,18 @@ class Membership implements GroupMember {
     const starts = await this.#context.listener.assigned(partitions, data)
     this.#paused.clear()
     this.#cursors = starts.map(({ topic, partition, offset }) => ({ topic, partition, position: offset }))
+    if (this.#context.controls.slowTurns() > 0) void this.#fetchAtOnce()
     return starts
+  }
+
+  /** Before a task has committed its mark and started, when the broker is slow. */
+  async #fetchAtOnce(): Promise<void> {
+    try {
+      await this.fetch(fetchRecords)
+    } catch (error) {
+      // Who died meanwhile fetches nothing.
+      if (!this.#isOver) throw error
+    }
   }
 
   async #expire(): Promise<void> {
