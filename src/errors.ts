@@ -73,7 +73,9 @@ export const errorTable = {
   CLIENT_VERSION: runtime('fatal', 'Install the exact version of kafkajs that package.json names.'),
 
   // embedding
-  MODEL_MISSING: configuration('Name a bundled model or a folder with model.onnx, tokenizer.json and config.json.'),
+  MODEL_MISSING: configuration(
+    'Name a model of `millrace model list`, or a folder with model.onnx, tokenizer.json and config.json.',
+  ),
   MODEL_INVALID: configuration('Restore the files of the model.'),
   MODEL_DENIED: configuration(
     'Accept the terms of the model on its page of the hub, and set HF_TOKEN to a token of yours.',
