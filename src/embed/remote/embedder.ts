@@ -90,7 +90,7 @@ interface Setup {
 function connect({ name }: EmbeddingApi, options: RemoteOptions): readonly HttpConnection[] {
   const { apiKey, headers = {}, clock = systemClock, requestTimeoutMs = 60_000 } = options
   const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
-  return urlsOf(name, options.urls).map(
+  return urlsOf(options.urls).map(
     (url) =>
       new HttpConnection({
         name,
@@ -205,7 +205,12 @@ function idOf(
   return `${id}:${name}:${golden.length}:${digest.slice(0, 16)}`
 }
 
+/** Shorter ones are words of ordinary sentences. */
+const leastSecretLength = 6
+
 function redacting({ apiKey, headers = {} }: RemoteOptions): (text: string) => string {
-  const secrets = [apiKey, ...Object.values(headers)].filter((secret) => secret !== undefined && secret !== '')
-  return (text) => secrets.reduce<string>((clean, secret) => clean.replaceAll(secret ?? '', '***'), text)
+  // `Bearer x` is repeated with and without its first word.
+  const values = [apiKey ?? '', ...Object.values(headers)].flatMap((value) => [value, ...value.split(/\s+/)])
+  const secrets = values.filter((value) => value.length >= leastSecretLength)
+  return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
 }

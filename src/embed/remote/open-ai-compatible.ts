@@ -50,7 +50,7 @@ function openAiApi(options: OpenAiCompatibleOptions): EmbeddingApi {
   const { model, dimensions, encodingFormat = 'base64', parameters = {} } = options
   return {
     id: 'openai',
-    name: 'the server of the OpenAI API',
+    name: 'the OpenAI API',
     path: '/embeddings',
     settings: parameters,
     missingModelFix: 'Name a model that the server has, and that the key may use.',

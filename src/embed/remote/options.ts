@@ -83,12 +83,10 @@ export function checkOptions(maker: string, options: RemoteOptions, own: readonl
 }
 
 /** The servers' addresses; CONFIG_INVALID when there is none, or one twice. */
-export function urlsOf(maker: string, urls: string | readonly string[] | undefined): readonly string[] {
+export function urlsOf(urls: string | readonly string[] | undefined): readonly string[] {
   const list = urls === undefined ? [] : [urls].flat()
-  if (list.length === 0)
-    throw new StreamError('CONFIG_INVALID', `${maker} has no server`, { fix: 'Name one or more in `urls`.' })
-  const addresses = list.map((url) => url.replace(/\/+$/, ''))
-  if (new Set(addresses).size < addresses.length)
-    throw new StreamError('CONFIG_INVALID', `${maker} has a server twice in \`urls\``)
+  if (list.length === 0) throw new StreamError('CONFIG_INVALID', '`urls` names no server')
+  const addresses = list.map((url) => String(url).replace(/\/+$/, ''))
+  if (new Set(addresses).size < addresses.length) throw new StreamError('CONFIG_INVALID', '`urls` names a server twice')
   return list
 }

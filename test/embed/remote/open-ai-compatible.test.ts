@@ -161,16 +161,16 @@ test.each([
 })
 
 test('keys are taken out of what a server says', async () => {
-  const [apiKey, gateway] = ['sk-secret-1', 'gw-secret-2']
+  const [apiKey, gateway] = ['sk-secret-1', 'Basic gw-secret-2']
   const server = await served(startOpenAi({ apiKey }))
   const { logger, lines } = recordingLogger()
   const embedder = await openOpenAi({ urls: server.url, apiKey, headers: { 'x-gateway': gateway }, logger })
-  const json = { error: { message: `project of ${apiKey} by ${gateway} is asleep` } }
+  const json = { error: { message: `project of ${apiKey} by ${gateway} is asleep, or ${gateway.slice(6)}` } }
   server.standing = { kind: 'answer', status: 503, json }
 
   const error = await caught(embedder.embed(['text'], never))
 
-  expect(error).toMatchObject({ fact: expect.stringContaining('project of *** by *** is asleep') })
+  expect(error).toMatchObject({ fact: expect.stringContaining('project of *** by *** is asleep, or ***') })
   expect(inspect([error, lines, embedder.id], { depth: 20 })).not.toMatch(/secret/)
   expect(server.requests.at(-1)?.headers['x-gateway']).toBe(gateway)
 })

@@ -186,8 +186,8 @@ test('a server that shortens no vectors is told apart from one that does', async
 })
 
 test.each<[string, object, RegExp]>([
-  ['no server', { urls: [] }, /TEI has no server/],
-  ['a server twice', { urls: ['http://a:1', 'http://a:1/'] }, /a server twice/],
+  ['no server', { urls: [] }, /`urls` names no server/],
+  ['a server twice', { urls: ['http://a:1', 'http://a:1/'] }, /names a server twice/],
   ['no address', { urls: 'tei:8080' }, /not an http or https address/],
   ['a password in the address', { urls: 'http://me:secret@tei' }, /has more than an address: http:\/\/tei\b/],
   ['a key over plain http', { urls: 'http://tei', apiKey: 'k' }, /would travel unencrypted to http:\/\/tei/],
