@@ -22,6 +22,7 @@ interface Run {
 /** A device whose runs end when the test says so, or at once with `automatic`. */
 export class FakeDevice implements Device {
   isUsable = true
+  isOverloaded = false
   opened = 0
   /** Rows of every batch that it was given, as text. */
   readonly batches: string[][] = []

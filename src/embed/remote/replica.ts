@@ -123,13 +123,15 @@ export class Replica implements Device<string> {
 
   /** Ends an absence if the server is in order; throws why it is not, also when it is too early to ask again. */
   async open(): Promise<void> {
-    if (!this.#absence) return
-    if (this.#absence.isPausing) throw this.#absence.error
+    const absence = this.#absence
+    if (!absence) return
+    if (absence.isPausing) throw absence.error
     try {
       await this.#check()
     } catch (error) {
       throw this.leaveOut(error)
     }
+    if (this.#absence !== absence) return
     this.#absence = undefined
     this.#absences = 0
     this.#options.logger.info({ server: this.who }, 'the embedding server is in use again')
