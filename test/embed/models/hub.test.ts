@@ -116,6 +116,19 @@ describe('a download that breaks off', () => {
     expect(await readFile(place.place('onnx/model.onnx'))).toEqual(Buffer.from(place.files['onnx/model.onnx'] ?? []))
   })
 
+  test('is not given up as long as each attempt brings something', async () => {
+    await using place = await workplace()
+    await place.add()
+    await rm(place.place('onnx/model.onnx'))
+    let parts = 1
+    const arrived = () => bytesOf(place.place('onnx/model.onnx.part')) === 10 * parts && ++parts > 0
+    place.hub.faults.reset = { after: 10, times: 12, arrived }
+
+    await place.add()
+
+    expect(place.hub.faults.reset.times).toBeLessThanOrEqual(0)
+  })
+
   test('goes on in the next process as well', async () => {
     await using place = await workplace()
     const weights = place.files['onnx/model.onnx'] ?? new Uint8Array()
