@@ -20,7 +20,7 @@ export class SharedOpening<T extends Opened> {
     this.#open = open
   }
 
-  /** What was opened; throws ILLEGAL_STATE when it is not open. */
+  /** What was opened last, which knows itself whether it was closed; throws ILLEGAL_STATE when nothing was. */
   get opened(): T {
     if (!this.#opened) throw new StreamError('ILLEGAL_STATE', `${this.#name} is not open`)
     return this.#opened
@@ -45,7 +45,6 @@ export class SharedOpening<T extends Opened> {
     if (this.#users === 0 || --this.#users > 0) return
     const opening = this.#opening
     this.#opening = undefined
-    this.#opened = undefined
     this.#closing = closeWhenOpen(opening)
     await this.#closing
   }

@@ -59,8 +59,8 @@ export function lifecycleFeatures(subject: OpenEmbedder, { opens }: EmbedderCapa
       await counting.embed([], never)
       await counting.embed(['four'], never)
 
-      const { texts, sharedTexts, tokens, batches, paddingRatio, truncatedTexts } = counting.stats
       await counting.close()
+      const { texts, sharedTexts, tokens, batches, paddingRatio, truncatedTexts } = counting.stats
       expect({ texts, truncatedTexts }).toEqual({ texts: 5, truncatedTexts: 0 })
       expect([0, 1]).toContain(sharedTexts)
       expect(tokens).toBeGreaterThanOrEqual(texts - sharedTexts)
