@@ -10,8 +10,8 @@ import { compare, type Figure, rounded } from './measure.ts'
 export async function embedColdStart(): Promise<Figure> {
   const embed = buildEmbed()
   const { speedup, subjectMs, baselineMs } = await compare({
-    subject: () => untilFirstLine(['first-vector.ts', join(embed, 'index.js'), modelName]),
-    baseline: () => untilFirstLine(['first-session.ts', join(embed, 'session.js'), `${modelFolder}model_w8.onnx`]),
+    subject: () => untilFirstLine(['first-vector.mjs', join(embed, 'index.js'), modelName]),
+    baseline: () => untilFirstLine(['first-session.mjs', join(embed, 'session.js'), `${modelFolder}model_w8.onnx`]),
     rounds: 15,
   })
   return {

@@ -1,4 +1,5 @@
-import { embedAll, openEmbedder, passages } from './embedding-work.ts'
+import type { Embedder } from '../src/embed/embedder.ts'
+import { embedAll, openEmbedder, passages, questions } from './embedding-work.ts'
 import { compare, type Figure, rounded } from './measure.ts'
 
 /** Wall time of two workers against one: what the second core brings. */
@@ -18,23 +19,39 @@ export async function embedTwoWorkers(): Promise<Figure> {
   }
 }
 
-/** Processor time of `exact` mode against `fast` mode. */
+/** Processor time of `exact` mode against `fast` mode, when full batches are run. */
 export async function embedFast(): Promise<Figure> {
+  const texts = passages.slice(0, 128)
+  return compareModes('embed.fast', `${texts.length} passages in full batches`, (embedder) => embedAll(embedder, texts))
+}
+
+/** The same for questions that come one by one. */
+export async function embedFastAlone(): Promise<Figure> {
+  const texts = questions.slice(0, 128)
+  return compareModes('embed.fast-alone', `${texts.length} questions, one after the other`, async (embedder) => {
+    for (const text of texts) await embedAll(embedder, [text])
+  })
+}
+
+async function compareModes(
+  figure: string,
+  what: string,
+  work: (embedder: Embedder) => Promise<void>,
+): Promise<Figure> {
   const [exact, fast] = await Promise.all([
     openEmbedder({ mode: 'exact', workers: 1 }),
     openEmbedder({ mode: 'fast', workers: 1 }),
   ])
-  const texts = passages.slice(0, 128)
   const { speedup, subjectMs, baselineMs } = await compare({
-    subject: () => embedAll(fast, texts),
-    baseline: () => embedAll(exact, texts),
+    subject: () => work(fast),
+    baseline: () => work(exact),
     clock: 'cpu',
   })
   await Promise.all([exact.close(), fast.close()])
   return {
-    figure: 'embed.fast',
+    figure,
     value: rounded(speedup),
     unit: 'x',
-    detail: `CPU time of ${texts.length} passages: exact ${rounded(baselineMs)} ms / fast ${rounded(subjectMs)} ms`,
+    detail: `CPU time of ${what}: exact ${rounded(baselineMs)} ms / fast ${rounded(subjectMs)} ms`,
   }
 }

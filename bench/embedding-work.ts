@@ -5,7 +5,9 @@ import { retrievalSet } from '../test/support/embed-fixtures.ts'
 
 export const modelName = 'all-MiniLM-L6-v2'
 export const modelFolder = fileURLToPath(new URL(`../models/${modelName}/`, import.meta.url))
-export const passages: readonly string[] = retrievalSet().passages.map(({ text }) => text)
+const retrieval = retrievalSet()
+export const passages: readonly string[] = retrieval.passages.map(({ text }) => text)
+export const questions: readonly string[] = retrieval.queries.map(({ q }) => q)
 
 /** Documents of sixteen chunks that are embedded at the same time: what partitions of a busy process ask for. */
 const textsPerCall = 16

@@ -4,7 +4,7 @@ import { chunkerBlocks, chunkerChunks } from './chunker.ts'
 import { embedColdStart } from './cold-start.ts'
 import { commitCpu } from './commit.ts'
 import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from './embed.ts'
-import { embedFast, embedTwoWorkers } from './embed-modes.ts'
+import { embedFast, embedFastAlone, embedTwoWorkers } from './embed-modes.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
 import { pipelineOverhead } from './pipeline.ts'
@@ -25,6 +25,7 @@ const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'embed.cold-start': embedColdStart,
   'embed.pipeline': embedPipeline,
   'embed.fast': embedFast,
+  'embed.fast-alone': embedFastAlone,
   'embed.two-workers': embedTwoWorkers,
   'embed.tokenizer': embedTokenizer,
   'embed.event-loop-delay-p99': embedEventLoopDelay,

@@ -1,6 +1,0 @@
-/** A process that loads weights into the runtime and says so, for the figure of the cold start: the built session file and the weights. */
-const [, , file = '', weights = ''] = process.argv
-const { createSession }: typeof import('../src/embed/session.ts') = await import(file)
-const session = await createSession({ weights, mode: 'exact', provider: 'cpu' })
-console.log(session.inputNames.length)
-await session.release()
