@@ -140,7 +140,8 @@ class OnnxEmbedder implements Embedder {
   }
 
   get countTokens(): Embedder['countTokens'] {
-    return this.#known.tokenizer.count
+    const { count } = this.#known.tokenizer
+    return count && ((text) => count(this.#prepared(text)))
   }
 
   get textsAtOnce(): number {
@@ -170,9 +171,15 @@ class OnnxEmbedder implements Embedder {
   }
 
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]> {
-    const { use, engine } = this.#known
-    const prefix = options?.inputType === 'query' ? use.queryPrefix : use.prefix
-    return engine.embed(prefix === '' ? texts : texts.map((text) => prefix + text), signal, options)
+    const prepared = texts.map((text) => this.#prepared(text, options?.inputType))
+    return this.#known.engine.embed(prepared, signal, options)
+  }
+
+  /** The text that the model reads. */
+  #prepared(text: string, inputType: EmbedOptions['inputType'] = 'passage'): string {
+    const { model, use } = this.#known
+    const whole = (inputType === 'query' ? use.queryPrefix : use.prefix) + text
+    return model.lowercase ? whole.toLowerCase() : whole
   }
 
   get #known(): Opened {

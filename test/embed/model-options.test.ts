@@ -1,13 +1,14 @@
 import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readModel } from '../../src/embed/models/model.ts'
 import { writeModelCard } from '../../src/embed/models/model-card.ts'
 import { hashFile } from '../../src/embed/models/model-files.ts'
 import { onnx } from '../../src/embed/onnx.ts'
 import { cosine } from '../../src/embed/similarity/index.ts'
 import type { Graph } from '../support/onnx-graph.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { openTiny, type TinyModel, tinyVector, writeTinyModel } from '../support/tiny-model.ts'
+import { openTiny, type TinyModel, tinyModelFiles, tinyVector, writeTinyModel } from '../support/tiny-model.ts'
 
 const never = new AbortController().signal
 const kinds = (...names: string[]) => names.map((name) => ({ type: `sentence_transformers.models.${name}` }))
@@ -46,6 +47,29 @@ describe('prefixes', () => {
     expect(ids(passage)).not.toEqual(ids(await tiny.embedder.embed(['mill'], never)))
     expect(other.id).not.toBe(tiny.embedder.id)
   })
+})
+
+test('a model that wants lower case gets it, from a tokenizer that knows no other', async () => {
+  const cased = tinyModelFiles()['tokenizer.json']
+  const tokenizer = JSON.parse(new TextDecoder().decode(cased))
+  const sensitive = { 'tokenizer.json': { ...tokenizer, normalizer: { ...tokenizer.normalizer, lowercase: false } } }
+  const lowering = { ...sensitive, 'sentence_bert_config.json': { max_seq_length: 16, do_lower_case: true } }
+  await using plain = await openTiny({ files: sensitive })
+  await using tiny = await openTiny({ files: lowering })
+
+  const [asked] = await tiny.embedder.embed(['MILL Grain'], never)
+  const [lower] = await plain.embedder.embed(['mill grain'], never)
+  const [upper] = await plain.embedder.embed(['MILL Grain'], never)
+
+  expect(ids([asked ?? new Float32Array()])).toEqual(ids([lower ?? new Float32Array()]))
+  expect(upper).not.toEqual(lower)
+  expect(tiny.embedder.id.split(':').at(-1)).not.toBe(plain.embedder.id.split(':').at(-1))
+})
+
+test('tokens are counted with the prefix that goes before the text', async () => {
+  await using tiny = await openTiny({}, { prefix: 'flour ' })
+
+  expect(tiny.embedder.countTokens?.('mill')).toBe(4)
 })
 
 describe('dimensions', () => {
@@ -108,7 +132,7 @@ describe('weights with int8 activations', () => {
 })
 
 describe('an added model', () => {
-  async function added() {
+  async function added(id = 'someone/tiny') {
     const home = await temporaryDirectory()
     const folder = join(home.path, 'files', 'tiny')
     const modelsFolder = join(home.path, 'models')
@@ -117,13 +141,13 @@ describe('an added model', () => {
       'model.onnx': await hashFile(join(folder, 'model.onnx')),
       'tokenizer.json': await hashFile(join(folder, 'tokenizer.json')),
     }
-    await writeModelCard(modelsFolder, { id: 'someone/tiny', folder, licence: 'MIT', pins })
+    await writeModelCard(modelsFolder, { id, folder, licence: 'MIT', pins })
     const open = async () => {
       const embedder = onnx({ model: 'someone/tiny', modelsFolder, workers: 1 })
       await embedder.open()
       return embedder
     }
-    return { ...home, folder, open }
+    return { ...home, folder, modelsFolder, open }
   }
 
   test('is opened by its id', async () => {
@@ -133,6 +157,24 @@ describe('an added model', () => {
     expect(embedder.id).toMatch(/^onnx:tiny:exact:/)
     expect(await embedder.embed(['mill'], never)).toHaveLength(1)
     await embedder.close()
+  })
+
+  test('that is known to have been trained with prompts gets them', async () => {
+    await using home = await added('intfloat/e5-small-v2')
+
+    const model = await readModel('intfloat/e5-small-v2', { modelsFolder: home.modelsFolder })
+
+    expect(model.prompts).toEqual({ passage: 'passage: ', query: 'query: ' })
+  })
+
+  test('with a card of another version is refused', async () => {
+    await using home = await added()
+    await writeFile(join(home.modelsFolder, 'someone', 'tiny.json'), '{"format":2}')
+
+    await expect(home.open()).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fix: 'Run `millrace model add` again.',
+    })
   })
 
   test.each([

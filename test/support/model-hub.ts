@@ -34,7 +34,7 @@ export class ModelHub implements AsyncDisposable {
   onAnswer: () => void = () => undefined
   readonly seen: Seen[] = []
   readonly revision = 'c0ffee'.padEnd(40, '0')
-  readonly #files: ReadonlyMap<string, Uint8Array>
+  readonly #files: Map<string, Uint8Array>
   readonly #id: string
   #port = 0
   readonly #server = createServer((request, response) => this.#answer(request, response))
@@ -58,6 +58,11 @@ export class ModelHub implements AsyncDisposable {
   /** What was asked for of the large files. */
   get ranges(): readonly (string | undefined)[] {
     return this.seen.flatMap(({ url, range }) => (url.startsWith('/large/') ? [range] : []))
+  }
+
+  /** The hub has another file of that name from now on, under the same commit. */
+  replace(file: string, content: Uint8Array): void {
+    this.#files.set(file, content)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,6 +26,8 @@ export interface Model extends PinnedFolder {
   readonly pooling: Pooling
   readonly normalize: boolean
   readonly prompts: Prompts
+  /** Texts are to be lower-cased before the tokenizer sees them. */
+  readonly lowercase: boolean
   readonly golden: Golden | undefined
 }
 
@@ -39,6 +41,8 @@ export interface ModelChoice extends WeightsChoice {
   /** Where added models are. Default `~/.cache/millrace/models`. */
   readonly modelsFolder?: string | undefined
 }
+
+const sentenceLimits = 'sentence_bert_config.json'
 
 /** Models that come with the package; the path is the same from `src/embed/models` and `dist/embed/models`. */
 const bundledFolder = fileURLToPath(new URL('../../../models/', import.meta.url))
@@ -68,6 +72,7 @@ export async function readModel(nameOrFolder: string, choice: ModelChoice = {}):
     vocabularySize: isPositive(config.vocab_size) ? config.vocab_size : undefined,
     pooling: await readPooling(folder, dimensions),
     normalize: await readNormalize(folder),
+    lowercase: (await readJson(join(folder, sentenceLimits)))?.do_lower_case === true,
     prompts: (await readPrompts(folder)) ?? prompts ?? noPrompts,
     golden: await readGolden(folder, { weights, dimensions }),
     pins,
@@ -91,13 +96,14 @@ export interface ModelUse {
  * Throws MODEL_INVALID when a file is not the one that was pinned.
  */
 export async function identify(model: Model, use: ModelUse): Promise<EmbedderId> {
-  const { name, pooling, normalize, maxTokens } = model
+  const { name, pooling, normalize, maxTokens, lowercase } = model
   const weights = await hashFiles(model, weightsFiles(model))
   const tokenizer = await hashFiles(model, [join(model.folder, 'tokenizer.json')])
   const { mode, prefix, queryPrefix = '', dimensions = model.dimensions } = use
   const facts = {
     ...{ name, weights, tokenizer, pooling, normalize, maxTokens, prefix, mode },
     // Only when they say something: ids of indexes that were made without them stay what they are.
+    ...(lowercase && { lowercase }),
     ...(queryPrefix !== '' && { queryPrefix }),
     ...(dimensions !== model.dimensions && { dimensions }),
   }
@@ -131,7 +137,7 @@ async function locate(nameOrFolder: string, modelsFolder: string): Promise<Locat
 
 /** The limit of tokenizer.json is that of its last use; sentence-transformers takes its own, else the least of those that are known. */
 async function readMaxTokens(folder: string, config: JsonObject): Promise<number> {
-  const limits = await readJson(join(folder, 'sentence_bert_config.json'))
+  const limits = await readJson(join(folder, sentenceLimits))
   const tokenizer = await readJson(join(folder, 'tokenizer_config.json'))
   const known = [config.max_position_embeddings, config.n_positions, tokenizer?.model_max_length].filter(isPositive)
   const least = known.length > 0 ? Math.min(...known) : undefined

@@ -230,6 +230,18 @@ describe('what cannot be had is told by name:', () => {
     expect(await readdir(join(place.modelsFolder, id, 'onnx'))).toEqual([])
   })
 
+  test('a file that is not the one that was pinned, although the hub promises it', async () => {
+    await using place = await workplace()
+    await place.add()
+    await rm(place.place('config.json'))
+    place.hub.replace('config.json', new TextEncoder().encode('{"hidden_size":4}'))
+
+    await expect(place.add()).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(/^what the hub gave for config.json of someone\/tiny has the SHA-256 /),
+    })
+  })
+
   test.each([
     [401, 'GatedRepo', 'MODEL_DENIED', /does not give out \/api\/models\/someone\/tiny\/revision\/main: 401 GatedRepo/],
     [401, 'RepoNotFound', 'MODEL_MISSING', /the hub has no \/api/],
