@@ -20,9 +20,15 @@ export class SharedOpening<T extends Opened> {
     this.#open = open
   }
 
-  /** What was opened last, which knows itself whether it was closed; throws ILLEGAL_STATE when nothing was. */
+  /** What is open; throws ILLEGAL_STATE when it is not. */
   get opened(): T {
-    if (!this.#opened) throw new StreamError('ILLEGAL_STATE', `${this.#name} is not open`)
+    if (this.#opening === undefined) throw this.#notOpen()
+    return this.known
+  }
+
+  /** What was opened last, also when it has been closed since; throws ILLEGAL_STATE when nothing was. */
+  get known(): T {
+    if (!this.#opened) throw this.#notOpen()
     return this.#opened
   }
 
@@ -47,6 +53,10 @@ export class SharedOpening<T extends Opened> {
     this.#opening = undefined
     this.#closing = closeWhenOpen(opening)
     await this.#closing
+  }
+
+  #notOpen(): StreamError {
+    return new StreamError('ILLEGAL_STATE', `${this.#name} is not open`)
   }
 }
 

@@ -1,3 +1,4 @@
+import { cached } from '../../src/embed/cache/cached.ts'
 import type { Embedder } from '../../src/embed/embedder.ts'
 import { hash } from '../../src/embed/hash.ts'
 import { onnx } from '../../src/embed/onnx.ts'
@@ -35,6 +36,16 @@ async function remote(
 const model = fakeModel({ name: 'embedder-small' })
 
 embedderFeatures('Embedder of hashed words', () => local(() => hash()), { opens: false })
+
+embedderFeatures(
+  'Embedder that remembers',
+  () =>
+    remote(
+      () => startTei({ model }),
+      (urls) => cached(tei({ urls })),
+    ),
+  { opens: true },
+)
 
 embedderFeatures('Embedder on ONNX Runtime', () => local(() => onnx({ model: 'all-MiniLM-L6-v2', workers: 1 })), {
   opens: true,

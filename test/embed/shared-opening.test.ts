@@ -37,7 +37,8 @@ test('is opened once, however many want it, and closed by the last of them', asy
   await shared.close()
 
   expect([openings.length, openNow()]).toEqual([1, 0])
-  expect(shared.opened.number).toBe(1)
+  expect(shared.known.number).toBe(1)
+  expect(() => shared.opened).toThrow('ILLEGAL_STATE: the mill is not open')
 })
 
 test('can be opened again after it could not be opened', async () => {
@@ -64,7 +65,7 @@ test('is closed as soon as it is open when nobody wants it any more', async () =
   await Promise.all([opened, closed])
 
   expect(openNow()).toBe(0)
-  expect(() => shared.opened).toThrow('ILLEGAL_STATE: the mill is not open')
+  expect(() => shared.known).toThrow('is not open')
 })
 
 test('is opened again only when it has been closed', async () => {

@@ -71,9 +71,9 @@ export class CachedEmbedder implements Required<Embedder> {
     return { ...others, texts: texts + memoryHits + diskHits }
   }
 
-  /** Throws ILLEGAL_STATE while it is not open. */
+  /** Throws ILLEGAL_STATE before `open`. */
   get cacheStats(): CacheStats {
-    return this.#shared.opened.tiers.stats
+    return this.#shared.known.tiers.stats
   }
 
   /** What is on disk, or in memory when there is no disk; what was made or used last comes last. */

@@ -44,24 +44,24 @@ export class RemoteEmbedder implements Embedder {
   }
 
   get id(): EmbedderId {
-    return this.#opening.opened.id
+    return this.#opening.known.id
   }
 
   get dimensions(): number {
-    return this.#opening.opened.identity.golden.length
+    return this.#opening.known.identity.golden.length
   }
 
   get maxTokens(): number {
-    return this.#opening.opened.identity.served.maxTokens
+    return this.#opening.known.identity.served.maxTokens
   }
 
   /** Enough for every request that servers take at a time, and as much again. */
   get textsAtOnce(): number {
-    return this.#opening.opened.textsAtOnce
+    return this.#opening.known.textsAtOnce
   }
 
   get stats(): EmbedderStats {
-    const { engine, replicas } = this.#opening.opened
+    const { engine, replicas } = this.#opening.known
     return { ...engine.stats, tokens: replicas.reduce((sum, { tokens }) => sum + tokens, 0), paddingRatio: 0 }
   }
 
