@@ -29,7 +29,11 @@ export function indexCommand(): Command {
     )
     .argument('<source>', 'folder, or change stream (.jsonl, .jsonl.gz, .jsonl.br)')
     .option('--data <folder>', 'where log, state and index live', defaultDataDirectory)
-    .option('--model <name>', 'bundled or added model, folder of a model, or "hash" (words only, for tests)', defaultModel)
+    .option(
+      '--model <name>',
+      'bundled or added model, folder of a model, or "hash" (words only, for tests)',
+      defaultModel,
+    )
     .option(
       '--max-document-bytes <number>',
       'larger documents are named and left out',

@@ -288,6 +288,7 @@ describe('a folder', () => {
     await using folder = await temporaryDirectory()
     await copyOfModel(folder.path)
     await modify(join(folder.path, 'config.json'), (config) => ({ ...config, hidden_size: 768 }))
+    await modify(join(folder.path, '1_Pooling', 'config.json'), () => ({ pooling_mode_mean_tokens: true }))
     await rm(join(folder.path, 'golden.json'))
 
     await expect(open({ model: folder.path })).rejects.toMatchObject({
