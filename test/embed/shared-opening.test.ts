@@ -22,7 +22,7 @@ function countedOpening() {
 
 /** The next opening. */
 async function opening(openings: readonly PromiseWithResolvers<void>[], at: number) {
-  await expect.poll(() => openings.length).toBe(at + 1)
+  await expect.poll(() => openings.length, { timeout: 15_000 }).toBe(at + 1)
   return openings[at]
 }
 

@@ -4,7 +4,7 @@ import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { tei } from '../../../src/embed/remote/tei.ts'
 import { fakeModel, startTei, teiOverloaded, vectorOf } from '../../support/embedding-servers/index.ts'
 import type { Fault } from '../../support/embedding-servers/server.ts'
-import { caught, never, opened, quick, recordingLogger, served } from './harness.ts'
+import { caught, eventually, never, opened, quick, recordingLogger, served } from './harness.ts'
 
 async function openOne(given: Parameters<typeof startTei>[0] = {}) {
   const server = await served(startTei(given))
@@ -95,7 +95,7 @@ describe('what does not pass makes no text guilty: the callers may ask again', (
       expect(error).toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry', fact: expect.stringMatching(fact) })
     expect(errors[0]).toMatchObject({ fact: expect.stringContaining(server.url) })
     server.standing = undefined
-    await expect.poll(() => embedder.embed(['one'], never).catch(() => []), { timeout: 10_000 }).toHaveLength(1)
+    await eventually(() => embedder.embed(['one'], never).catch(() => [])).toHaveLength(1)
   })
 })
 
@@ -163,7 +163,7 @@ describe('a server that does not answer in time', () => {
     const embedder = await opened(tei({ urls: server.url, clock, random: () => 0 }))
     server.fail({ kind: 'hold' })
     const embedding = embedder.embed(['a', 'b'], never)
-    await expect.poll(() => server.held).toBe(1)
+    await eventually(() => server.held).toBe(1)
 
     clock.advance(60_000)
 
@@ -184,9 +184,9 @@ describe('a server that does not answer in time', () => {
     server.standing = { kind: 'hold' }
     const failing = caught(embedder.embed(['a', 'b'], never))
 
-    await expect.poll(() => server.held).toBe(1)
+    await eventually(() => server.held).toBe(1)
     clock.advance(5_000)
-    await expect.poll(() => server.held).toBe(2)
+    await eventually(() => server.held).toBe(2)
     clock.advance(5_000)
 
     expect(await failing).toMatchObject({
@@ -213,7 +213,7 @@ test('closing ends what is under way at once', async () => {
   await embedder.open()
   server.standing = { kind: 'hold' }
   const failing = caught(embedder.embed(['a'], never))
-  await expect.poll(() => server.held).toBe(1)
+  await eventually(() => server.held).toBe(1)
 
   await embedder.close()
 

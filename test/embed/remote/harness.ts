@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Embedder } from '../../../src/embed/embedder.ts'
 import type { RemoteOptions } from '../../../src/embed/remote/options.ts'
 import type { Logger } from '../../../src/logger.ts'
@@ -7,11 +7,14 @@ import { FastClock } from '../../support/fast-clock.ts'
 
 export const never = new AbortController().signal
 
-/** Pauses of a minute take a tenth of a second; answers have half a second at least. */
+/** Pauses of a minute take half a second; answers have three seconds. */
 export const quick = (): Pick<RemoteOptions, 'clock' | 'requestTimeoutMs'> => ({
-  clock: new FastClock(600),
+  clock: new FastClock(100),
   requestTimeoutMs: 300_000,
 })
+
+/** Looks until it is as expected: machines may be slow. */
+export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 15_000, interval: 5 })
 
 /** Stops the server after the test. */
 export async function served(starting: Promise<FakeEmbeddingServer>): Promise<FakeEmbeddingServer> {

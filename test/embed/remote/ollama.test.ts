@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { type OllamaOptions, ollama } from '../../../src/embed/remote/ollama.ts'
 import { fakeModel, startOllama, vectorOf } from '../../support/embedding-servers/index.ts'
-import { caught, never, opened, quick, served } from './harness.ts'
+import { caught, eventually, never, opened, quick, served } from './harness.ts'
 
 const allMiniLm = fakeModel({
   name: 'all-minilm',
@@ -55,7 +55,7 @@ test('a model that is removed later pauses the callers until it is back', async 
   server.model = allMiniLm
 
   expect(error).toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry' })
-  await expect.poll(() => embedder.embed(['text'], never).catch(() => []), { timeout: 10_000 }).toHaveLength(1)
+  await eventually(() => embedder.embed(['text'], never).catch(() => [])).toHaveLength(1)
 })
 
 test('a text without a finite vector makes it answer 500, and is found', async () => {

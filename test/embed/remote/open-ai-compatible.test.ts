@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { type OpenAiCompatibleOptions, openAiCompatible } from '../../../src/embed/remote/open-ai-compatible.ts'
 import { fakeModel, quotaExceeded, rateLimited, startOpenAi, vectorOf } from '../../support/embedding-servers/index.ts'
-import { caught, never, opened, quick, recordingLogger, served } from './harness.ts'
+import { caught, eventually, never, opened, quick, recordingLogger, served } from './harness.ts'
 
 const model = 'mill/embedder-small'
 
@@ -84,7 +84,7 @@ test('one text among many is found in few requests', async () => {
   const embedder = await openOpenAi({ urls: server.url, maxConcurrentRequests: 1 })
   server.standing = { kind: 'hold' }
   const occupying = embedder.embed(['occupies the only request'], never)
-  await expect.poll(() => server.held).toBe(1)
+  await eventually(() => server.held).toBe(1)
   const before = server.batches.length
   const texts = Array.from({ length: 256 }, (_, at) => `${at} ${'mill '.repeat(at === 77 ? 200 : 5)}`)
 
@@ -117,7 +117,7 @@ test('while a server asks for patience it gets no further batch', async () => {
   server.standing = rateLimited({ 'retry-after': '30' })
   const before = server.batches.length
   const first = embedder.embed(['first'], never)
-  await expect.poll(() => server.batches.length).toBe(before + 1)
+  await eventually(() => server.batches.length).toBe(before + 1)
 
   const others = embedder.embed(['a', 'b', 'c'], never)
   server.standing = undefined

@@ -4,7 +4,7 @@ import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { tei } from '../../../src/embed/remote/tei.ts'
 import { type FakeEmbeddingServer, fakeModel, startTei, vectorOf } from '../../support/embedding-servers/index.ts'
 import { FastClock } from '../../support/fast-clock.ts'
-import { caught, never, opened, quick, recordingLogger, served } from './harness.ts'
+import { caught, eventually, never, opened, quick, recordingLogger, served } from './harness.ts'
 
 const start = () => served(startTei({ maxClientBatchSize: 4 }))
 const urlsOf = (...servers: readonly FakeEmbeddingServer[]) => servers.map(({ url }) => url)
@@ -23,7 +23,7 @@ describe('several servers', () => {
     two.standing = { kind: 'hold' }
 
     const embedding = embedder.embed(textsTo(100), never)
-    await expect.poll(() => [one.held, two.held]).toEqual([2, 2])
+    await eventually(() => [one.held, two.held]).toEqual([2, 2])
     one.standing = undefined
     two.standing = undefined
     one.release()
@@ -41,9 +41,7 @@ describe('several servers', () => {
 
     await two.start()
 
-    await expect
-      .poll(() => lines.map(({ sentence }) => sentence), { timeout: 10_000 })
-      .toContain('the embedding server is in use again')
+    await eventually(() => lines.map(({ sentence }) => sentence)).toContain('the embedding server is in use again')
     await one.stop()
     expectVectors(await embedder.embed(textsTo(3), never), textsTo(3))
   })
@@ -53,7 +51,7 @@ describe('several servers', () => {
     const embedder = await opened(tei({ ...quick(), urls: urlsOf(one, two) }))
     one.standing = { kind: 'hold' }
     const embedding = embedder.embed(textsTo(60), never)
-    await expect.poll(() => one.held).toBeGreaterThan(0)
+    await eventually(() => one.held).toBeGreaterThan(0)
 
     await one.stop()
 
@@ -77,7 +75,7 @@ describe('several servers', () => {
         reaction: 'retry',
         fact: expect.stringMatching(/TEI at http:\/\/127.0.0.1:\d+ does not answer/),
       })
-    await expect.poll(() => embedder.embed(['again'], never).catch(() => []), { timeout: 10_000 }).toHaveLength(1)
+    await eventually(() => embedder.embed(['again'], never).catch(() => [])).toHaveLength(1)
   })
 
   test('are not opened when one of them wants another key: nobody else will mend that', async () => {
@@ -116,25 +114,25 @@ describe('a server that is left out', () => {
       clock.advance(0)
       return error
     }
-    await expect.poll(afterPauses).toMatchObject({ code: 'EMBED_FAILED' })
+    await eventually(afterPauses).toMatchObject({ code: 'EMBED_FAILED' })
     await server.start()
     const before = server.requests.length
 
     const tooEarly = await caught(embedder.embed(['second'], never))
     const askedEarly = server.requests.length - before
     clock.advance(1_000)
-    await expect.poll(() => server.requests.length - before).toBe(2)
+    await eventually(() => server.requests.length - before).toBe(2)
     const paths = server.requests.slice(before).map(({ path }) => path)
 
     expect(tooEarly).toMatchObject({ code: 'EMBED_FAILED' })
     expect(askedEarly).toBe(0)
     expect(paths).toEqual(['/info', '/embed'])
-    await expect.poll(() => embedder.embed(['third'], never).catch(() => [])).toHaveLength(1)
+    await eventually(() => embedder.embed(['third'], never).catch(() => [])).toHaveLength(1)
   })
 
   test('holds no timer when the embedder is closed', async () => {
     const server = await start()
-    const clock = new FastClock(600)
+    const clock = new FastClock(100)
     const embedder = tei({ ...quick(), urls: server.url, clock })
     await embedder.open()
     await server.stop()
@@ -187,12 +185,10 @@ describe('servers with different models', () => {
       const texts = textsTo(40).map((text) => `${text}, round ${round}`)
       expectVectors(await embedder.embed(texts, never), texts)
     }
-    await expect
-      .poll(() => lines.map(({ facts }) => facts.error))
-      .toContainEqual(expect.stringContaining('is not the model that was opened: it serves revision ffff'))
+    await eventually(() => lines.map(({ facts }) => facts.error)).toContainEqual(
+      expect.stringContaining('is not the model that was opened: it serves revision ffff'),
+    )
     two.model = fakeModel()
-    await expect
-      .poll(() => lines.map(({ sentence }) => sentence), { timeout: 10_000 })
-      .toContain('the embedding server is in use again')
+    await eventually(() => lines.map(({ sentence }) => sentence)).toContain('the embedding server is in use again')
   })
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { type TeiOptions, tei } from '../../../src/embed/remote/tei.ts'
 import { fakeModel, startTei, vectorOf } from '../../support/embedding-servers/index.ts'
-import { never, opened, quick, served } from './harness.ts'
+import { eventually, never, opened, quick, served } from './harness.ts'
 
 const numbersTo = (count: number) => Array.from({ length: count }, (_, at) => `text ${at}`)
 
@@ -80,7 +80,7 @@ test('a server has so many requests at a time, and no more', async () => {
   server.standing = { kind: 'hold' }
 
   const embedding = embedder.embed(numbersTo(12), never)
-  await expect.poll(() => server.held).toBe(3)
+  await eventually(() => server.held).toBe(3)
   server.standing = undefined
   server.release()
 
