@@ -27,11 +27,16 @@ const longestRetryMs = 30_000
 /**
  * Lets at most one record of a key through at a time; later ones wait in order. Different keys do not wait for each other, so a
  * delete never stands behind somebody else's embedding. What is here is bounded by the task's bounds on records in flight.
+ *
+ * Inside the recovery window a gate that coalesces holds records back until `release`: of the versions that are replayed only the last
+ * one passes, which finds in the index what a crashed owner has made of it.
  */
 export class Gate {
   readonly #options: GateOptions
   readonly #passes = new Map<string, Pass>()
   readonly #waiting = new Map<string, Waiting[]>()
+  /** Keys that wait for `release`, and have no pass. */
+  readonly #held = new Set<string>()
   readonly #ready: Waiting[] = []
   readonly #retries = new Set<Cancel>()
   #draining = false
@@ -50,13 +55,25 @@ export class Gate {
       recovering: inFlight.recovering,
       attempts: 0,
     }
-    if (this.#passes.has(waiting.key)) this.#enqueue(waiting)
+    if (this.#options.coalesces && waiting.recovering && !this.#passes.has(waiting.key)) this.#held.add(waiting.key)
+    if (this.#passes.has(waiting.key) || this.#held.has(waiting.key)) this.#enqueue(waiting)
     else this.#start(waiting)
+  }
+
+  /** Lets through what was held back for later versions. */
+  release(): void {
+    for (const key of this.#held) {
+      const next = this.#nextOf(key)
+      if (next) this.#ready.push(next)
+    }
+    this.#held.clear()
+    this.#drain()
   }
 
   /** Drops what waits, as if it had never been taken: the generations of those records will not complete. */
   dropWaiting(): void {
     this.#waiting.clear()
+    this.#held.clear()
     for (const cancel of this.#retries) cancel()
     this.#retries.clear()
   }
@@ -108,13 +125,18 @@ export class Gate {
 
   /** The key stays taken until the next record of it starts, so that nobody overtakes. */
   #leave(pass: Pass): void {
-    const queue = this.#waiting.get(pass.key)
-    const next = queue?.shift()
-    if (queue?.length === 0) this.#waiting.delete(pass.key)
+    const next = this.#nextOf(pass.key)
     if (next) this.#ready.push(next)
     else this.#passes.delete(pass.key)
     pass.inFlight.release()
     this.#drain()
+  }
+
+  #nextOf(key: string): Waiting | undefined {
+    const queue = this.#waiting.get(key)
+    const next = queue?.shift()
+    if (queue?.length === 0) this.#waiting.delete(key)
+    return next
   }
 
   /** A loop, not recursion: a thousand versions of one key may finish without ever waiting. */

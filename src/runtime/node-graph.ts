@@ -73,6 +73,11 @@ export class NodeGraph {
     context.outputs = []
   }
 
+  /** Lets through what gates hold back inside the recovery window. */
+  release(): void {
+    for (const gate of this.gates) gate.release()
+  }
+
   flush(): void {
     for (const running of this.#nodes) if (running.kind === 'sink') running.writer.flush()
   }

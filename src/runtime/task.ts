@@ -202,6 +202,7 @@ export class Task {
 
   /** Commits everything that was taken; false when the signal aborts first. */
   async commitAll(signal: AbortSignal): Promise<boolean> {
+    this.#graph.release()
     this.#graph.flush()
     return this.#progress.drain(signal)
   }
@@ -218,6 +219,7 @@ export class Task {
   /** The position has once equalled the log end: nothing that a predecessor wrote can lie ahead. */
   closeWindow(): void {
     this.#recovering = false
+    this.#graph.release()
   }
 
   /**
@@ -258,7 +260,11 @@ export class Task {
   // ---- taking records
 
   #mayTake(): boolean {
-    if (this.#phase !== 'running' || !this.#progress.hasRoom) return false
+    if (this.#phase !== 'running') return false
+    if (!this.#progress.hasRoom) {
+      this.#graph.release()
+      return false
+    }
     const { state, exactlyOnce } = this.#options
     const { id } = this.#progress.open
     const held = state.overlayBytes(id) + (exactlyOnce?.outputBytes(id) ?? 0)
@@ -325,6 +331,7 @@ export class Task {
 
   /** False when too many generations wait already: then intake has to pause, because nothing may be committed early. */
   #cut(): boolean {
+    this.#graph.release()
     if (!this.#progress.cut()) return false
     this.#commitRequested = false
     this.#graph.flush()

@@ -10,7 +10,7 @@ beforeEach(() => {
 })
 
 describe('while the task is recovering', () => {
-  test('what the diffing.index holds counts, not the manifest', async () => {
+  test('what the index holds counts, not the manifest', async () => {
     const crashed = diffing.index
     await diffing.send('k', documentOf(['a', 'b', 'c']))
     diffing = new DiffHarness(crashed)
@@ -22,7 +22,7 @@ describe('while the task is recovering', () => {
     expect(diffing.contents).toEqual(['a', 'b', 'd'])
   })
 
-  test('a version that the diffing.index holds already costs nothing, though the manifest is gone', async () => {
+  test('a version that the index holds already costs nothing, though the manifest is gone', async () => {
     const crashed = diffing.index
     await diffing.send('k', documentOf(['a', 'b']))
     diffing = new DiffHarness(crashed)
@@ -32,7 +32,7 @@ describe('while the task is recovering', () => {
     expect(diffing.manifestOf('k')?.chunks).toHaveLength(2)
   })
 
-  test('an unknown tombstone deletes what the diffing.index holds', async () => {
+  test('an unknown tombstone deletes what the index holds', async () => {
     const crashed = diffing.index
     await diffing.send('k', documentOf(['a']))
     diffing = new DiffHarness(crashed)
@@ -42,7 +42,7 @@ describe('while the task is recovering', () => {
     expect(diffing.index.points.size).toBe(0)
   })
 
-  test('the diffing.index is asked once for each key, until the next recovery', async () => {
+  test('the index is asked once for each key, until the next recovery', async () => {
     diffing.context.recovering = true
     await diffing.send('k', documentOf(['a']))
     await diffing.send('k', documentOf(['b']))
@@ -59,7 +59,7 @@ describe('while the task is recovering', () => {
     expect(diffing.contents).toEqual(['b', 'd'])
   })
 
-  test('an diffing.index that cannot be asked leaves the key to be asked for again', async () => {
+  test('an index that cannot be asked leaves the key to be asked for again', async () => {
     diffing.context.recovering = true
     const { observe } = diffing.index
     diffing.index.observe = () => Promise.reject(new Error('down'))
@@ -84,7 +84,7 @@ describe('a version that was given up', () => {
     expect(diffing.manifestOf('k')).toEqual({ ...before, dirty: true })
   })
 
-  test('makes the next version look at the diffing.index, once', async () => {
+  test('makes the next version look at the index, once', async () => {
     await diffing.send('k', documentOf(['a', 'b']))
     const poison = recordOf('k', documentOf(['a', 'x', 'y']))
     const change = await diffing.emit(poison)
@@ -101,7 +101,7 @@ describe('a version that was given up', () => {
     expect(diffing.manifestOf('k')?.dirty).toBe(false)
   })
 
-  test('may be tried again: the second attempt looks at the diffing.index as well', async () => {
+  test('may be tried again: the second attempt looks at the index as well', async () => {
     const record = recordOf('k', documentOf(['a', 'b']))
     const change = await diffing.emit(record)
     diffing.index.apply({ ...(change as DocumentChange), upserts: change?.upserts.slice(0, 1) ?? [] })

@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/gate.ts',
-        find: `if (this.#passes.has(waiting.key)) this.#enqueue(waiting)
+        find: `if (this.#passes.has(waiting.key) || this.#held.has(waiting.key)) this.#enqueue(waiting)
     else this.#start(waiting)`,
         replacement: `this.#start(waiting)`,
       },

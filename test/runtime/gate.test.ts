@@ -66,6 +66,34 @@ describe('the gate', () => {
     expect(entered).toEqual(['slow', 'delete of another document'])
   })
 
+  test('inside the recovery window lets the last version alone through, once it is released', async () => {
+    const { gate, offer, finish, entered, done } = handGate({ coalesces: true })
+
+    offer('a', 'a1', true)
+    offer('b', 'b1', true)
+    offer('a', 'a2', true)
+    offer('a', 'a3')
+    const before = [...entered]
+    gate.release()
+    const released = [...entered]
+    await finish('a3')
+    await finish('b1')
+    offer('a', 'a4')
+
+    expect(before).toEqual([])
+    expect(released).toEqual(['a3', 'b1'])
+    expect(done).toEqual(['a1', 'a2', 'a3', 'b1'])
+    expect(entered).toEqual(['a3', 'b1', 'a4'])
+  })
+
+  test('holds nothing back where every version counts', () => {
+    const { offer, entered } = handGate()
+
+    offer('a', 'a1', true)
+
+    expect(entered).toEqual(['a1'])
+  })
+
   test('replaces a waiting version by a newer one: the replaced one is done without effect', async () => {
     const { offer, finish, entered, done } = handGate({ coalesces: true })
 

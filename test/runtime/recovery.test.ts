@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { sqliteIndex } from '../../src/connectors/embedded/sqlite-index.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
@@ -15,6 +16,7 @@ import { finishing, instanceIn, pass, runningIn, topologyTo, until } from '../su
 import { ModelIndex } from '../support/model-index.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { inTopic, ScriptedGroup } from '../support/scripted-group.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const requestTimeoutMs = 10_000
 
@@ -94,20 +96,48 @@ describe('a task whose predecessor left with nothing under way', () => {
   })
 })
 
-describe('a first start without commits', () => {
-  /** Documents to an index, as the pipeline of the product. */
-  function topologyOf(index: ReturnType<typeof sqliteIndex>) {
-    const builder = new TopologyBuilder()
-    builder
-      .stream('documents', kafka({ topic: inTopic, key: string, value: string }))
-      .process(dedupe('unchanged'))
-      .process(chunk('chunks', { text: (document: string) => document }))
-      .process(diff('changes', { against: index }))
-      .process(embed('vectors', hash({ dimensions: 8 })))
-      .to('index', index)
-    return builder.build()
+/** Documents to an index, as the pipeline of the product. */
+function topologyOf(index: ReturnType<typeof sqliteIndex>, embedder = hash({ dimensions: 8 })) {
+  const builder = new TopologyBuilder()
+  builder
+    .stream('documents', kafka({ topic: inTopic, key: string, value: string }))
+    .process(dedupe('unchanged'))
+    .process(chunk('chunks', { text: (document: string) => document }))
+    .process(diff('changes', { against: index }))
+    .process(embed('vectors', embedder))
+    .to('index', index)
+  return builder.build()
+}
+
+describe('a replay of what a crashed owner had brought to the index', () => {
+  /** Runs the pipeline to the end of the log, and gives how many texts were embedded. */
+  async function textsOfRun(group: ScriptedGroup, path: string): Promise<number> {
+    const embedder = hash({ dimensions: 8 })
+    const topology = topologyOf(sqliteIndex({ path }), embedder)
+    await using instance = await runningIn(group, { topology, commitIntervalMs: 10_000 })
+    await finishing(group.clock, instance.drain())
+    return embedder.stats.texts
   }
 
+  test('embeds nothing, though older versions of the documents come first', async () => {
+    await using folder = await temporaryDirectory()
+    const path = join(folder.path, 'index.db')
+    await using crashed = await ScriptedGroup.open()
+    for (const value of ['first', 'second', 'third']) {
+      await crashed.write(0, { key: 'a', value }, { key: 'b', value: `${value} of b` })
+    }
+    const { clock, log } = crashed
+    const before = await textsOfRun(crashed, path)
+
+    const committed = { offset: 0, metadata: 'millrace/1 open' }
+    const again = await textsOfRun(await ScriptedGroup.open({ clock, log, committed }), path)
+
+    expect(before).toBeGreaterThan(0)
+    expect(again).toBe(0)
+  })
+})
+
+describe('a first start without commits', () => {
   async function pointsAfterRun(group: ScriptedGroup): Promise<number> {
     const index = sqliteIndex({ path: ':memory:' })
     const instance = await runningIn(group, { topology: topologyOf(index) })
