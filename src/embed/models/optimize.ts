@@ -54,34 +54,59 @@ const budgets = [256, 512, 1_024] as const
 export async function optimizeForConstraints(constraints: Constraints, options: OptimizeOptions): Promise<Optimized> {
   refuseNonsense(constraints)
   const { modes = ['exact'], maxWorkers = coresOfProcess(), measureCandidate = measurer(options) } = options
-  const tried: Candidate[] = []
-  for (const mode of modes) {
-    if (tried.some((candidate) => violations(candidate, constraints).length === 0)) break
-    tried.push(...(await tryMode(mode, { constraints, maxWorkers, measureCandidate })))
+  const search = new Search(constraints, measureCandidate)
+  await search.tryBudgets(modes)
+  for (let workers = 1; workers < maxWorkers; ) {
+    workers = Math.min(workers * 2, maxWorkers)
+    await search.tryWorkers(workers)
   }
+  const { tried } = search
   const chosen = best(tried, constraints)
   const unreachable = violations(chosen, constraints)
   return { options: pickTuning(chosen), measurement: chosen, unreachable, tried }
 }
 
-interface Search extends Required<Pick<OptimizeOptions, 'maxWorkers' | 'measureCandidate'>> {
-  readonly constraints: Constraints
-}
+/** What was measured so far. */
+class Search {
+  readonly tried: Candidate[] = []
+  readonly #constraints: Constraints
+  readonly #measure: (tuning: Required<Tuning>) => Promise<Measurement>
+  /** The last candidate of each mode, in the order in which modes are preferred. */
+  readonly #last = new Map<Candidate['mode'], Candidate>()
 
-/** One worker with each batch budget, then more of them with the best one. */
-async function tryMode(mode: Candidate['mode'], search: Search): Promise<readonly Candidate[]> {
-  const { constraints, maxWorkers, measureCandidate } = search
-  const tried: Candidate[] = []
-  const attempt = async (tuning: Required<Tuning>) => {
-    const candidate = { ...(await measureCandidate(tuning)), ...tuning }
-    tried.push(candidate)
+  constructor(constraints: Constraints, measureCandidate: (tuning: Required<Tuning>) => Promise<Measurement>) {
+    this.#constraints = constraints
+    this.#measure = measureCandidate
+  }
+
+  /** One worker with each batch budget, in one mode after the other until one will do. */
+  async tryBudgets(modes: readonly Candidate['mode'][]): Promise<void> {
+    for (const mode of modes) {
+      if (this.#isDone) return
+      const candidates: Candidate[] = []
+      for (const maxBatchTokens of budgets) candidates.push(await this.#attempt({ workers: 1, maxBatchTokens, mode }))
+      this.#last.set(mode, best(candidates, this.#constraints))
+    }
+  }
+
+  /** More workers, with the best batch budget of each mode that may need them. */
+  async tryWorkers(workers: number): Promise<void> {
+    for (const [mode, last] of this.#last) {
+      if (!isEnough(last, this.#constraints))
+        this.#last.set(mode, await this.#attempt({ ...pickTuning(last), workers }))
+      if (this.#constraints.targetPerSecond !== undefined && this.#isDone) return
+    }
+  }
+
+  get #isDone(): boolean {
+    return this.tried.some((candidate) => violations(candidate, this.#constraints).length === 0)
+  }
+
+  async #attempt(tuning: Required<Tuning>): Promise<Candidate> {
+    const candidate = { ...(await this.#measure(tuning)), ...tuning }
+    this.tried.push(candidate)
     return candidate
   }
-  for (const maxBatchTokens of budgets) await attempt({ workers: 1, maxBatchTokens, mode })
-  let last = best(tried, constraints)
-  while (last.workers < maxWorkers && !isEnough(last, constraints))
-    last = await attempt({ ...pickTuning(last), workers: Math.min(last.workers * 2, maxWorkers) })
-  return tried
 }
 
 function pickTuning({ workers, maxBatchTokens, mode }: Candidate): Required<Tuning> {

@@ -108,6 +108,14 @@ describe('settings for constraints', () => {
     expect(Math.max(...tried.map(({ workers = 0 }) => workers))).toBe(1)
   })
 
+  test('are looked for from few workers to many: memory that was freed stays with the process', async () => {
+    const { tried } = await optimize({ targetPerSecond: 5_000 })
+
+    const sizes = tried.map(({ workers = 0 }) => workers)
+    expect(sizes).toEqual(sizes.toSorted())
+    expect(new Set(tried.map(({ mode }) => mode))).toEqual(new Set(['exact', 'fast']))
+  })
+
   test('never choose other vectors unless that is allowed', async () => {
     const { options, unreachable } = await optimize({ targetPerSecond: 800 }, ['exact'])
 
