@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { delay } from '../../src/clock.ts'
 import type { Embedder } from '../../src/embed/embedder.ts'
 import { tei } from '../../src/embed/remote/tei.ts'
 import { isStreamError } from '../../src/errors.ts'
@@ -45,6 +46,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 
 class World {
   readonly servers: readonly FakeEmbeddingServer[]
+  readonly clock = new FastClock(200)
   readonly #stopped = new Set<FakeEmbeddingServer>()
   #last: Promise<void> = Promise.resolve()
 
@@ -89,7 +91,7 @@ async function persist(embedder: Embedder, texts: readonly string[], world: Worl
       return await embedder.embed(texts, never)
     } catch (error) {
       if (!isStreamError(error) || error.code !== 'EMBED_FAILED' || attempt > 500) throw error
-      await new Promise((resolve) => setImmediate(resolve))
+      await delay(world.clock, 1_000)
     }
   }
 }
@@ -100,9 +102,8 @@ test('whatever servers do, a text gets the vector of the model that was opened, 
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(anyEvent, { maxLength: 4 }), { minLength: 1, maxLength: 5 }), async (rounds) => {
       const world = new World(await Promise.all([startTei(), startTei(), startTei()]))
-      const clock = new FastClock(200)
       const urls = world.servers.map(({ url }) => url)
-      const embedder = tei({ urls, clock, requestTimeoutMs: 300_000, maxBatchTexts: 5 })
+      const embedder = tei({ urls, clock: world.clock, requestTimeoutMs: 300_000, maxBatchTexts: 5 })
       await embedder.open()
       try {
         for (const [round, events] of rounds.entries()) {
