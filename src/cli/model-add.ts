@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { addFolder } from '../embed/models/add-folder.ts'
+import { recordGolden } from '../embed/models/golden.ts'
 import { addFromHub } from '../embed/models/hub.ts'
 import type { ModelCard } from '../embed/models/model-card.ts'
 import { modelsFolder, type WeightsOptions, withWeightsOptions } from './model-options.ts'
@@ -28,7 +29,7 @@ export function modelAddCommand(): Command {
 async function add(model: string, { revision, json, ...weights }: AddOptions): Promise<void> {
   const isFolder = statSync(model, { throwIfNoEntry: false })?.isDirectory() === true
   const card = isFolder
-    ? await addFolder(model, { ...weights, modelsFolder: modelsFolder() })
+    ? await addFolder(model, { ...weights, modelsFolder: modelsFolder(), tryOut: recordGolden })
     : await downloadModel(model, { ...weights, revision })
   process.stdout.write(json ? `${JSON.stringify(card)}\n` : asText(card))
 }
@@ -49,6 +50,7 @@ async function downloadModel(
     return await addFromHub(id, {
       ...choice,
       modelsFolder: modelsFolder(),
+      tryOut: recordGolden,
       endpoint: process.env.HF_ENDPOINT || 'https://huggingface.co',
       token: process.env.HF_TOKEN || undefined,
       clock: systemClock,

@@ -73,10 +73,24 @@ describe('millrace model', { timeout }, () => {
     ])
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(verified.stdout).toContain('5 have the SHA-256 that they are pinned to')
+    expect(verified.stdout).toContain('golden:   gives the vector that was recorded')
     expect(damaged.code).toBe(78)
     expect(damaged.stderr).toMatch(
       /^MODEL_INVALID: model.onnx of model "tiny" has the SHA-256 \w+ and not \w+: it is trunc/,
     )
+  })
+
+  test('adds no model that does not run', async () => {
+    await using place = await workplace({
+      graph: (graph) => ({ ...graph, inputs: graph.inputs.map((input) => ({ ...input, name: `x_${input.name}` })) }),
+    })
+
+    const added = await place.run('add', place.folder)
+    const listed = await place.run('list')
+
+    expect(added.code).toBe(78)
+    expect(added.stderr).toMatch(/^MODEL_INVALID: /)
+    expect(listed.stdout).not.toContain('tiny')
   })
 
   test('verifies against fp32 weights, and fails with the figures below a bound', async () => {

@@ -2,7 +2,7 @@ import { join, relative, resolve, sep } from 'node:path'
 import { StreamError } from '../../errors.ts'
 import { isFile } from './json-file.ts'
 import { readModel } from './model.ts'
-import { isModelId, type ModelCard, writeModelCard } from './model-card.ts'
+import { isModelId, type ModelCard, type TryOut, writeModelCard } from './model-card.ts'
 import { describingFiles, hashFile, weightsFiles } from './model-files.ts'
 import { bundledIds } from './registry.ts'
 import type { WeightsChoice } from './weights.ts'
@@ -15,7 +15,7 @@ import type { WeightsChoice } from './weights.ts'
  */
 export async function addFolder(
   path: string,
-  options: WeightsChoice & { readonly modelsFolder: string },
+  options: WeightsChoice & { readonly modelsFolder: string; readonly tryOut?: TryOut },
 ): Promise<ModelCard> {
   const folder = resolve(path)
   const model = await readModel(folder, options)
@@ -26,7 +26,10 @@ export async function addFolder(
   const others = describingFiles.map((file) => join(folder, file)).filter(isFile)
   const pins: Record<string, string> = {}
   for (const file of [...others, ...weightsFiles(model)]) pins[inFolder(folder, file)] = await hashFile(file)
-  const card: ModelCard = { id: model.name, folder, licence: undefined, file: inFolder(folder, model.weights), pins }
+  const file = inFolder(folder, model.weights)
+  const golden = await options.tryOut?.(folder, { precision: options.precision, file })
+  const known = { id: model.name, folder, licence: undefined, file, pins }
+  const card: ModelCard = { ...known, ...(golden && { golden: { ...golden } }) }
   await writeModelCard(options.modelsFolder, card)
   return card
 }

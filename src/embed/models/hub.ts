@@ -4,7 +4,7 @@ import { download } from './download.ts'
 import { HubClient, type HubOptions } from './hub-client.ts'
 import { isObject } from './json-file.ts'
 import { readModel } from './model.ts'
-import { folderOfId, isModelId, type ModelCard, readModelCard, writeModelCard } from './model-card.ts'
+import { folderOfId, isModelId, type ModelCard, readModelCard, type TryOut, writeModelCard } from './model-card.ts'
 import { describingFiles, hashFile, weightsFiles } from './model-files.ts'
 import { knownModel } from './registry.ts'
 import { leaves, type WeightsChoice, weightsNames } from './weights.ts'
@@ -13,6 +13,7 @@ export interface AddFromHubOptions extends WeightsChoice, HubOptions {
   readonly modelsFolder: string
   /** Branch, tag or commit. Default: the commit that was downloaded before, else `main`. */
   readonly revision?: string | undefined
+  readonly tryOut?: TryOut
   readonly onProgress?: (file: string, bytes: number, total: number | undefined) => void
 }
 
@@ -41,8 +42,17 @@ export async function addFromHub(id: string, options: AddFromHubOptions): Promis
   const beside = weightsFiles({ name: id, weights: join(folder, weights) }).slice(1)
   for (const path of beside) await fetched(path.slice(folder.length + 1).replaceAll('\\', '/'))
   await readModel(folder, { file: weights })
+  const golden = await options.tryOut?.(folder, { precision: options.precision, file: weights })
   const licence = knownModel(id)?.licence ?? listing.licence
-  const card: ModelCard = { id, folder, licence, revision: listing.revision, file: weights, pins }
+  const card: ModelCard = {
+    id,
+    folder,
+    licence,
+    revision: listing.revision,
+    file: weights,
+    pins,
+    ...(golden && { golden: { ...golden } }),
+  }
   await writeModelCard(modelsFolder, card)
   return card
 }

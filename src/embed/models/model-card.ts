@@ -3,7 +3,8 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { StreamError, toStreamError } from '../../errors.ts'
 import { makeFolder } from '../../state/make-folder.ts'
-import { isObject, readJson } from './json-file.ts'
+import { isObject, type JsonObject, readJson } from './json-file.ts'
+import type { WeightsChoice } from './weights.ts'
 
 /** What was written down when a model was added. */
 export interface ModelCard {
@@ -19,7 +20,12 @@ export interface ModelCard {
   readonly file?: string | undefined
   /** SHA-256 by path in the folder. */
   readonly pins: Readonly<Record<string, string>>
+  /** What the model gave for a text when it was added. */
+  readonly golden?: JsonObject | undefined
 }
+
+/** Runs a model that is about to be added; what it gives goes into the card, and what it rejects with keeps it from getting one. */
+export type TryOut = (folder: string, choice: WeightsChoice) => Promise<object | undefined>
 
 /** Where `millrace model add` keeps models. */
 export const defaultModelsFolder = join(homedir(), '.cache', 'millrace', 'models')
@@ -42,7 +48,7 @@ export async function readModelCard(modelsFolder: string, id: string): Promise<M
   const file = cardFile(modelsFolder, id)
   const card = await readJson(file)
   if (!card) return undefined
-  const { folder, licence, revision, pins, file: weights, format } = card
+  const { folder, licence, revision, pins, golden, file: weights, format } = card
   if (format !== 1 || typeof folder !== 'string' || !isObject(pins) || !Object.values(pins).every(isText))
     throw new StreamError('MODEL_INVALID', `${file} was not written by this version of Millrace`, {
       fix: 'Run `millrace model add` again.',
@@ -54,6 +60,7 @@ export async function readModelCard(modelsFolder: string, id: string): Promise<M
     revision: isText(revision) ? revision : undefined,
     file: isText(weights) ? weights : undefined,
     pins: pins as Readonly<Record<string, string>>,
+    ...(isObject(golden) && { golden }),
   }
 }
 

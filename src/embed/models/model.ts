@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { basename, join, relative, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { StreamError } from '../../errors.ts'
 import type { EmbedderId } from '../embedder.ts'
@@ -55,9 +55,11 @@ const bundledFolder = fileURLToPath(new URL('../../../models/', import.meta.url)
  * Throws MODEL_MISSING when the folder or a file of it is not there, MODEL_INVALID when it says something that cannot be followed.
  */
 export async function readModel(nameOrFolder: string, choice: ModelChoice = {}): Promise<Model> {
-  const { folder, pins, prompts, file } = await locate(nameOrFolder, choice.modelsFolder ?? defaultModelsFolder)
+  const { folder, pins, prompts, file, golden } = await locate(nameOrFolder, choice.modelsFolder ?? defaultModelsFolder)
   const isChosen = choice.file !== undefined || choice.precision !== undefined
   const weights = findWeights(folder, isChosen ? choice : { file })
+  // Recorded vectors are those of the weights that are taken without a wish.
+  const isStandard = !isChosen || weights === findWeights(folder, { file })
   const config = await readJson(join(folder, 'config.json'))
   if (!config) throw new StreamError('MODEL_MISSING', `${folder} has no config.json`)
   // The same fact has the name of BERT, DistilBERT, GPT-2 or T5.
@@ -74,7 +76,7 @@ export async function readModel(nameOrFolder: string, choice: ModelChoice = {}):
     normalize: await readNormalize(folder),
     lowercase: (await readJson(join(folder, sentenceLimits)))?.do_lower_case === true,
     prompts: (await readPrompts(folder)) ?? prompts ?? noPrompts,
-    golden: await readGolden(folder, { weights, dimensions }),
+    golden: goldenOf(isStandard ? golden : undefined, folder, dimensions),
     pins,
   }
 }
@@ -116,16 +118,19 @@ interface Located {
   readonly pins: Readonly<Record<string, string>>
   readonly prompts?: Prompts | undefined
   readonly file?: string | undefined
+  /** As it was found. */
+  readonly golden: unknown
 }
 
 async function locate(nameOrFolder: string, modelsFolder: string): Promise<Located> {
   const bundled = existsSync(bundledFolder) ? readdirSync(bundledFolder) : []
   const known = knownModel(nameOrFolder)
-  if (bundled.includes(nameOrFolder)) return { folder: join(bundledFolder, nameOrFolder), pins: known?.pins ?? {} }
+  if (bundled.includes(nameOrFolder)) return inFolder(join(bundledFolder, nameOrFolder), known?.pins)
   const folder = resolve(nameOrFolder)
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { folder, pins: {} }
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return inFolder(folder)
   const card = await readModelCard(modelsFolder, nameOrFolder)
-  if (card) return { folder: card.folder, pins: card.pins, prompts: known?.prompts, file: card.file }
+  if (card)
+    return { folder: card.folder, pins: card.pins, prompts: known?.prompts, file: card.file, golden: card.golden }
   const fact = `model "${nameOrFolder}" is neither a bundled one (${bundled.join(', ')}), nor an added one, nor a folder`
   const isOnHub = isModelId(nameOrFolder) && nameOrFolder.includes('/')
   throw new StreamError(
@@ -133,6 +138,10 @@ async function locate(nameOrFolder: string, modelsFolder: string): Promise<Locat
     fact,
     isOnHub ? { fix: `Run \`millrace model add ${nameOrFolder}\` to download it.` } : {},
   )
+}
+
+async function inFolder(folder: string, pins: Located['pins'] = {}): Promise<Located> {
+  return { folder, pins, golden: await readJson(join(folder, 'golden.json')) }
 }
 
 /** The limit of tokenizer.json is that of its last use; sentence-transformers takes its own, else the least of those that are known. */
@@ -144,20 +153,13 @@ async function readMaxTokens(folder: string, config: JsonObject): Promise<number
   return positive(limits?.max_seq_length ?? least, `the length limit of ${folder}`)
 }
 
-interface GoldenFor {
-  readonly weights: string
-  readonly dimensions: number
-}
-
-/** The vectors are those of the weights that are taken without a wish. */
-async function readGolden(folder: string, { weights, dimensions }: GoldenFor): Promise<Golden | undefined> {
-  const file = join(folder, 'golden.json')
-  const golden = (await readJson(file)) as Partial<Golden> | undefined
-  if (!golden || relative(folder, weights) !== relative(folder, findWeights(folder, {}))) return undefined
-  const { text, vectors } = golden
+function goldenOf(recorded: unknown, folder: string, dimensions: number): Golden | undefined {
+  if (recorded === undefined) return undefined
+  const { text, vectors } = recorded as Partial<Golden>
   const fits = vectors?.exact?.length === dimensions && vectors.fast?.length === dimensions
   if (typeof text === 'string' && fits) return { text, vectors }
-  throw new StreamError('MODEL_INVALID', `${file} does not hold a text and its ${dimensions} numbers in both modes`)
+  const fact = `${folder}: golden.json does not hold a text and its ${dimensions} numbers in both modes`
+  throw new StreamError('MODEL_INVALID', fact)
 }
 
 function positive(value: unknown, what: string): number {
