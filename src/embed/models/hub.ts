@@ -7,7 +7,7 @@ import { readModel } from './model.ts'
 import { folderOfId, isModelId, type ModelCard, readModelCard, type TryOut, writeModelCard } from './model-card.ts'
 import { describingFiles, hashFile, weightsFiles } from './model-files.ts'
 import { knownModel } from './registry.ts'
-import { leaves, type WeightsChoice, weightsNames } from './weights.ts'
+import { candidatesOf, leaves, type WeightsChoice } from './weights.ts'
 
 export interface AddFromHubOptions extends WeightsChoice, HubOptions {
   readonly modelsFolder: string
@@ -78,8 +78,8 @@ async function listFiles(hub: HubClient, id: string, revision: string): Promise<
   return { id, revision: sha, licence, files }
 }
 
-function weightsIn({ id, files }: Listing, { precision, file }: WeightsChoice): string {
-  const candidates = file === undefined ? weightsNames(precision) : [file]
+function weightsIn({ id, files }: Listing, choice: WeightsChoice): string {
+  const candidates = candidatesOf(choice)
   const found = candidates.find((name) => files.includes(name))
   if (found !== undefined) return found
   const others = files.filter((name) => name.endsWith('.onnx'))

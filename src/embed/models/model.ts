@@ -10,7 +10,7 @@ import { defaultModelsFolder, isModelId, readModelCard } from './model-card.ts'
 import { hashFiles, type PinnedFolder, weightsFiles } from './model-files.ts'
 import { knownModel } from './registry.ts'
 import { noPrompts, type Prompts, readNormalize, readPooling, readPrompts } from './sentence-transformers.ts'
-import { findWeights, type WeightsChoice } from './weights.ts'
+import { findWeights, type WeightsChoice, weightsAt } from './weights.ts'
 
 /** A model on disk: what its folder says about how to run it. */
 export interface Model extends PinnedFolder {
@@ -59,7 +59,7 @@ export async function readModel(nameOrFolder: string, choice: ModelChoice = {}):
   const isChosen = choice.file !== undefined || choice.precision !== undefined
   const weights = findWeights(folder, isChosen ? choice : { file })
   // Recorded vectors are those of the weights that are taken without a wish.
-  const isStandard = !isChosen || weights === findWeights(folder, { file })
+  const isStandard = !isChosen || weights === weightsAt(folder, { file })
   const config = await readJson(join(folder, 'config.json'))
   if (!config) throw new StreamError('MODEL_MISSING', `${folder} has no config.json`)
   // The same fact has the name of BERT, DistilBERT, GPT-2 or T5.

@@ -34,21 +34,29 @@ export interface WeightsChoice {
 }
 
 /** Path of the ONNX file to use. Throws MODEL_MISSING when it is not there, CONFIG_INVALID when it lies outside. */
-export function findWeights(folder: string, { precision, file }: WeightsChoice): string {
+export function findWeights(folder: string, choice: WeightsChoice): string {
+  const { file } = choice
   if (file !== undefined && leaves(file))
     throw new StreamError('CONFIG_INVALID', `file "${file}" does not lie in the folder of the model`)
-  const candidates = file !== undefined ? [file] : weightsNames(precision)
-  const found = candidates.map((name) => join(folder, name)).find(isFile)
+  const found = weightsAt(folder, choice)
   if (found) return found
   const others = ['.', 'onnx'].flatMap((place) => onnxFilesIn(folder, place))
   throw new StreamError(
     'MODEL_MISSING',
-    `${folder} has none of ${candidates.join(', ')}${others.length > 0 ? `; it has ${others.join(', ')}` : ''}`,
+    `${folder} has none of ${candidatesOf(choice).join(', ')}${others.length > 0 ? `; it has ${others.join(', ')}` : ''}`,
   )
 }
 
-/** Where weights may lie, best first. */
-export function weightsNames(precision: Precision | undefined): readonly string[] {
+/** The same; undefined when it is not there. */
+export function weightsAt(folder: string, choice: WeightsChoice): string | undefined {
+  return candidatesOf(choice)
+    .map((name) => join(folder, name))
+    .find(isFile)
+}
+
+/** Where the weights may lie, best first. */
+export function candidatesOf({ precision, file }: WeightsChoice): readonly string[] {
+  if (file !== undefined) return [file]
   return precision === undefined ? standard : names[precision].flatMap(inFolders)
 }
 
