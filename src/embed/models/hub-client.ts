@@ -49,14 +49,14 @@ export class HubClient {
     this.#endpoint = new URL(options.endpoint)
   }
 
-  /** `path` from the endpoint: `api/models/BAAI/bge-small-en-v1.5`. */
-  async json(path: string): Promise<unknown> {
+  /** `path` from the endpoint, in segments: `['api', 'models', 'BAAI', 'bge-small-en-v1.5']`. */
+  async json(path: readonly string[]): Promise<unknown> {
     const ask = async (): Promise<unknown> => {
       const { response, watch } = await this.#follow(this.#urlOf(path), {})
       try {
         return await response.json()
       } catch (cause) {
-        throw this.#failureOf(cause, watch, `the hub gave no JSON for ${path}`)
+        throw this.#failureOf(cause, watch, `the hub gave no JSON for ${path.join('/')}`)
       } finally {
         watch.end()
       }
@@ -65,7 +65,7 @@ export class HubClient {
   }
 
   /** A file from byte `from` on; the hub may choose to begin at 0. */
-  async file(path: string, from: number): Promise<FileAnswer> {
+  async file(path: readonly string[], from: number): Promise<FileAnswer> {
     // The bytes as they are: a compressed answer has another length.
     const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) }
     const { response, hops, watch } = await this.#follow(this.#urlOf(path), headers)
@@ -76,9 +76,9 @@ export class HubClient {
     return { facts, from: start, body: this.#watched(response.body, watch) }
   }
 
-  #urlOf(path: string): URL {
+  #urlOf(path: readonly string[]): URL {
     const base = this.#endpoint.href.endsWith('/') ? this.#endpoint : new URL(`${this.#endpoint.href}/`)
-    return new URL(path.split('/').map(encodeURIComponent).join('/'), base)
+    return new URL(path.map(encodeURIComponent).join('/'), base)
   }
 
   /** Redirects are followed here: the hub names the hash of a file in the answer that leads away. */

@@ -66,7 +66,7 @@ interface Listing {
 }
 
 async function listFiles(hub: HubClient, id: string, revision: string): Promise<Listing> {
-  const answer = await hub.json(`api/models/${id}/revision/${revision}`)
+  const answer = await hub.json(['api', 'models', ...id.split('/'), 'revision', revision])
   const { sha, siblings, cardData } = isObject(answer) ? answer : {}
   if (typeof sha !== 'string' || !/^[0-9a-f]{7,64}$/.test(sha) || !Array.isArray(siblings))
     throw new StreamError('MODEL_UNREACHABLE', `the hub does not list the files of ${id}`)
@@ -108,7 +108,7 @@ async function fetchFile(wanted: Wanted, { clock, signal, onProgress }: AddFromH
     name: `${file} of ${id}`,
     target,
     sha256: pin,
-    get: (from) => hub.file(`${id}/resolve/${revision}/${file}`, from),
+    get: (from) => hub.file([...id.split('/'), 'resolve', revision, ...file.split('/')], from),
     clock,
     signal,
     ...(onProgress && { onProgress: (bytes: number, total: number | undefined) => onProgress(file, bytes, total) }),

@@ -99,6 +99,7 @@ class ProtobufFile implements Disposable {
   }
 
   #byte(at: number): number | undefined {
+    if (!Number.isSafeInteger(at)) return undefined
     if (at < this.#windowFrom || at >= this.#windowTo) {
       this.#windowFrom = at
       this.#windowTo = at + readSync(this.#descriptor, this.#window, 0, windowBytes, at)

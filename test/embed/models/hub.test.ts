@@ -90,6 +90,14 @@ describe('adding a model from the hub', () => {
     )
   })
 
+  test('takes the branch of a change that was proposed there', async () => {
+    await using place = await workplace()
+
+    await place.add({ revision: 'refs/pr/1' })
+
+    expect(place.hub.seen[0]?.url).toBe('/api/models/someone/tiny/revision/refs%2Fpr%2F1')
+  })
+
   test('gives the token to the hub and to nobody else', async () => {
     await using place = await workplace()
 
