@@ -18,7 +18,7 @@ export interface TeiOptions extends RemoteOptions {
 /**
  * Embeds with Hugging Face Text Embeddings Inference, over `/embed`. `/info` names the model, its commit and the limits of the server.
  *
- * Defaults: 4 requests a server at a time, of 32 texts or what the server takes, and 300,000 characters (the server's limit for a body
+ * Defaults: 4 requests a server at a time, of as many texts as the server takes (32 unless it is told otherwise), and 300,000 characters (the server's limit for a body
  * is 2 MB).
  *
  * `open` throws EMBED_FAILED when no server answers, EMBED_DENIED when a key is missing, CONFIG_INVALID when one of them is no TEI or
@@ -31,7 +31,8 @@ export function tei(options: TeiOptions): Embedder {
   checkOptions('tei', options, ['truncate', 'promptName'])
   return new RemoteEmbedder(teiApi(options), options, {
     maxConcurrentRequests: 4,
-    maxBatchTexts: defaultBatchTexts,
+    // The server says it.
+    maxBatchTexts: Number.POSITIVE_INFINITY,
     maxBatchCharacters: 300_000,
   })
 }

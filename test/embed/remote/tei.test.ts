@@ -61,6 +61,15 @@ test('requests have no more texts than the server takes, and vectors come in the
   )
 })
 
+test('a server that takes more texts gets more', async () => {
+  const server = await served(startTei({ maxClientBatchSize: 100 }))
+  const embedder = await openTei({ urls: server.url, maxConcurrentRequests: 1 })
+
+  await Promise.all([embedder.embed(['occupies the only request'], never), embedder.embed(numbersTo(400), never)])
+
+  expect(Math.max(...server.batches.map((batch) => batch.length))).toBe(99)
+})
+
 test('requests keep below their bound of characters', async () => {
   const server = await served(startTei())
   const embedder = await openTei({ urls: server.url, maxBatchCharacters: 100 })
