@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { RuntimeSettings } from '../../src/config.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { type Log, useLog } from '../contracts/broker/harness.ts'
 import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
@@ -31,14 +32,19 @@ function trickle(broker: Broker, topic: string, partitions: number): () => Promi
 describe.skipIf(kafkaBrokers.length === 0)('a take-over on a real Kafka', () => {
   const log = useLog(kafkaTarget, { waitMs: 60_000 })
 
-  test('with a standby restores at most a hundredth of the records of one without', async () => {
-    const cold = await recordsToTakeOver(log, 0)
-    const warm = await recordsToTakeOver(log, 1)
+  test.each(['at_least_once', 'exactly_once'] as const)(
+    'with a standby restores at most a hundredth of the records of one without (%s)',
+    async (processingGuarantee) => {
+      const cold = await recordsToTakeOver(log, { processingGuarantee, numStandbyReplicas: 0 })
+      const warm = await recordsToTakeOver(log, { processingGuarantee, numStandbyReplicas: 1 })
 
-    process.stdout.write(`a take-over restored ${cold} records without a standby, ${warm} with one\n`)
-    expect(cold).toBeGreaterThan(2 * keysEach)
-    expect(warm / cold).toBeLessThanOrEqual(0.01)
-  }, 180_000)
+      const figures = `${cold} records without a standby, ${warm} with one`
+      process.stdout.write(`a take-over with ${processingGuarantee} restored ${figures}\n`)
+      expect(cold).toBeGreaterThan(2 * keysEach)
+      expect(warm / cold).toBeLessThanOrEqual(0.01)
+    },
+    180_000,
+  )
 
   test('of half of 20 tasks by a new instance leaves the other half where it is', async () => {
     const partitions = 20
@@ -81,14 +87,17 @@ function settingsOf(topic: string, broker: Broker, stateDirectory: string) {
 }
 
 /** What the survivor of two instances restores when the other one is killed while both work. */
-async function recordsToTakeOver(log: Log, numStandbyReplicas: number): Promise<number> {
+async function recordsToTakeOver(
+  log: Log,
+  settings: Pick<RuntimeSettings, 'processingGuarantee' | 'numStandbyReplicas'>,
+): Promise<number> {
   const partitions = 4
   await using folder = await temporaryDirectory()
   const topic = await log.topic(partitions)
   const [owner, survivor] = await Promise.all(
     ['owner', 'survivor'].map(async (name) => {
       const client = await log.another()
-      return new RememberingInstance({ ...settingsOf(topic, client, join(folder.path, name)), numStandbyReplicas })
+      return new RememberingInstance({ ...settingsOf(topic, client, join(folder.path, name)), ...settings })
     }),
   )
   if (!owner || !survivor) throw new Error('two instances')
@@ -96,7 +105,7 @@ async function recordsToTakeOver(log: Log, numStandbyReplicas: number): Promise<
   await log.eventually(() => expect([owner.running.length, survivor.running.length]).toEqual([2, 2]))
   await writeKeys(log.broker, 'first', { topic, partitions, each: keysEach })
   await Promise.all([owner.runtime.drain(), survivor.runtime.drain()])
-  if (numStandbyReplicas > 0) {
+  if (settings.numStandbyReplicas > 0) {
     survivor.lags.clear()
     await log.eventually(() => expect([...survivor.lags.values()]).toEqual([0, 0]))
   }

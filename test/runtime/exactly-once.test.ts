@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
@@ -6,11 +7,14 @@ import { StreamError } from '../../src/errors.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { Broker, Producer, Transaction } from '../../src/runtime/broker.ts'
 import type { Failpoint } from '../../src/runtime/checkpoint.ts'
+import type { RuntimeObserver } from '../../src/runtime/observer.ts'
 import { StreamRuntime, type StreamRuntimeOptions } from '../../src/runtime/stream-runtime.ts'
 import { msgpack, string } from '../../src/serde.ts'
 import type { KeyValueStore } from '../../src/state/store.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
+import { overlaid } from '../support/overlaid.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 /** Counts words; each count goes to a topic. `poison` cannot be counted, and `huge` makes an output that no topic takes. */
 function countTopology(): Topology {
@@ -100,6 +104,31 @@ async function started(broker: Broker, options: Partial<StreamRuntimeOptions> = 
   return runtime
 }
 
+/** Lets commits pass until it is told to hold them; a held one fails when it is released, its transaction still open. */
+function holdingCommits(broker: Broker) {
+  const arrived = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  let isHolding = false
+  const producer: Broker['producer'] = async (options) => {
+    const inner = await broker.producer(options)
+    const begin = async () => {
+      const transaction = await inner.begin()
+      const commit = async () => {
+        if (!isHolding) return transaction.commit()
+        arrived.resolve()
+        await released.promise
+        throw new StreamError('PRODUCE_FAILED', 'crashed')
+      }
+      return overlaid(transaction, { commit })
+    }
+    return overlaid(inner, { begin })
+  }
+  const hold = () => {
+    isHolding = true
+  }
+  return { broker: overlaid(broker, { producer }), hold, arrived: arrived.promise, release: released.resolve }
+}
+
 /** Kills the runtime at its `count`th arrival at a failpoint: nothing of it happens after that, as in a crash. */
 async function runUntilCrash(
   broker: Broker,
@@ -137,16 +166,9 @@ function commitOnce(broker: Broker, commit: (transaction: Transaction) => Promis
   })
   const producer: Broker['producer'] = async (options) => {
     const inner = await broker.producer(options)
-    const begin = async () => wrapped(await inner.begin())
-    return { send: (records) => inner.send(records), begin, close: () => inner.close() }
+    return overlaid(inner, { begin: async () => wrapped(await inner.begin()) })
   }
-  return new Proxy(broker, {
-    get(target, name) {
-      if (name === 'producer') return producer
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  return overlaid(broker, { producer })
 }
 
 const words = Array.from({ length: 60 }, (_, index) => `${'abcdef'[index % 6]}`)
@@ -224,6 +246,43 @@ describe('with exactly_once', () => {
     await runtime.drain()
 
     expect(await contents(broker, 'count-dead-letter')).toEqual(['poison=poison'])
+  })
+
+  test('a standby takes over with what was committed, and nothing of the transaction that its owner has left open', async () => {
+    await using folder = await temporaryDirectory()
+    await using broker = await openBroker()
+    const [lags, restored] = [new Map<string, number>(), new Map<string, number>()]
+    const options = { stateInMemory: false, numStandbyReplicas: 1 }
+    const observer: RuntimeObserver = {
+      standby: ({ task, lag }) => void lags.set(task, lag),
+      restored: ({ task, records }) => void restored.set(task, records),
+    }
+    const caughtUp = async () => {
+      lags.clear()
+      await expect.poll(() => [...lags.values()], { interval: 5 }).toEqual([0])
+    }
+    const holding = holdingCommits(broker)
+    const owner = await started(holding.broker, { ...options, stateDirectory: join(folder.path, 'owner') })
+    await using other = await started(broker, { ...options, observer, stateDirectory: join(folder.path, 'other') })
+    await expect.poll(() => [owner.tasks.length, other.tasks.length]).toEqual([1, 1])
+    await produce(broker, words.slice(0, 30))
+    await Promise.all([owner.drain(), other.drain()])
+    await caughtUp()
+    restored.clear()
+
+    // when: the owner has sent a transaction, the standby has looked again, and the owner is gone
+    holding.hold()
+    await produce(broker, words.slice(30))
+    await holding.arrived
+    await caughtUp()
+    const end = owner.kill()
+    holding.release()
+    await end
+    await expect.poll(() => other.tasks.length).toBe(2)
+    await other.drain()
+
+    expect((await contents(broker, 'counted')).sort()).toEqual(tenOfEach.toSorted())
+    expect([...restored.values()]).toEqual([0])
   })
 
   test('an owner that was replaced without knowing it commits nothing', async () => {

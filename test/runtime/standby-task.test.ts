@@ -36,7 +36,7 @@ async function standbyOf(...words: readonly string[]) {
     await settled()
   }
   const has = (word: string) => state.view('words', () => 1).get(word) !== undefined
-  return { standby, state, clock, failures, follow, has, [Symbol.asyncDispose]: () => broker.close() }
+  return { broker, standby, state, clock, failures, follow, has, [Symbol.asyncDispose]: () => broker.close() }
 }
 
 describe('a standby of a task', () => {
@@ -50,6 +50,30 @@ describe('a standby of a task', () => {
     expect(one.standby.changelogs.map(({ store }) => store)).toEqual(['words'])
     expect([before, one.standby.lag(ends)]).toEqual([2, 0])
     expect([one.has('a'), one.has('b')]).toEqual([true, true])
+  })
+
+  test('holds nothing of a transaction that is open or was aborted', async () => {
+    await using one = await standbyOf('a')
+    const owner = await one.broker.producer({ transactionalId: 'app-0_0' })
+    const look = async () => {
+      const [range] = await one.broker.offsets([changelog])
+      await one.follow(range?.latest)
+      return ['a', 'aborted', 'next'].filter(one.has)
+    }
+
+    const aborted = await owner.begin()
+    await aborted.send([logRecord(changelog, 'aborted', 'aborted')])
+    const whileOpen = await look()
+    await aborted.abort()
+    const afterAbort = await look()
+    const next = await owner.begin()
+    await next.send([logRecord(changelog, 'next', 'next')])
+    const beforeCommit = await look()
+    await next.commit()
+    const afterCommit = await look()
+
+    expect([whileOpen, afterAbort, beforeCommit, afterCommit]).toEqual([['a'], ['a'], ['a'], ['a', 'next']])
+    expect(one.failures).toEqual([])
   })
 
   test('starts again when its changelog is another one', async () => {

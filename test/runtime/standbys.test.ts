@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import type { RuntimeSettingsInput } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
@@ -20,7 +21,11 @@ async function openLog(): Promise<Broker> {
 
 const write = (broker: Broker, prefix: string, each: number) => writeKeys(broker, prefix, { partitions, each })
 
-function instance(broker: Broker, stateDirectory: string, options: { readonly numStandbyReplicas?: number } = {}) {
+function instance(
+  broker: Broker,
+  stateDirectory: string,
+  options: Pick<RuntimeSettingsInput, 'numStandbyReplicas' | 'processingGuarantee'> = {},
+) {
   return new RememberingInstance({ broker, stateDirectory, ...options })
 }
 
@@ -40,34 +45,37 @@ async function caughtUp(...instances: readonly RememberingInstance[]): Promise<v
 }
 
 describe('standbys of two instances', () => {
-  test('follow the tasks of the other one into folders of their own, and take over with the tail alone', async () => {
-    await using folder = await temporaryDirectory()
-    await using broker = await openLog()
-    const one = instance(broker, join(folder.path, 'one'))
-    const other = instance(broker, join(folder.path, 'other'))
-    await one.runtime.start()
-    await other.runtime.start()
-    await bothRunning(one, other)
-    await write(broker, 'first', 100)
-    await caughtUp(one, other)
-    const theirs = one.running
-    const copies = [...other.lags.keys()].sort()
-    const folders = await readdir(join(folder.path, 'other', 'app'))
-    other.restored.clear()
+  test.each(['at_least_once', 'exactly_once'] as const)(
+    'follow the tasks of the other one into folders of their own, and take over with the tail alone (%s)',
+    async (processingGuarantee) => {
+      await using folder = await temporaryDirectory()
+      await using broker = await openLog()
+      const one = instance(broker, join(folder.path, 'one'), { processingGuarantee })
+      const other = instance(broker, join(folder.path, 'other'), { processingGuarantee })
+      await one.runtime.start()
+      await other.runtime.start()
+      await bothRunning(one, other)
+      await write(broker, 'first', 100)
+      await caughtUp(one, other)
+      const theirs = one.running
+      const copies = [...other.lags.keys()].sort()
+      const folders = await readdir(join(folder.path, 'other', 'app'))
+      other.restored.clear()
 
-    await one.runtime.kill()
-    await eventually(() => expect(other.running).toEqual(['0_0', '0_1', '0_2', '0_3']))
-    await write(broker, 'first', 100)
-    await other.runtime.drain()
+      await one.runtime.kill()
+      await eventually(() => expect(other.running).toEqual(['0_0', '0_1', '0_2', '0_3']))
+      await write(broker, 'first', 100)
+      await other.runtime.drain()
 
-    const ends = await broker.offsets([0, 1, 2, 3].map(changelog))
-    expect(copies).toEqual(theirs)
-    expect(folders.filter((name) => /^0_\d$/.test(name)).sort()).toEqual(['0_0', '0_1', '0_2', '0_3'])
-    // Every restore found nothing missing, and every key was known: nothing was written again.
-    expect([...other.restored].sort()).toEqual(theirs.map((id) => [id, 0]))
-    expect(ends.map(({ latest }) => latest)).toEqual([100, 100, 100, 100])
-    await other.runtime.close()
-  })
+      const ends = await broker.offsets([0, 1, 2, 3].map(changelog))
+      expect(copies).toEqual(theirs)
+      expect(folders.filter((name) => /^0_\d$/.test(name)).sort()).toEqual(['0_0', '0_1', '0_2', '0_3'])
+      // Every restore found nothing missing, and every key was known: nothing was written again.
+      expect([...other.restored].sort()).toEqual(theirs.map((id) => [id, 0]))
+      expect(ends.map(({ latest }) => latest)).toEqual([100, 100, 100, 100])
+      await other.runtime.close()
+    },
+  )
 
   test('give way to their task without opening its stores twice, and follow again when it leaves', async () => {
     await using folder = await temporaryDirectory()
