@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
 import { type OnnxOptions, onnx } from '../onnx.ts'
@@ -42,6 +43,7 @@ export interface Quality {
 const maxNeighbours = 10
 /** Comparing all texts with all takes some seconds for so many. */
 const maxTexts = 2_000
+const textsPerTurn = 16
 
 /**
  * Looks whether a model is what it should be: the hashes of its pinned files, then by opening it its tokenizer, its shapes and its golden
@@ -83,16 +85,19 @@ async function compareWith(
         `${reference.id} gives ${reference.dimensions} dimensions, ${embedder.id} gives ${embedder.dimensions}`,
         { fix: 'Compare a model with its own original.' },
       )
-    return { against: reference.id, ...qualityOf(vectors, await reference.embed(compared, signal)) }
+    return { against: reference.id, ...(await qualityOf(vectors, await reference.embed(compared, signal))) }
   })
 }
 
 /** How near vectors are to those that are right, text by text. */
-export function qualityOf(vectors: readonly Float32Array[], right: readonly Float32Array[]): Omit<Quality, 'against'> {
+export async function qualityOf(
+  vectors: readonly Float32Array[],
+  right: readonly Float32Array[],
+): Promise<Omit<Quality, 'against'>> {
   const cosines = vectors.map((vector, at) => cosine(vector, right[at] ?? vector))
   const k = Math.min(maxNeighbours, vectors.length - 1)
-  const found = neighboursOf(vectors, k)
-  const recalls = neighboursOf(right, k).map((wanted, at) => {
+  const found = await neighboursOf(vectors, k)
+  const recalls = (await neighboursOf(right, k)).map((wanted, at) => {
     const hits = new Set(found[at])
     return wanted.filter((neighbour) => hits.has(neighbour)).length / k
   })
@@ -104,13 +109,22 @@ export function qualityOf(vectors: readonly Float32Array[], right: readonly Floa
   }
 }
 
-/** The `k` texts that are nearest to each text. */
-function neighboursOf(vectors: readonly Float32Array[], k: number): readonly (readonly number[])[] {
-  return vectors.map((vector, self) => {
-    const [scores = new Float64Array()] = compareAll([vector], vectors)
-    const others = Array.from(scores.keys()).filter((at) => at !== self)
-    return others.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b).slice(0, k)
-  })
+/** The `k` texts that are nearest to each text. The event loop gets its turn after every few of them. */
+async function neighboursOf(vectors: readonly Float32Array[], k: number): Promise<readonly (readonly number[])[]> {
+  const neighbours: (readonly number[])[] = []
+  while (neighbours.length < vectors.length) {
+    const from = neighbours.length
+    const rows = compareAll(vectors.slice(from, from + textsPerTurn), vectors)
+    for (const [row, scores] of rows.entries()) neighbours.push(largest(scores, from + row, k))
+    await nextTurn()
+  }
+  return neighbours
+}
+
+/** Places of the `k` largest scores, that of the text itself left out. */
+function largest(scores: Float64Array, self: number, k: number): readonly number[] {
+  const others = Array.from(scores.keys()).filter((at) => at !== self)
+  return others.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b).slice(0, k)
 }
 
 function mean(values: readonly number[]): number {

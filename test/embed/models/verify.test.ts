@@ -73,13 +73,13 @@ describe('quality', () => {
     return Float32Array.of(Math.cos(angle), Math.sin(angle))
   }
 
-  test('counts the neighbours that both have', () => {
+  test('counts the neighbours that both have', async () => {
     const right = [0, 10, 20, 100, 110, 120, 200, 210, 220, 300, 310, 320, 330].map(circle)
     // The text at 0 degrees lies at 105 now: beside others, which see it too.
     const moved = [circle(105), ...right.slice(1)]
 
-    const same = qualityOf(right, right)
-    const worse = qualityOf(moved, right)
+    const same = await qualityOf(right, right)
+    const worse = await qualityOf(moved, right)
 
     expect(same).toMatchObject({ texts: 13, k: 10, recall: 1 })
     expect(same.cosine.least).toBeCloseTo(1, 12)
