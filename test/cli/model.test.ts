@@ -103,25 +103,29 @@ describe('millrace model', { timeout }, () => {
       })),
     })
     await writeTinyModel(place.folder, { weights: 'model_w8.onnx', graph })
-    await writeFile(place.file('texts.txt'), 'mill\ngrain\n\nflour water\nwater mill grain\n')
+    const words = ['mill', 'grain', 'flour', 'water']
+    const texts = words.flatMap((first) => words.map((second) => `${first} ${second}`))
+    await writeFile(place.file('texts.txt'), `${texts.join('\n\n')}\n`)
+    const verify = (cosine: string, recall: string) =>
+      place.run(
+        'verify',
+        place.folder,
+        '--texts',
+        place.file('texts.txt'),
+        '--min-cosine',
+        cosine,
+        '--min-recall',
+        recall,
+      )
 
-    const strict = await place.run('verify', place.folder, '--texts', place.file('texts.txt'))
-    const lenient = await place.run(
-      'verify',
-      place.folder,
-      '--texts',
-      place.file('texts.txt'),
-      '--min-cosine',
-      '0.5',
-      '--min-recall',
-      '0',
-    )
+    const [strict, recalling, lenient] = [await verify('0.999', '0'), await verify('0', '1'), await verify('0.5', '0')]
 
     expect(strict.code).toBe(1)
-    expect(strict.stdout).toMatch(/cosine: {3}0\.\d+ mean, 0\.\d+ least\nrecall: {3}\d\.\d+ of the 3 nearest texts/)
+    expect(strict.stdout).toMatch(/cosine: {3}0\.\d+ mean, 0\.\d+ least\nrecall: {3}0\.\d+ of the 10 nearest texts/)
     expect(strict.stderr).toMatch(
-      /^MODEL_INEXACT: on 4 texts model ".*" reaches a mean cosine of 0\.\d{5}, below 0.999/,
+      /^MODEL_INEXACT: on 16 texts model ".*" reaches a mean cosine of 0\.\d{5}, below 0.999/,
     )
+    expect(recalling.stderr).toMatch(/^MODEL_INEXACT: on 16 texts model ".*" reaches a recall@10 of 0\.\d{5}, below 1/)
     expect(lenient.code).toBe(0)
   })
 

@@ -167,6 +167,16 @@ describe('an added model', () => {
     expect(model.prompts).toEqual({ passage: 'passage: ', query: 'query: ' })
   })
 
+  test('that names prompts itself knows better', async () => {
+    await using home = await added('intfloat/e5-small-v2')
+    const prompts = { prompts: { query: 'ask: ', passage: 'text: ' } }
+    await writeFile(join(home.folder, 'config_sentence_transformers.json'), JSON.stringify(prompts))
+
+    const model = await readModel('intfloat/e5-small-v2', { modelsFolder: home.modelsFolder })
+
+    expect(model.prompts).toEqual({ query: 'ask: ', passage: 'text: ' })
+  })
+
   test('with a card of another version is refused', async () => {
     await using home = await added()
     await writeFile(join(home.modelsFolder, 'someone', 'tiny.json'), '{"format":2}')

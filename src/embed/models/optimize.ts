@@ -130,13 +130,11 @@ function compare(a: Candidate, b: Candidate, constraints: Constraints): number {
     Number(memoryMb > (constraints.maxMemoryMb ?? Number.POSITIVE_INFINITY))
   const broken = (candidate: Candidate) => violations(candidate, constraints).length
   const isMet = broken(a) === 0 && broken(b) === 0
-  const spare = isMet && constraints.targetPerSecond !== undefined
   return (
     isTooLarge(a) - isTooLarge(b) ||
     (isTooLarge(a) ? a.memoryMb - b.memoryMb : 0) ||
     broken(a) - broken(b) ||
     (isMet ? Number(a.mode === 'fast') - Number(b.mode === 'fast') : 0) ||
-    (spare ? a.workers - b.workers : 0) ||
     b.textsPerSecond - a.textsPerSecond
   )
 }

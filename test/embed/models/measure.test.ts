@@ -46,6 +46,21 @@ describe('a measurement', () => {
     expect(calls).toEqual({ open: 1, close: 1 })
   })
 
+  test('does not count texts that were answered by the run of an equal one', async () => {
+    const clock = new ManualClock()
+    const { embedder } = steadyEmbedder(clock)
+    const sharing: Embedder = Object.defineProperties(
+      { ...embedder },
+      {
+        stats: { get: () => ({ ...embedder.stats, sharedTexts: embedder.stats.texts / 2 }) },
+      },
+    )
+
+    const { textsPerSecond } = await measure({}, { make: () => sharing, clock, signal })
+
+    expect(textsPerSecond).toBeCloseTo(250, 6)
+  })
+
   test('without texts is refused', async () => {
     const clock = new ManualClock()
 
@@ -106,6 +121,13 @@ describe('settings for constraints', () => {
       expect.stringMatching(/^targetPerSecond 5000 is not reachable: it is \d+ texts a second$/),
     ])
     expect(Math.max(...tried.map(({ workers = 0 }) => workers))).toBe(1)
+  })
+
+  test('that exclude one another leave the process its memory', async () => {
+    const { options, unreachable } = await optimize({ maxMemoryMb: 170, targetPerSecond: 150 }, ['exact'])
+
+    expect(options).toMatchObject({ workers: 1 })
+    expect(unreachable).toEqual(['targetPerSecond 150 is not reachable: it is 100 texts a second'])
   })
 
   test('are looked for from few workers to many: memory that was freed stays with the process', async () => {
