@@ -125,14 +125,13 @@ function best(candidates: readonly Candidate[], constraints: Constraints): Candi
   return first
 }
 
+/** The better one first. */
 function compare(a: Candidate, b: Candidate, constraints: Constraints): number {
-  const isTooLarge = ({ memoryMb }: Candidate) =>
-    Number(memoryMb > (constraints.maxMemoryMb ?? Number.POSITIVE_INFINITY))
+  const excess = ({ memoryMb }: Candidate) => Math.max(0, memoryMb - (constraints.maxMemoryMb ?? memoryMb))
   const broken = (candidate: Candidate) => violations(candidate, constraints).length
   const isMet = broken(a) === 0 && broken(b) === 0
   return (
-    isTooLarge(a) - isTooLarge(b) ||
-    (isTooLarge(a) ? a.memoryMb - b.memoryMb : 0) ||
+    excess(a) - excess(b) ||
     broken(a) - broken(b) ||
     (isMet ? Number(a.mode === 'fast') - Number(b.mode === 'fast') : 0) ||
     b.textsPerSecond - a.textsPerSecond

@@ -75,7 +75,7 @@ describe('a measurement', () => {
 })
 
 describe('settings for constraints', () => {
-  /** A machine whose workers give 100 texts a second and take 50 MiB each; `fast` is half as fast again; 512 tokens suit it best. */
+  /** A machine whose workers give 100 texts a second, take 50 MiB and slow single texts down by 2 ms each; `fast` is half as fast again; 512 tokens suit it best. */
   const machine = async ({
     workers,
     maxBatchTokens,
@@ -87,7 +87,7 @@ describe('settings for constraints', () => {
       ...{ workers, maxBatchTokens, mode },
       textsPerSecond: 100 * workers * suits * speed,
       tokensPerSecond: 6_000 * workers * suits * speed,
-      latencyMs: { p50: 10 / speed, p95: 12 / speed },
+      latencyMs: { p50: 10 / speed, p95: 12 / speed + 2 * (workers - 1) },
       memoryMb: 100 + 50 * workers,
     }
   }
@@ -128,6 +128,12 @@ describe('settings for constraints', () => {
 
     expect(options).toMatchObject({ workers: 1 })
     expect(unreachable).toEqual(['targetPerSecond 150 is not reachable: it is 100 texts a second'])
+  })
+
+  test('of which one is out of reach keep to the other', async () => {
+    const { options } = await optimize({ maxLatencyMs: 15, targetPerSecond: 5_000 }, ['exact'])
+
+    expect(options).toMatchObject({ workers: 2 })
   })
 
   test('are looked for from few workers to many: memory that was freed stays with the process', async () => {
