@@ -19,6 +19,8 @@ export interface Broker extends AsyncDisposable {
   offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffsets[]>
   /** What the group has committed; partitions without a commit have `offset` undefined. */
   committed(group: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>
+  /** The topics of which the group has committed anything, whoever reads them now. A user without rights on a topic does not see it. */
+  committedTopics(group: string): Promise<readonly string[]>
   /** Joins a consumer group; resolves when the listener is called with its first assignment. Throws BROKER_UNREACHABLE, CONSUMER_DEAD. */
   join(options: GroupOptions, listener: GroupListener): Promise<GroupMember>
   /** A producer that writes each record once (idempotent). With `transactionalId` older producers of the same id are fenced. */

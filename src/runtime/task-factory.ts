@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { Lease, TaskId } from '../topology/processor.ts'
 import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
+import { warnOfAbandonedTopics } from './abandoned-topics.ts'
 import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
@@ -95,6 +96,7 @@ export class TaskFactory {
     // A broker that is away for a moment, as in a restart, is no reason for an instance not to start.
     const patiently = <T>(action: () => Promise<T>, what: string) => retrying(action, { ...this.#options, what })
     const plan = await patiently(() => prepareTopics(topology, settings, broker), 'preparing the topics')
+    await warnOfAbandonedTopics(this.#options)
     const resources = await openResources(topology)
     this.#closers.push(() => resources.close())
     const stored = await this.#openStates()

@@ -138,6 +138,10 @@ export class EmbeddedBroker implements Broker {
     return this.#open.log.committed(group, partitions)
   }
 
+  async committedTopics(group: string): Promise<readonly string[]> {
+    return this.#open.log.committedTopics(group)
+  }
+
   async join(options: GroupOptions, listener: GroupListener): Promise<GroupMember> {
     const member = this.#open.group(options.group).join(options, listener)
     this.#members.add(member)

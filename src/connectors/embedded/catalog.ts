@@ -45,6 +45,10 @@ export class Catalog {
     return this.#topics.get(topic)?.[0]?.topic
   }
 
+  namesOf(ids: ReadonlySet<number>): string[] {
+    return [...this.#topics].flatMap(([name, [first]]) => (first && ids.has(first.topic.id) ? [name] : []))
+  }
+
   describe(names: readonly string[]): Map<string, TopicDescription> {
     const found = new Map<string, TopicDescription>()
     for (const topic of names) {

@@ -54,15 +54,28 @@ export function cleaningKey(topicId: number, partition: number): Uint8Array {
   return partitionKey(kinds.cleaning, topicId, partition)
 }
 
+/** Topic id and partition, at the end of the key. */
+const committedPlaceBytes = 8
+
 export function committedKey(group: string, topicId: number, partition: number): Uint8Array {
   const name = Buffer.from(group)
-  const key = Buffer.allocUnsafe(1 + 4 + name.length + 8)
+  const key = Buffer.allocUnsafe(1 + 4 + name.length + committedPlaceBytes)
   key[0] = kinds.group
   key.writeUInt32BE(name.length, 1)
   key.set(name, 5)
   key.writeUInt32BE(topicId, 5 + name.length)
   key.writeUInt32BE(partition, 9 + name.length)
   return key
+}
+
+/** All that a group has committed. */
+export function committedRange(group: string): ByteRange {
+  const prefix = committedKey(group, 0, 0).subarray(0, -committedPlaceBytes)
+  return { gte: prefix, lt: Buffer.concat([prefix, Buffer.alloc(committedPlaceBytes + 1, 0xff)]) }
+}
+
+export function topicIdOfCommittedKey(key: Uint8Array): number {
+  return bufferOf(key).readUInt32BE(key.length - committedPlaceBytes)
 }
 
 const recordKeyBytes = 17

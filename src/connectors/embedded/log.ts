@@ -15,12 +15,14 @@ import { GroupCommit } from './group-commit.ts'
 import {
   type Cleaning,
   committedKey,
+  committedRange,
   decodeCommitted,
   encodeCommitted,
   formatKey,
   formatVersion,
   offsetOfRecordKey,
   recordKey,
+  topicIdOfCommittedKey,
 } from './layout.ts'
 import type { Partition } from './partition.ts'
 import { decodeRecord } from './record-codec.ts'
@@ -145,6 +147,14 @@ export class EmbeddedLog {
       const bytes = id === undefined ? undefined : this.#store.get(committedKey(group, id, partition))
       return { topic, partition, offset: undefined, metadata: '', ...(bytes && decodeCommitted(bytes)) }
     })
+  }
+
+  async committedTopics(group: string): Promise<string[]> {
+    this.#checkOpen()
+    await this.flush()
+    const ids = new Set<number>()
+    for await (const [key] of this.#store.range(committedRange(group))) ids.add(topicIdOfCommittedKey(key))
+    return this.catalog.namesOf(ids)
   }
 
   /** Throws OFFSET_OUT_OF_RANGE when the log neither holds the offset nor is about to. */

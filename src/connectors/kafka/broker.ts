@@ -105,6 +105,10 @@ class KafkaBroker implements Broker {
     return this.#requireOpen().committed(group, partitions)
   }
 
+  async committedTopics(group: string): Promise<readonly string[]> {
+    return this.#requireOpen().committedTopics(group)
+  }
+
   async join(options: GroupOptions, listener: GroupListener): Promise<GroupMember> {
     const cluster = this.#requireOpen()
     const existing = await describeTopics(cluster, options.topics)

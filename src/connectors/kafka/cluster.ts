@@ -155,6 +155,16 @@ export class ClusterConnections {
     })
   }
 
+  async committedTopics(group: string): Promise<string[]> {
+    const { responses } = await this.#request([], `the offsets of group "${group}"`, async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group })
+      // No topic is every topic: KafkaJS writes an empty list as null.
+      return coordinator.offsetFetch({ groupId: group, topics: [] })
+    })
+    const committed = responses.filter(({ partitions }) => partitions.some(({ offset }) => Number(offset) >= 0))
+    return committed.map(({ topic }) => topic)
+  }
+
   /** The assignor that the members of a group have agreed on; undefined while they have not. */
   async assignorOf({ group, topics }: GroupOptions): Promise<string | undefined> {
     const { groups }: DescribedGroups = await this.using(topics, async (cluster) => {

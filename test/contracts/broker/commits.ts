@@ -37,6 +37,26 @@ export function commitFeatures(log: Log): void {
       expect(foreign?.offset).toBeUndefined()
     })
 
+    test('the topics of a group are those of which it has committed something, also when nobody reads them', async () => {
+      const [one, other, unread] = await Promise.all([log.topic(), log.topic(3), log.topic()])
+      const group = log.name('group')
+      const longer = `${group}-longer`
+      const member = await TestMember.join(log.broker, { group, topics: [one, other] })
+      const stranger = await TestMember.join(await log.another(), { group: longer, topics: [unread] })
+      await log.eventually(() => expect([member.owned.length, stranger.owned.length]).toEqual([4, 1]))
+      const before = await log.broker.committedTopics(group)
+
+      await member.member.commit([{ topic: one, partition: 0, offset: 0 }])
+      await member.member.commit([{ topic: other, partition: 2, offset: 0 }])
+      await stranger.member.commit([{ topic: unread, partition: 0, offset: 0 }])
+      await member.member.leave()
+      const client = await log.another()
+
+      expect(before).toEqual([])
+      expect((await client.committedTopics(group)).toSorted()).toEqual([one, other].toSorted())
+      expect(await client.committedTopics(longer)).toEqual([unread])
+    })
+
     test('metadata may have 4,096 characters', async () => {
       const topic = await log.topic()
       const group = log.name('group')

@@ -1,0 +1,38 @@
+import type { RuntimeSettings } from '../config.ts'
+import { reasonOf } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Topology } from '../topology/topology.ts'
+import { topicsBySubtopology } from './assignor.ts'
+import type { Broker } from './broker.ts'
+
+export interface AbandonedTopicsOptions {
+  readonly topology: Topology
+  readonly settings: RuntimeSettings
+  readonly broker: Broker
+  readonly logger: Logger
+}
+
+/**
+ * Says which topics the application has read and this topology does not: a new version of it has lost a source, or its name belongs to
+ * another topology. A look that fails keeps nobody from starting.
+ */
+export async function warnOfAbandonedTopics({
+  topology,
+  settings,
+  broker,
+  logger,
+}: AbandonedTopicsOptions): Promise<void> {
+  const { application } = settings
+  try {
+    const read = new Set([...topicsBySubtopology(topology, application).values()].flat())
+    const topics = (await broker.committedTopics(application)).filter((topic) => !read.has(topic)).sort()
+    if (topics.length > 0) logger.warn({ group: application, topics }, abandoned)
+  } catch (error) {
+    logger.warn({ error: reasonOf(error) }, 'it is not known whether the application has read other topics before')
+  }
+}
+
+const abandoned =
+  'the application has committed offsets of topics that its topology does not read: new records there are not processed, and what it made ' +
+  'of earlier ones stays. Give another topology an application of its own; where a source was taken out for good, delete the offsets of its ' +
+  'topics in this group, which ends this warning'
