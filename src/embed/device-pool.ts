@@ -1,6 +1,7 @@
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
-import { type DeviceChoice, type ExecutionProvider, factsOf, providersFor } from './execution-provider.ts'
+import { type DeviceChoice, factsOf, providersFor } from './execution-provider.ts'
 import type { InferenceDevice } from './inference-device.ts'
+import type { ExecutionProvider } from './worker-protocol.ts'
 
 /** The devices of a model, all of one provider. */
 export interface DevicePool {

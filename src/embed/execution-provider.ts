@@ -1,8 +1,6 @@
 import type { BatchFormerOptions } from './batch-former.ts'
 import { coresOfProcess } from './cores.ts'
-
-/** What the runtime computes on, by the names that ONNX Runtime gives to its execution providers. */
-export type ExecutionProvider = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu' | 'dml' | 'coreml'
+import type { ExecutionProvider, Mode } from './worker-protocol.ts'
 
 /** `auto` takes the first one that works of cuda, dml, webgpu and cpu. */
 export type DeviceChoice = ExecutionProvider | 'auto'
@@ -22,6 +20,8 @@ interface ProviderFacts {
 
 const maxCpuWorkers = 8
 const onCpu: Batching = { maxBatchTokens: 512, maxPaddingTokens: 16, maxWaitMs: 20, windowTexts: 256 }
+/** Multiplying with int8 activations gains most from few rows: 256 tokens are 3 % faster than 512. */
+const onCpuFast: Batching = { ...onCpu, maxBatchTokens: 256 }
 /** Fast enough that starting a run costs more than the tokens of a small batch: fewer, larger ones, and time to let them grow. */
 const onAccelerator: Batching = { maxBatchTokens: 16_384, maxPaddingTokens: 64, maxWaitMs: 50, windowTexts: 1_024 }
 
@@ -45,8 +45,8 @@ export function providersFor(choice: DeviceChoice): readonly [ExecutionProvider,
 
 export const deviceChoices: readonly DeviceChoice[] = ['auto', 'cpu', 'cuda', 'tensorrt', 'webgpu', 'dml', 'coreml']
 
-export function factsOf(provider: ExecutionProvider): ProviderFacts {
+export function factsOf(provider: ExecutionProvider, mode: Mode = 'exact'): ProviderFacts {
   const fix = fixes[provider]
   if (provider !== 'cpu') return { workers: 1, batching: onAccelerator, fix }
-  return { workers: Math.min(coresOfProcess(), maxCpuWorkers), batching: onCpu, fix }
+  return { workers: Math.min(coresOfProcess(), maxCpuWorkers), batching: mode === 'fast' ? onCpuFast : onCpu, fix }
 }

@@ -1,10 +1,16 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Device } from './engine.ts'
-import type { ExecutionProvider } from './execution-provider.ts'
 import type { Model } from './models/model.ts'
 import { NativeGate } from './native-gate.ts'
-import { type InferenceReady, type InferenceSetup, type Mode, type PackedRows, packRows } from './worker-protocol.ts'
+import {
+  type ExecutionProvider,
+  type InferenceReady,
+  type InferenceSetup,
+  type Mode,
+  type PackedRows,
+  packRows,
+} from './worker-protocol.ts'
 import { WorkerThread, workerFile } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {

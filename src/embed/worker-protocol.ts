@@ -1,5 +1,4 @@
 import type { Transferable } from 'node:worker_threads'
-import type { ExecutionProvider } from './execution-provider.ts'
 
 /** What the main thread sends. Requests are answered in order. */
 export type ToWorker<Request> =
@@ -62,6 +61,9 @@ export interface InferenceSetup {
   /** `NativeGate.shared` */
   readonly gate: SharedArrayBuffer
 }
+
+/** What the runtime computes on, by the names that ONNX Runtime gives to its execution providers. */
+export type ExecutionProvider = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu' | 'dml' | 'coreml'
 
 /** What is done with quantized weights: fold them to fp32, or multiply them with int8 activations. */
 export type Mode = 'exact' | 'fast'

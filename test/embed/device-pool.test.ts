@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type DevicePool, openDevicePool } from '../../src/embed/device-pool.ts'
-import { type DeviceChoice, type ExecutionProvider, factsOf } from '../../src/embed/execution-provider.ts'
+import { type DeviceChoice, factsOf } from '../../src/embed/execution-provider.ts'
 import type { InferenceDevice } from '../../src/embed/inference-device.ts'
 import { onnx } from '../../src/embed/onnx.ts'
+import type { ExecutionProvider } from '../../src/embed/worker-protocol.ts'
 import { StreamError } from '../../src/errors.ts'
 import { FakeDevice } from '../support/fake-device.ts'
 
@@ -110,6 +111,7 @@ test('the end of the process waits for open devices only', async () => {
 describe('batches', () => {
   test('are small on a CPU and large elsewhere', () => {
     expect(factsOf('cpu').batching).toMatchObject({ maxBatchTokens: 512, maxWaitMs: 20 })
+    expect(factsOf('cpu', 'fast').batching.maxBatchTokens).toBe(256)
     for (const provider of ['cuda', 'tensorrt', 'webgpu', 'dml', 'coreml'] as const)
       expect(factsOf(provider)).toMatchObject({ workers: 1, batching: { maxBatchTokens: 16_384, maxWaitMs: 50 } })
   })
