@@ -13,7 +13,7 @@ interface BenchOptions extends WeightsOptions {
   readonly texts?: string
   readonly mode: NonNullable<OnnxOptions['mode']>
   readonly workers?: number
-  readonly maxBatchTokens: number
+  readonly maxBatchTokens?: number
   readonly optimize?: true
   readonly maxMemoryMb?: number
   readonly targetPerSecond?: number
@@ -29,7 +29,7 @@ export function modelBenchCommand(): Command {
     .option('--texts <file>', 'texts like yours, one a line (default: English texts of 8 to 112 words)')
     .addOption(new Option('--mode <mode>', 'arithmetic').choices(['exact', 'fast']).default('exact'))
     .option('--workers <number>', 'worker threads (default: one a core)', wholeNumber)
-    .option('--max-batch-tokens <number>', 'rows x longest row of a batch', wholeNumber, 512)
+    .option('--max-batch-tokens <number>', 'rows x longest row of a batch (default: that of the embedder)', wholeNumber)
     .option('--optimize', 'measure several settings and choose; with --mode fast it may choose that too')
     .option('--max-memory-mb <number>', 'memory that the process may take', wholeNumber)
     .option('--target-per-second <number>', 'texts that it has to embed', wholeNumber)
@@ -58,7 +58,8 @@ async function measureOnce({ texts, signal, ...model }: Bench, options: BenchOpt
   const { mode, workers = coresOfProcess(), maxBatchTokens, json } = options
   const make = (tuning: Tuning) => onnx({ ...model, ...tuning })
   const measuring = { make, texts, durationMs: 2_000, clock: systemClock, signal }
-  const measurement = await measure({ mode, workers, maxBatchTokens }, measuring)
+  const tuning = { mode, workers, ...(maxBatchTokens !== undefined && { maxBatchTokens }) }
+  const measurement = await measure(tuning, measuring)
   process.stdout.write(json ? `${JSON.stringify(measurement)}\n` : tableOfAll([measurement]))
 }
 
@@ -91,7 +92,7 @@ function tableOfAll(measurements: readonly Measurement[]): string {
   const rows = measurements.map(({ workers, maxBatchTokens, mode, ...figures }) =>
     [
       workers ?? '-',
-      maxBatchTokens ?? '-',
+      maxBatchTokens ?? 'default',
       mode ?? '-',
       Math.round(figures.textsPerSecond),
       Math.round(figures.tokensPerSecond),
