@@ -12,11 +12,30 @@ interface Waiting {
 
 /**
  * Bounds the texts that an embedder was given and whose vectors are not in the index yet: a crash costs no more than to embed these again,
- * however long the index has not answered. Who comes first enters first; a share that is larger than the bound enters when it is alone.
- *
- * What a later share has overtaken does not count any more: the index answers, and one document that it does not take holds nobody up.
+ * however long the index has not answered. A share of more than half the bound does not count: of these one is under way at a time, beside
+ * the others, which do not wait for it.
  */
 export class TextsUnderWay {
+  readonly #limit: number
+  readonly #usual: Lane
+  readonly #large = new Lane(0)
+
+  constructor(limit: number) {
+    this.#limit = limit
+    this.#usual = new Lane(limit)
+  }
+
+  /** Resolves when there is room for the share, which takes it until it is settled. Rejects with the signal's reason when it aborts. */
+  enter(share: Share, signal: AbortSignal): Promise<void> {
+    return (2 * share.texts > this.#limit ? this.#large : this.#usual).enter(share, signal)
+  }
+}
+
+/**
+ * Who comes first enters first; one that is larger than the bound enters when it is alone. What a later share has overtaken does not count
+ * any more: the index answers, and one document that it does not take holds nobody up.
+ */
+class Lane {
   readonly #limit: number
   /** In the order in which they entered. */
   readonly #counted = new Set<Share>()
@@ -27,7 +46,6 @@ export class TextsUnderWay {
     this.#limit = limit
   }
 
-  /** Resolves when there is room for the share, which takes it until it is settled. Rejects with the signal's reason when it aborts. */
   async enter(share: Share, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (this.#waiting.size > 0 || !this.#hasRoomFor(share)) await this.#wait(share, signal)
