@@ -37,6 +37,10 @@ const layers: Record<string, Layer> = {
     packages: ['kafkajs', '@qdrant/js-client-rest', 'node:sqlite', 'sqlite-vec'],
   },
   serve: { imports: ['topology', 'runtime/views.ts'], packages: [] },
+  // Puts operators, embedders and indexes together, as a composition root does, from a description instead of code. It is no root:
+  // it runs nothing, and knows neither the runtime nor the environment, so that a file compiles to a value wherever it is read.
+  // Its schemas are what it is about: hence zod.
+  pipeline: { imports: ['topology', 'operators', 'embed', 'connectors'], packages: ['yaml', 'zod'] },
   cli: { imports: ['*'], packages: ['commander', 'pino'] },
   composition: { imports: ['*'], packages: [] },
 }

@@ -1,0 +1,116 @@
+import type { z } from 'zod'
+import { keysAt, schemaKeys, schemasAt } from './json-schema.ts'
+import { nearestName } from './nearest-name.ts'
+import { type Path, type Problem, problemAt } from './problem.ts'
+import { keyPlaceOf, placeOf, type YamlNode } from './yaml-tree.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** What zod found, in words that name what was expected and never what was there. */
+export function explain(issues: readonly Issue[], tree: YamlNode, data: unknown): readonly Problem[] {
+  return issues.flatMap((issue) => explained(issue, tree, data))
+}
+
+function explained(issue: Issue, tree: YamlNode, data: unknown): readonly Problem[] {
+  const path = issue.path as Path
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], tree))
+  if (issue.code === 'invalid_union' && issue.errors.length > 0)
+    return explainedUnion(issue.errors, path, { tree, data })
+  const found = valueAt(data, path)
+  const message =
+    found === undefined && isAboutKind(issue) ? `is missing; ${expectedAt(path)}` : messageOf(issue, found)
+  return [problemAt(placeOf(tree, path), path, message, nearestValue(issue, found))]
+}
+
+/** A name that is no name may be a value whose colon lacks its blank: it is not repeated. */
+function unknownKey(path: Path, tree: YamlNode): Problem {
+  const key = String(path.at(-1))
+  const section = path.slice(0, -1)
+  const place = keyPlaceOf(tree, path)
+  if (!/^[\w.-]{1,64}$/.test(key))
+    return problemAt(place, section, 'there is a key that is no name; behind the colon of a key stands a blank')
+  const known = keysAt(section)
+  const nearest = nearestName(key, known)
+  if (nearest !== undefined) return problemAt(place, path, 'there is no such key', nearest)
+  const [elsewhere] = schemaKeys().filter((candidate) => candidate.path.at(-1) === key)
+  const hint = elsewhere
+    ? `it belongs to ${elsewhere.path.slice(0, -1).join('.') || 'the top'}`
+    : `known are ${known.join(', ')}`
+  return problemAt(place, path, `there is no such key here; ${hint}`)
+}
+
+/** The problems of the alternative that was most likely meant: the one with the fewest. */
+function explainedUnion(
+  errors: readonly (readonly Issue[])[],
+  path: Path,
+  { tree, data }: { readonly tree: YamlNode; readonly data: unknown },
+): readonly Problem[] {
+  const found = valueAt(data, path)
+  const fitting = errors.filter((issues) => !issues.some((issue) => issue.path.length === 0 && isAboutKind(issue)))
+  const [best] = fitting.toSorted((a, b) => weightOf(a) - weightOf(b))
+  if (best) return best.flatMap((issue) => explained({ ...issue, path: [...path, ...issue.path] }, tree, data))
+  const message = `${found === undefined ? 'is missing; ' : ''}${expectedAt(path)}${found === undefined ? '' : `, not ${kindOf(found)}`}`
+  return [problemAt(placeOf(tree, path), path, message)]
+}
+
+function weightOf(issues: readonly Issue[]): number {
+  return issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0)
+}
+
+function isAboutKind(issue: Issue): boolean {
+  return issue.code === 'invalid_type' || issue.code === 'invalid_value'
+}
+
+function messageOf(issue: Issue, found: unknown): string {
+  if (isAboutKind(issue)) {
+    const isOfThatKind = issue.code === 'invalid_value' || typeof found === 'number'
+    return isOfThatKind ? expectedAt(issue.path as Path) : `${expectedAt(issue.path as Path)}, not ${kindOf(found)}`
+  }
+  if (issue.code === 'too_small')
+    return issue.origin === 'string' || issue.origin === 'array'
+      ? 'must not be empty'
+      : `must be at least ${issue.minimum}`
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}`
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
+  return issue.message
+}
+
+function nearestValue(issue: Issue, found: unknown): string | undefined {
+  if (issue.code !== 'invalid_value' || typeof found !== 'string') return undefined
+  return nearestName(found, issue.values.map(String))
+}
+
+/** `expected a whole number or one of measure` */
+function expectedAt(path: Path): string {
+  const words = schemasAt(path).map(({ type, enum: values, const: only }) => {
+    if (only !== undefined) return JSON.stringify(only)
+    if (values) return `one of ${values.join(', ')}`
+    return kinds[type ?? ''] ?? 'another value'
+  })
+  return `expected ${[...new Set(words)].join(' or ')}`
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  object: 'a section with keys',
+  array: 'a list',
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a section with keys'
+  if (typeof value === 'string') return 'text'
+  return typeof value === 'number' ? 'a number' : String(value)
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, part) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, part) ? Reflect.get(value, part) : undefined,
+    data,
+  )
+}

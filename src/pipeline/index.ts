@@ -1,0 +1,2 @@
+export { readSecretFile } from './interpolate.ts'
+export { type Pipeline, type ReadPipelineOptions, readPipeline } from './read-pipeline.ts'
