@@ -12,6 +12,8 @@ export interface GroupLeaseOptions {
   readonly rebalanceTimeoutMs: number
   /** How long after it was sent a request may still take effect. */
   readonly requestTimeoutMs: number
+  /** Of the owner, where its sink is fenced. */
+  readonly epoch?: number | undefined
 }
 
 /**
@@ -23,6 +25,10 @@ export class GroupLease implements Lease {
 
   constructor(options: GroupLeaseOptions) {
     this.#options = options
+  }
+
+  get epoch(): number | undefined {
+    return this.#options.epoch
   }
 
   get held(): boolean {

@@ -8,13 +8,29 @@
  */
 export type RecoveryMark = 'open' | 'quiet' | 'clean'
 
-const format = 'millrace/1'
+const format = /^millrace\/1 (open|quiet|clean)(?: (\d{1,16}))?$/
 
-export function encodeMark(mark: RecoveryMark): string {
-  return `${format} ${mark}`
+/** With the epoch of the owner, where its index asks for one. */
+export function encodeMark(mark: RecoveryMark, epoch?: number): string {
+  return epoch === undefined ? `millrace/1 ${mark}` : `millrace/1 ${mark} ${epoch}`
 }
 
 /** What is no mark of a format that we know counts as open: looking once too often costs little. */
 export function decodeMark(metadata: string): RecoveryMark {
-  return (['quiet', 'clean'] as const).find((mark) => metadata === encodeMark(mark)) ?? 'open'
+  const mark = format.exec(metadata)?.[1]
+  return mark === 'quiet' || mark === 'clean' ? mark : 'open'
+}
+
+/** 0 when there is none. */
+export function decodeEpoch(metadata: string): number {
+  const epoch = Number(format.exec(metadata)?.[2] ?? 0)
+  return epoch < Number.MAX_SAFE_INTEGER ? epoch : 0
+}
+
+/**
+ * The epoch of an owner: larger than those of the owners before, which it has read from their marks. The clock counts where a mark was
+ * lost. See docs/design/0006-epoch-fence.md.
+ */
+export function nextEpoch(before: readonly number[], nowMs: number): number {
+  return Math.max(Math.floor(nowMs), ...before.map((epoch) => epoch + 1))
 }

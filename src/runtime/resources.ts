@@ -40,12 +40,19 @@ export async function openResources(topology: Topology): Promise<OpenResources> 
 
 /** How long after it was sent a request of this part of the topology may still take effect; 0 when none outlives its process. */
 export function requestTimeoutOf(topology: Topology, { nodes }: Subtopology): number {
-  const sinks = nodes.flatMap((name): readonly Sink<never, never>[] => {
-    const node = topology.nodes.get(name)
-    if (node?.kind === 'processor') return node.supplier.observes ?? []
-    return node?.kind === 'sink' && node.target.kind === 'sink' ? [node.target.sink] : []
-  })
-  return Math.max(0, ...sinks.map((sink) => sink.requestTimeoutMs ?? 0))
+  return Math.max(0, ...nodes.flatMap((name) => sinksAt(topology, name).map((sink) => sink.requestTimeoutMs ?? 0)))
+}
+
+/** Whether an owner of this part of the topology needs an epoch. */
+export function isFenced(topology: Topology, { nodes }: Subtopology): boolean {
+  return nodes.some((name) => sinksAt(topology, name).some(({ fenced }) => fenced))
+}
+
+/** What a node writes to, or looks at. */
+function sinksAt(topology: Topology, name: string): readonly Sink<never, never>[] {
+  const node = topology.nodes.get(name)
+  if (node?.kind === 'processor') return node.supplier.observes ?? []
+  return node?.kind === 'sink' && node.target.kind === 'sink' ? [node.target.sink] : []
 }
 
 function resourcesOf(topology: Topology): Set<Resource> {

@@ -3,7 +3,7 @@ import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { Broker, CommittedOffset } from './broker.ts'
-import { decodeMark, type RecoveryMark } from './recovery-mark.ts'
+import { decodeEpoch, decodeMark, type RecoveryMark } from './recovery-mark.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey } from './task-inputs.ts'
 import type { TaskStart } from './task-manager.ts'
@@ -12,6 +12,8 @@ import type { TaskStart } from './task-manager.ts'
 export interface StartFrom {
   readonly offset: number
   readonly mark: RecoveryMark
+  /** Of that owner; 0 when it had none. */
+  readonly epoch: number
 }
 
 export interface StartPositionsOptions {
@@ -36,9 +38,10 @@ export async function startPositions(
     committed.map((commit) => {
       const { earliest = 0, latest = 0 } = ranges.get(partitionKey(commit)) ?? {}
       const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
+      const epoch = decodeEpoch(commit.metadata)
       const { offset = earliest } = commit
-      if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark }]
-      return [partitionKey(commit), { offset: reset(commit, { earliest, latest }, settings), mark: 'open' }]
+      if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark, epoch }]
+      return [partitionKey(commit), { offset: reset(commit, { earliest, latest }, settings), mark: 'open', epoch }]
     }),
   )
 }

@@ -16,7 +16,8 @@ import { GroupLease } from './group-lease.ts'
 import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
-import { type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
+import { nextEpoch } from './recovery-mark.ts'
+import { isFenced, type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
 import { restoreTask } from './restorer.ts'
 import { retrying } from './retry.ts'
 import type { RecordWriter } from './running-nodes.ts'
@@ -229,6 +230,8 @@ export class TaskFactory {
     const topicWriter = outputs ?? environment.topicProducer
     const deadLetters = this.#deadLetters(topicWriter)
     const marks = partitions.map((partition) => positions.get(partitionKey(partition))?.mark ?? 'open')
+    const before = partitions.map((partition) => positions.get(partitionKey(partition))?.epoch ?? 0)
+    const epoch = isFenced(topology, subtopology) ? nextEpoch(before, clock.now()) : undefined
     const task: Task = new Task({
       ...this.#options,
       id,
@@ -241,7 +244,8 @@ export class TaskFactory {
       deadLetters,
       exactlyOnce: outputs && new ExactlyOnce({ transactions, outputs, deadLetters }),
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,
-      writerOf: (node) => this.#writerOf(node, id, topicWriter),
+      writerOf: (node) => this.#writerOf(node, id, topicWriter, epoch),
+      epoch,
       recovering: marks.some((mark) => mark !== 'clean'),
       leaseEndsAt: marks.includes('open') ? clock.now() + requestTimeoutOf(topology, subtopology) : 0,
       lease: this.#brokerLease(id),
@@ -278,13 +282,13 @@ export class TaskFactory {
     return new DeadLetters({ settings, producer, topic, partitions, observer, logger })
   }
 
-  #writerOf(name: string, task: TaskId, producer: TopicWriter): RecordWriter {
+  #writerOf(name: string, task: TaskId, producer: TopicWriter, epoch: number | undefined): RecordWriter {
     const { topology, settings } = this.#options
     const { plan } = this.#opened()
     const node = topology.nodes.get(name)
     if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
     if (node.target.kind === 'sink')
-      return node.target.sink.writer(task, this.#lease(node.target.sink.requestTimeoutMs ?? 0))
+      return node.target.sink.writer(task, this.#lease(node.target.sink.requestTimeoutMs ?? 0, epoch))
     const topic = topicName(node, settings.application) ?? node.target.topic
     return topicSinkWriter({
       producer,
@@ -294,9 +298,9 @@ export class TaskFactory {
     })
   }
 
-  #lease(requestTimeoutMs: number): Lease {
+  #lease(requestTimeoutMs: number, epoch?: number): Lease {
     const { clock, member, settings } = this.#options
-    return new GroupLease({ ...settings, clock, member, requestTimeoutMs })
+    return new GroupLease({ ...settings, clock, member, requestTimeoutMs, epoch })
   }
 
   /** For what a task writes to the broker: it has to be there before a successor has restored its stores. */

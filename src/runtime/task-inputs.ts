@@ -18,6 +18,8 @@ interface Input {
 
 export interface TaskInputsOptions {
   readonly maxQueuedBytes: number
+  /** Of this owner; goes into the marks. */
+  readonly epoch: number | undefined
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
 }
@@ -62,7 +64,7 @@ export class TaskInputs {
       topic,
       partition,
       offset: positions.get(partitionKey({ topic, partition })) ?? queue.position,
-      metadata: encodeMark(mark),
+      metadata: encodeMark(mark, this.#options.epoch),
     }))
   }
 

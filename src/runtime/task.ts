@@ -47,6 +47,8 @@ export interface TaskOptions {
   readonly recovering: boolean
   /** When, on the clock, nothing that a predecessor has sent to the index can be on its way any more. */
   readonly leaseEndsAt: number
+  /** Goes into the marks, where a sink of the task is fenced. */
+  readonly epoch: number | undefined
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void

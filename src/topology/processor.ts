@@ -115,6 +115,8 @@ export interface Pipeline {
 export interface Lease {
   /** Look at it before every single request, retries included; while it is false nothing may be sent. */
   readonly held: boolean
+  /** Larger than those of all owners before, and committed before the first write. Only for writers of a sink that is `fenced`. */
+  readonly epoch?: number | undefined
 }
 
 /** The end of a pipeline outside Kafka. */
@@ -128,6 +130,8 @@ export interface Sink<K, V> {
    * before it looks at the target. Absent: nothing outlives the process that sent it.
    */
   readonly requestTimeoutMs?: number
+  /** Its writers need the epoch of their lease: the target refuses what an earlier owner sends. Default false. */
+  readonly fenced?: boolean
   /** Without a lease the writer may always write. */
   writer(task: TaskId, lease?: Lease): SinkWriter<K, V>
   close(): Promise<void>

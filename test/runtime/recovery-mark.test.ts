@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeMark, encodeMark, type RecoveryMark } from '../../src/runtime/recovery-mark.ts'
+import { ManualClock } from '../../src/clock.ts'
+import { decodeEpoch, decodeMark, encodeMark, nextEpoch, type RecoveryMark } from '../../src/runtime/recovery-mark.ts'
 import { finishing, plainTopologyTo, runningIn, topologyTo, until } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { ScriptedGroup } from '../support/scripted-group.ts'
@@ -30,6 +32,18 @@ describe('the mark of a commit', () => {
       expect(decodeMark(metadata)).toBe('open')
     },
   )
+
+  test.each([
+    ['millrace/1 clean', 'clean', 0],
+    ['millrace/1 clean 17', 'clean', 17],
+    ['millrace/1 open 9007199254740992', 'open', 0],
+    ['millrace/1 clean 1e3', 'open', 0],
+    ['millrace/1 clean -1', 'open', 0],
+    ['millrace/2 clean 17', 'open', 0],
+    ['', 'open', 0],
+  ] as const)('has an epoch only where a number is all that follows: "%s"', (metadata, mark, epoch) => {
+    expect([decodeMark(metadata), decodeEpoch(metadata)]).toEqual([mark, epoch])
+  })
 
   test('says `open` as long as the owner is at work', async () => {
     await using own = await owner('clean', 'one')
@@ -96,5 +110,60 @@ describe('the mark of a commit', () => {
     await until(group.clock, () => recovering.length > 0)
 
     expect(recovering).toEqual([looks])
+  })
+})
+
+describe('the epoch of an owner', () => {
+  /** An owner of both partitions of `in`, which starts at this time and gets one record; what it left, and its epochs. */
+  async function ownerAt(clock: ManualClock, metadata: string, { fenced = true } = {}) {
+    const group = await ScriptedGroup.open({ clock, partitions: 2, committed: { offset: 0, metadata } })
+    const marks: (string | undefined)[] = []
+    const write = async () => void marks.push(group.committed(0)?.metadata)
+    const sink = new RecordingSink({ fenced, write, requestTimeoutMs: 10 })
+    await group.write(0, 'one')
+    const instance = await runningIn(group, { topology: plainTopologyTo(sink) })
+    await until(clock, () => group.committed(0)?.offset === 1)
+    await finishing(clock, instance.close())
+    const left = group.committed(0)?.metadata ?? ''
+    await group[Symbol.asyncDispose]()
+    return { left, epochs: sink.leases.map((lease) => lease?.epoch), before: marks[0] }
+  }
+
+  test('is committed before the first write, and said again at the hand-over', async () => {
+    const { left, epochs, before } = await ownerAt(new ManualClock(5_000), 'millrace/1 clean')
+
+    expect(epochs).toEqual([5_000, 5_000])
+    expect([before, left]).toEqual(['millrace/1 open 5000', 'millrace/1 clean 5000'])
+  })
+
+  test('is larger than that of the owner before, whatever the clock says', async () => {
+    const first = await ownerAt(new ManualClock(5_000), '')
+    const slow = await ownerAt(new ManualClock(1_000), first.left)
+    const later = await ownerAt(new ManualClock(9_000), slow.left)
+
+    expect([first, slow, later].map(({ epochs }) => epochs[0])).toEqual([5_000, 5_001, 9_000])
+  })
+
+  test('is nothing that an index without a fence hears of, or its marks tell', async () => {
+    const { left, epochs } = await ownerAt(new ManualClock(5_000), 'millrace/1 open 7000', { fenced: false })
+
+    expect([left, epochs]).toEqual(['millrace/1 clean', [undefined, undefined]])
+  })
+
+  test('grows along any chain of owners, as long as one partition of the task has its mark', () => {
+    const owners = fc.array(fc.record({ now: fc.nat(1_000), partitions: fc.integer({ min: 1, max: 3 }) }))
+
+    fc.assert(
+      fc.property(owners, (chain) => {
+        let marks = ['']
+        const epochs = chain.map(({ now, partitions }) => {
+          const epoch = nextEpoch(marks.map(decodeEpoch), now)
+          // One partition of a task may be younger than the others.
+          marks = Array.from({ length: partitions }, (_, at) => (at === 0 ? encodeMark('open', epoch) : ''))
+          return epoch
+        })
+        expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b))
+      }),
+    )
   })
 })

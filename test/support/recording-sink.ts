@@ -6,12 +6,14 @@ export interface SinkScript {
   readonly write?: (value: string, task: TaskId) => Promise<void>
   readonly closeWriter?: (task: TaskId) => Promise<void>
   readonly requestTimeoutMs?: number
+  readonly fenced?: boolean
 }
 
 /** A sink that remembers what it was asked, and answers as the test says. */
 export class RecordingSink implements Sink<string, string> {
   readonly name = 'recording'
   readonly requestTimeoutMs?: number
+  readonly fenced: boolean
   /** `<task> <value>` of every write that began. */
   readonly written: string[] = []
   /** Tasks whose writers began to close. */
@@ -22,6 +24,7 @@ export class RecordingSink implements Sink<string, string> {
 
   constructor(script: SinkScript = {}) {
     this.#script = script
+    this.fenced = script.fenced ?? false
     if (script.requestTimeoutMs !== undefined) this.requestTimeoutMs = script.requestTimeoutMs
   }
 
