@@ -21,7 +21,7 @@ export default defineConfig({
     projects: [
       project('unit', [
         'test/*.test.ts',
-        'test/{state,topology,runtime,operators,embed,connectors,cli,support,chaos}/**/*.test.ts',
+        'test/{state,topology,runtime,operators,embed,connectors,serve,cli,support,chaos}/**/*.test.ts',
       ]),
       project('contracts', ['test/contracts/**/*.test.ts']),
       project('property', ['test/property/**/*.test.ts'], { testTimeout: 120_000 }),

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { runtimeSettings } from '../src/config.ts'
 import { errorTable } from '../src/errors.ts'
+import { type MetricDefinition, metricPrefix, metricTable } from '../src/metrics.ts'
 
 /** The tables of docs/reference.md that come from the code. `npm run reference` writes them; a test holds them equal. */
 export const referenceFile = new URL('../docs/reference.md', import.meta.url)
@@ -21,9 +22,19 @@ export function settingRows(): string[] {
   })
 }
 
-/** The page with both tables put between their markers. */
+/** A row per metric: type, labels, level, meaning. */
+export function metricRows(): string[] {
+  const table: Readonly<Record<string, MetricDefinition>> = metricTable
+  return Object.entries(table).map(([name, { type, labels, level, help }]) => {
+    const names = labels.map((label) => `\`${label}\``).join(', ') || '-'
+    return `| \`${metricPrefix}${name}\` | ${type} | ${names} | ${level} | ${help} |`
+  })
+}
+
+/** The page with all tables put between their markers. */
 export function withTables(page: string): string {
-  return replaced(replaced(page, 'errors', errorRows()), 'settings', settingRows())
+  const withErrors = replaced(page, 'errors', errorRows())
+  return replaced(replaced(withErrors, 'settings', settingRows()), 'metrics', metricRows())
 }
 
 function replaced(page: string, marker: string, rows: readonly string[]): string {

@@ -24,15 +24,23 @@ export type { Header, Headers, RecordMetadata, StreamRecord } from './record.ts'
 export type { Broker, TopicPartition } from './runtime/broker.ts'
 export type { RuntimeState, StateListener } from './runtime/lifecycle.ts'
 export type {
+  DeliveredEvent,
   GivenUpEvent,
+  LoopPhase,
   NodeEvent,
+  PartitionLag,
+  RebalancedEvent,
+  RebalanceReason,
   RestoredEvent,
   RestoreEvent,
   RuntimeObserver,
   StandbyEvent,
 } from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
+export type { RuntimeView, TaskPhase, TaskView } from './runtime/views.ts'
 export { bytes, json, msgpack, type Serde, string } from './serde.ts'
+export { type OperationsOptions, type OperationsServer, serveOperations } from './serve/operations.ts'
+export { RuntimeMetrics, type RuntimeMetricsOptions } from './serve/runtime-metrics.ts'
 export type {
   KeyRange,
   KeyValueStore,

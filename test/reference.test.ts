@@ -8,7 +8,7 @@ import * as operators from '../src/operators/index.ts'
 
 const page = readFileSync(referenceFile, 'utf8')
 
-test('docs/reference.md has the errors and settings of the code', () => {
+test('docs/reference.md has the errors, settings and metrics of the code', () => {
   expect(page).toBe(withTables(page))
 })
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { readVersion } from '../version.ts'
 import { auditCommand } from './audit.ts'
 import { describeCommand } from './describe.ts'
 import { exportCommand } from './export.ts'
@@ -7,7 +8,7 @@ import { modelCommand } from './model.ts'
 import { produceCommand } from './produce.ts'
 import { runCommand } from './run.ts'
 import { searchCommand } from './search.ts'
-import { readVersion, versionCommand } from './version.ts'
+import { versionCommand } from './version.ts'
 
 /** The command line. Each command is a file; this one only lists them. */
 export function createProgram(): Command {

@@ -1,10 +1,14 @@
 import { basename } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { type RuntimeSettings, runtimeSettings } from '../config.ts'
 import { kafkaBroker } from '../connectors/kafka/broker.ts'
+import type { MetricLevel } from '../metrics.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
+import { serveOperations } from '../serve/operations.ts'
+import { RuntimeMetrics } from '../serve/runtime-metrics.ts'
 import { loadTopology } from './load-topology.ts'
 import { jsonLogger } from './logger.ts'
+import { portNumber } from './port-number.ts'
 import { doneBefore, StopSignals } from './stop-signals.ts'
 
 interface RunOptions {
@@ -12,6 +16,9 @@ interface RunOptions {
   readonly application?: string
   readonly state: string
   readonly set: Partial<RuntimeSettings>
+  readonly port?: number
+  readonly host: string
+  readonly metrics: MetricLevel
   readonly verbose?: true
 }
 
@@ -30,6 +37,13 @@ export function runCommand(): Command {
     )
     .option('--state <folder>', 'folder for the local stores', '.millrace/state')
     .option('--set <name=value>', 'a setting of the runtime (docs/reference.md), repeatable', collectSetting, {})
+    .option('--port <number>', 'serve /metrics, /livez, /readyz and /startupz there', portNumber)
+    .option('--host <address>', 'the address that --port is opened on; 0.0.0.0 in a container', '127.0.0.1')
+    .addOption(
+      new Option('--metrics <level>', 'debug: also records in and out of every node')
+        .choices(['info', 'debug'])
+        .default('info'),
+    )
     .option('--verbose', 'log every detail')
     .action(run)
 }
@@ -41,8 +55,12 @@ async function run(file: string, options: RunOptions): Promise<void> {
   await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
   const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
   const settings = { application, stateDirectory: options.state, ...options.set }
+  const metrics =
+    options.port === undefined ? undefined : new RuntimeMetrics({ topology, application, level: options.metrics })
   // Checks the settings: what is wrong with them is told without a broker.
-  const runtime = new StreamRuntime({ topology, broker, logger, ...settings })
+  const runtime = new StreamRuntime({ topology, broker, logger, ...settings, ...(metrics && { observer: metrics }) })
+  await using _ =
+    metrics && (await serveOperations({ runtime, metrics, logger, host: options.host, port: options.port }))
   // Nothing is begun yet, and a connection that is being made cannot be called back.
   if (!(await doneBefore(stop.signal, broker.open()))) process.exit(0)
   runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))

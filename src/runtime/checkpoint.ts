@@ -3,16 +3,19 @@ import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { changelogRecord, changelogTopic, type StoreChange } from '../state/changelog.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Lease } from '../topology/processor.ts'
+import type { Lease, TaskId } from '../topology/processor.ts'
 import type { CommitOffset, Producer, ProducerRecord } from './broker.ts'
 import type { Generation } from './generation.ts'
 import { requireLease } from './group-lease.ts'
+import type { RuntimeObserver } from './observer.ts'
 import { retrying } from './retry.ts'
 
 /** Where a test may crash the process: each point lies between two steps, or inside one. */
 export type Failpoint = 'before-changelog' | 'inside-changelog' | 'before-offsets' | 'before-local-state' | 'committed'
 
 export interface CheckpointOptions {
+  readonly id: TaskId
+  readonly observer: RuntimeObserver
   readonly application: string
   /** The partition of the changelog topics: that of the task. */
   readonly partition: number
@@ -75,6 +78,7 @@ export async function commitGeneration(
   const written = options.transactions
     ? await options.transactions.commit(generation.id, records, offsets, signal)
     : await writeChangelogs(records, options)
+  tellWritten(changes, options)
   await failpoint('before-offsets')
 
   // 3. O
@@ -103,6 +107,12 @@ async function writeChangelogs(records: readonly ProducerRecord[], options: Chec
     await options.failpoint('inside-changelog')
   }
   return written
+}
+
+function tellWritten(changes: readonly StoreChange[], { id, observer }: CheckpointOptions): void {
+  if (!observer.changelogWritten) return
+  const byStore = Map.groupBy(changes, ({ store }) => store)
+  for (const [store, own] of byStore) observer.changelogWritten(id, store, own.length)
 }
 
 function addressed(

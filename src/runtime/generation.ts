@@ -61,6 +61,11 @@ export class Generations {
     return this.#open
   }
 
+  /** The open one, when no other waits. */
+  get oldest(): Generation {
+    return this.#frozen[0] ?? this.#open
+  }
+
   /** The open one counts. */
   get count(): number {
     return this.#frozen.length + 1

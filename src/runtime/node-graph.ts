@@ -180,7 +180,7 @@ export class NodeGraph {
 
   #write(running: RunningSink, record: AnyRecord, inFlight: InFlight): void {
     inFlight.hold()
-    writing(running, record, inFlight, this.#options.services.signal).then(
+    this.#writing(running, record, inFlight, this.#options.services.signal).then(
       () => inFlight.release(),
       (cause: unknown) => {
         const node = running.node.name
@@ -202,8 +202,10 @@ export class NodeGraph {
     const finish = (): void => this.#observe(running, record, context.outputs)
     try {
       const result = running.processor.process(record, context)
-      if (result instanceof Promise) pass.follow(running.node.name, this.#watched(running, result, pass).then(finish))
-      else finish()
+      if (result instanceof Promise) {
+        const work = this.#timed(running.node.name, this.#watched(running, result, pass))
+        pass.follow(running.node.name, work.then(finish))
+      } else finish()
     } catch (error) {
       pass.fail(running.node.name, error)
     }
@@ -226,8 +228,31 @@ export class NodeGraph {
 
   #enterBeyond(running: RunningNode, record: AnyRecord, pass: Pass): void {
     if (pass.failure || pass.signal.aborted) return
-    if (running.kind === 'sink') pass.follow(running.node.name, writing(running, record, pass.inFlight, pass.signal))
+    if (running.kind === 'sink')
+      pass.follow(running.node.name, this.#writing(running, record, pass.inFlight, pass.signal))
     else this.#runBeyond(running, record, pass)
+  }
+
+  /** A writer that throws at once has failed like one that rejects. */
+  async #writing(running: RunningSink, record: AnyRecord, inFlight: InFlight, signal: AbortSignal): Promise<void> {
+    const { clock, observer, services } = this.#options
+    const startedAt = observer.delivered ? clock.now() : 0
+    await running.writer.write(record, signal, inFlight.generation.id)
+    if (!observer.delivered) return
+    const at = clock.now()
+    observer.delivered({ task: services.task, node: running.node.name, record, at, durationMs: at - startedAt })
+  }
+
+  async #timed(node: string, work: Promise<void>): Promise<void> {
+    const { clock, observer, services } = this.#options
+    if (!observer.began && !observer.ended) return work
+    const startedAt = clock.now()
+    observer.began?.(services.task, node)
+    try {
+      await work
+    } finally {
+      observer.ended?.(services.task, node, clock.now() - startedAt)
+    }
   }
 
   /** A pass is over: done, tried again, or given up. */
@@ -278,16 +303,6 @@ export class NodeGraph {
 
 function visit(running: RunningProcessor, record: AnyRecord, visits: Visit[]): void {
   if (running.processor.takeBack) visits.push({ node: running, record })
-}
-
-/** A writer that throws at once has failed like one that rejects. */
-async function writing(
-  { writer }: RunningSink,
-  record: AnyRecord,
-  inFlight: InFlight,
-  signal: AbortSignal,
-): Promise<void> {
-  await writer.write(record, signal, inFlight.generation.id)
 }
 
 function timeout(node: string, deadlineMs: number): StreamError {

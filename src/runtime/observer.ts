@@ -48,6 +48,42 @@ export interface StandbyEvent {
   readonly lag: number
 }
 
+/** A record is acknowledged by a topic, or is in an index. */
+export interface DeliveredEvent {
+  readonly task: TaskId
+  /** Of the sink. */
+  readonly node: string
+  readonly record: StreamRecord<unknown, unknown>
+  /** When, on the clock of the runtime. */
+  readonly at: number
+  /** Since the sink was given it. */
+  readonly durationMs: number
+}
+
+/** The group has given an assignment. */
+export interface RebalancedEvent {
+  /** What it followed: this instance asked to join, gave up its partitions as the group wanted, or was removed. */
+  readonly reason: RebalanceReason
+  /** Since then. */
+  readonly durationMs: number
+}
+
+export type RebalanceReason = 'join' | 'revoked' | 'lost'
+
+/** How far the commits of a partition are behind its log. */
+export interface PartitionLag extends TopicPartition {
+  /** Offsets. */
+  readonly records: number
+  /** How long ago the log ended where the commit is now; at least, where nobody has looked for as long. 0 without lag. */
+  readonly behindMs: number
+}
+
+/**
+ * What the work loop did: took records, fired punctuators and cut generations, asked how far the log goes, left the turn to everything
+ * else of the event loop, waited with nothing to do, or waited because a bound holds records back.
+ */
+export type LoopPhase = 'process' | 'maintain' | 'look' | 'other' | 'idle' | 'blocked'
+
 /**
  * What the runtime tells about itself while it works. Metrics, progress bars and summaries are observers; operators know nothing of
  * them. Each method is optional and must not throw.
@@ -56,11 +92,28 @@ export interface RuntimeObserver {
   /** A record was taken from the log. */
   taken?(task: TaskId, source: TopicPartition, timestamp: number): void
   processed?(event: NodeEvent): void
+  /** A node beyond the gate has begun to wait for something. */
+  began?(task: TaskId, node: string): void
+  /** It has its answer, or waits no more. */
+  ended?(task: TaskId, node: string, durationMs: number): void
+  delivered?(event: DeliveredEvent): void
+  /** A node failed a record for a reason that passes: it passes again. */
+  retried?(task: TaskId, node: string, error: StreamError): void
   dropped?(task: TaskId, reason: 'null_key' | 'timestamp'): void
   givenUp?(event: GivenUpEvent): void
   committed?(task: TaskId, records: number, durationMs: number): void
+  /** The task is over, and its records are read again. */
+  commitFailed?(task: TaskId, error: StreamError): void
+  /** Records of a store were written to its changelog. */
+  changelogWritten?(task: TaskId, store: string, records: number): void
   restoring?(event: RestoreEvent): void
   /** Once for every restore, also when nothing was missing. */
   restored?(event: RestoredEvent): void
   standby?(event: StandbyEvent): void
+  rebalanced?(event: RebalancedEvent): void
+  /** A batch of a partition has come. */
+  fetched?(partition: TopicPartition, records: number): void
+  worked?(phase: LoopPhase, durationMs: number): void
+  /** Every few seconds, for all partitions of the instance. Who does not ask for it saves requests to the broker. */
+  lagged?(lags: readonly PartitionLag[]): void
 }

@@ -25,6 +25,7 @@ export class Progress {
   readonly #options: ProgressOptions
   readonly #generations: Generations
   #cutPositions: Positions
+  #committed: Positions
   #inFlight = 0
   #inFlightBytes = 0
   #committing: Promise<void> | undefined
@@ -35,6 +36,7 @@ export class Progress {
     this.#options = options
     this.#generations = new Generations(options.clock.now())
     this.#cutPositions = options.positions()
+    this.#committed = this.#cutPositions
   }
 
   /** The generation that records are taken into. */
@@ -56,6 +58,21 @@ export class Progress {
   /** Records that were taken and are not done. */
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Generations that are not committed; the open one counts. */
+  get openGenerations(): number {
+    return this.#generations.count
+  }
+
+  /** Since when, on the clock, something waits for its commit; undefined when nothing does. */
+  get uncommittedSince(): number | undefined {
+    return this.settled ? undefined : this.#generations.oldest.openedAt
+  }
+
+  /** Where the task would go on after a crash. */
+  get committed(): Positions {
+    return this.#committed
   }
 
   /** Every record is done. */
@@ -145,6 +162,7 @@ export class Progress {
     for (let next = this.#generations.committable; next && !this.#closed; next = this.#generations.committable) {
       await this.#options.commit(next)
       this.#generations.committed(next)
+      this.#committed = next.positions ?? this.#committed
     }
   }
 

@@ -48,6 +48,10 @@ export class Standbys {
     this.#pollMs = Math.min(options.settings.commitIntervalMs, longestPollMs)
   }
 
+  get ids(): readonly TaskId[] {
+    return [...this.#tasks.keys()]
+  }
+
   /** Follows these tasks from now on, and no others. Returns at once. */
   assign(ids: readonly TaskId[]): void {
     if (!this.#options.states.areOnDisk) return

@@ -4,19 +4,23 @@ import { StreamError, toStreamError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
-import { otherTopology, restorableSubtopologies, stickyAssignor, topicsBySubtopology } from './assignor.ts'
+import { topicsBySubtopology } from './assignor.ts'
 import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { Deadline } from './deadline.ts'
 import { isDrained } from './drained.ts'
+import { groupOptions } from './group-options.ts'
+import { LagWatch } from './lag.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
 import { decodeStandbys } from './member-report.ts'
+import { Membership } from './membership.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 import { TaskManager } from './task-manager.ts'
+import type { RuntimeView } from './views.ts'
 import { Watchdog } from './watchdog.ts'
 import { WorkLoop } from './work-loop.ts'
 
@@ -58,6 +62,9 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #factory: TaskFactory
   readonly #manager: TaskManager
   readonly #watchdog: Watchdog
+  readonly #lagWatch: LagWatch
+  readonly #membership: Membership
+  readonly #isStateOnDisk: boolean
   readonly #sourceNodes: ReadonlyMap<string, number>
   /** Aborts when the runtime ends. */
   readonly #joining = new AbortController()
@@ -78,6 +85,8 @@ export class StreamRuntime implements AsyncDisposable {
     this.#clock = clock
     this.#logger = logger
     this.#settings = parseSettings(settings)
+    this.#isStateOnDisk = !stateInMemory
+    this.#membership = new Membership(clock, observer)
     const topics = topicsBySubtopology(topology, this.#settings.application)
     this.#sourceNodes = new Map([...topics].flatMap(([id, names]) => names.map((topic) => [topic, id] as const)))
     this.#factory = new TaskFactory({
@@ -114,7 +123,7 @@ export class StreamRuntime implements AsyncDisposable {
       logger,
       everyMs: Math.min(this.#settings.commitIntervalMs, 1_000),
     })
-    this.#loop = new WorkLoop({ clock, windows, running: () => this.#manager.running })
+    this.#loop = new WorkLoop({ clock, windows, observer, running: () => this.#manager.running })
     this.#watchdog = new Watchdog({
       broker,
       clock,
@@ -125,6 +134,7 @@ export class StreamRuntime implements AsyncDisposable {
       paused: () => this.#loop.paused,
       failed: (error) => void this.#fail(error),
     })
+    this.#lagWatch = new LagWatch({ broker, clock, logger, observer, tasks: () => this.#manager.tasks })
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
     this.#joined.promise.catch(() => undefined)
@@ -171,6 +181,22 @@ export class StreamRuntime implements AsyncDisposable {
   /** Tasks of this instance, for views. */
   get tasks(): readonly Task[] {
     return this.#manager.tasks
+  }
+
+  /** What it is doing now, for metrics and probes. */
+  get view(): RuntimeView {
+    return {
+      application: this.#settings.application,
+      topology: this.#topology,
+      state: this.#lifecycle.state,
+      isMember: this.#membership.isMember,
+      tasks: this.#manager.tasks.map((task) => task.view),
+      standbys: this.#factory.standbys,
+      stateDirectory: this.#isStateOnDisk ? this.#settings.stateDirectory : undefined,
+      now: this.#clock.now(),
+      busySince: this.#loop.busySince,
+      processingDeadlineMs: this.#settings.processingDeadlineMs,
+    }
   }
 
   /**
@@ -232,10 +258,18 @@ export class StreamRuntime implements AsyncDisposable {
     const failed = (error: unknown) => void this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'the work loop failed'))
     this.#working = this.#loop.run().catch(failed)
     this.#watchdog.start()
+    this.#lagWatch.start()
   }
 
   async #join(): Promise<void> {
-    this.#member = await this.#unlessEnding(this.#broker.join(this.#groupOptions(), this.#listener()))
+    const options = groupOptions({
+      topology: this.#topology,
+      settings: this.#settings,
+      logger: this.#logger,
+      report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
+      signal: this.#joining.signal,
+    })
+    this.#member = await this.#unlessEnding(this.#broker.join(options, this.#membership.around(this.#listener())))
     if (this.#member) this.#joined.resolve(this.#member)
   }
 
@@ -258,24 +292,6 @@ export class StreamRuntime implements AsyncDisposable {
     this.#joined = Promise.withResolvers<GroupMember>()
     this.#joined.promise.catch(() => undefined)
     await this.#join()
-  }
-
-  #groupOptions() {
-    const topics = topicsBySubtopology(this.#topology, this.#settings.application)
-    return {
-      group: this.#settings.application,
-      topics: [...topics.values()].flat(),
-      assignor: stickyAssignor({
-        topics,
-        report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
-        standbyReplicas: this.#settings.numStandbyReplicas,
-        restorable: restorableSubtopologies(this.#topology),
-        foreign: (members) => this.#logger.warn({ members }, otherTopology),
-      }),
-      sessionTimeoutMs: this.#settings.sessionTimeoutMs,
-      rebalanceTimeoutMs: this.#settings.rebalanceTimeoutMs,
-      signal: this.#joining.signal,
-    }
   }
 
   #listener(): GroupListener {
@@ -386,6 +402,7 @@ export class StreamRuntime implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#loop.stop()
     this.#watchdog.stop()
+    this.#lagWatch.stop()
     this.#joining.abort(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     // What goes wrong while opening is told by `start`.
     await this.#opening?.catch(() => undefined)

@@ -123,6 +123,11 @@ export class TaskFactory {
     return states?.areOnDisk ? states.positions() : undefined
   }
 
+  /** Tasks of other instances whose changelogs are followed. */
+  get standbys(): readonly TaskId[] {
+    return this.#environment?.standbys.ids ?? []
+  }
+
   /** Follows the changelogs of these tasks, which other instances own, until they come to this one. */
   follow(standbys: readonly TaskId[]): void {
     this.#environment?.standbys.assign(standbys)

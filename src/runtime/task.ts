@@ -23,6 +23,7 @@ import type { RecoveryMark } from './recovery-mark.ts'
 import { RetryLog } from './retry-log.ts'
 import type { RecordWriter, RunningProcessor } from './running-nodes.ts'
 import { partitionKey, type TakenRecord, TaskInputs, type TaskPartition } from './task-inputs.ts'
+import { type TaskPhase, type TaskView, taskView } from './task-view.ts'
 
 export interface TaskOptions {
   readonly id: TaskId
@@ -75,7 +76,7 @@ export class Task {
   readonly #progress: Progress
   readonly #punctuation = new Punctuation()
   readonly #controller = new AbortController()
-  #phase: 'restoring' | 'running' | 'suspended' | 'closed' = 'restoring'
+  #phase: TaskPhase = 'restoring'
   #closing: Promise<void> | undefined
   #streamTime = -1
   #recovering: boolean
@@ -93,7 +94,7 @@ export class Task {
       clock,
       positions: () => this.#inputs.positions,
       commit: (generation) => this.#commit(generation),
-      failed: (error) => this.#fail(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
+      failed: (error) => this.#commitFailed(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
       changed: options.wake,
     })
     const retries = new RetryLog(options.id, clock, options.logger)
@@ -101,7 +102,10 @@ export class Task {
       ...options,
       services: this.#services(),
       recordDeadlineMs: settings.recordDeadlineMs,
-      retried: (node, error) => retries.note(node, error),
+      retried: (node, error) => {
+        options.observer.retried?.(options.id, node, error)
+        retries.note(node, error)
+      },
       giveUp: (failed) => this.#giveUp(failed),
     })
   }
@@ -142,9 +146,8 @@ export class Task {
     return !this.#inputs.empty || !this.#progress.settled
   }
 
-  /** What it holds in memory: bytes that were fetched and not taken, and records that were taken and are not done. */
-  get held(): { readonly queuedBytes: number; readonly inFlight: number } {
-    return { queuedBytes: this.#inputs.bytes, inFlight: this.#progress.inFlight }
+  get view(): TaskView {
+    return taskView({ id: this.id, phase: this.#phase, inputs: this.#inputs, progress: this.#progress })
   }
 
   /** Where the log goes on, as a commit. */
@@ -352,6 +355,11 @@ export class Task {
     })
     this.#steps++
     observer.committed?.(this.id, generation.records, clock.now() - startedAt)
+  }
+
+  #commitFailed(error: StreamError): void {
+    this.#options.observer.commitFailed?.(this.id, error)
+    this.#fail(error)
   }
 
   // ---- services for nodes

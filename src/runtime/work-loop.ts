@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { LoopPhase, RuntimeObserver } from './observer.ts'
 import type { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
 import { Wakeup } from './wakeup.ts'
@@ -8,6 +9,7 @@ export interface WorkLoopOptions {
   /** The tasks that may work now. */
   readonly running: () => readonly Task[]
   readonly windows: RecoveryWindows
+  readonly observer: RuntimeObserver
 }
 
 /** How long the loop works before it lets the event loop breathe. */
@@ -23,6 +25,9 @@ export class WorkLoop {
   #stopped = false
   /** Nothing is taken; what was taken goes on, and is committed. */
   #paused = false
+  #busySince: number | undefined
+  /** Up to here the time is told. */
+  #toldUntil = 0
 
   constructor(options: WorkLoopOptions) {
     this.#options = options
@@ -38,6 +43,11 @@ export class WorkLoop {
     this.#wakeup.wake()
   }
 
+  /** Since when, on the clock, the present turn goes on; undefined while the loop sleeps, or does not run. */
+  get busySince(): number | undefined {
+    return this.#busySince
+  }
+
   /** There may be something to do. */
   wake(): void {
     this.#wakeup.wake()
@@ -45,16 +55,17 @@ export class WorkLoop {
 
   /** Resolves after `stop`. */
   async run(): Promise<void> {
-    const { running, windows } = this.#options
+    const { running, windows, clock } = this.#options
+    this.#toldUntil = clock.now()
     for (let turn = 0; !this.#stopped; turn++) {
+      this.#busySince = clock.now()
       const worked = this.#workOnce(turn)
       await windows.close(running())
-      if (worked) await new Promise((resolve) => setImmediate(resolve))
-      else {
-        this.#tellQuiet()
-        await this.#wakeup.wait(this.#nextDue())
-      }
+      this.#tell('look')
+      if (worked) await this.#breathe()
+      else await this.#sleep()
     }
+    this.#busySince = undefined
     this.#tellQuiet()
   }
 
@@ -75,6 +86,29 @@ export class WorkLoop {
     })
   }
 
+  async #breathe(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#tell('other')
+  }
+
+  async #sleep(): Promise<void> {
+    this.#tellQuiet()
+    this.#busySince = undefined
+    const isBlocked = this.#options.running().some(({ view }) => view.queuedBytes > 0)
+    await this.#wakeup.wait(this.#nextDue())
+    this.#tell(isBlocked ? 'blocked' : 'idle')
+  }
+
+  /** The time since the last call went into this. */
+  #tell(phase: LoopPhase): void {
+    const { clock, observer } = this.#options
+    if (!observer.worked) return
+    const now = clock.now()
+    // A clock that was turned back tells nothing.
+    observer.worked(phase, Math.max(0, now - this.#toldUntil))
+    this.#toldUntil = now
+  }
+
   #tellQuiet(): void {
     for (const resolve of this.#quietWaiters.splice(0)) resolve()
   }
@@ -88,7 +122,9 @@ export class WorkLoop {
       const task = running[(turn + index) % running.length]
       if (task?.run(until)) worked = true
     }
+    this.#tell('process')
     for (const task of running) task.maintain()
+    this.#tell('maintain')
     return worked
   }
 

@@ -186,6 +186,8 @@ export interface VectorIndex extends Sink<DocumentKey, readonly IndexOp[]> {
 export interface IndexStats {
   /** Requests (or transactions) that changed the index. */
   readonly writeRequests: number
+  /** Of these, requests that failed for a reason that passes: they were sent again. Absent where none can fail so. */
+  readonly failedRequests?: number
   readonly pointsWritten: number
   readonly payloadsWritten: number
   readonly pointsDeleted: number

@@ -44,7 +44,7 @@ describe.skipIf(kafkaBrokers.length === 0)(
       runtime.onStateChange((state) => states.push(state))
       const held = { queuedBytes: 0, inFlight: 0 }
       const look = setInterval(() => {
-        for (const { held: own } of runtime.tasks) {
+        for (const { view: own } of runtime.tasks) {
           held.queuedBytes = Math.max(held.queuedBytes, own.queuedBytes)
           held.inFlight = Math.max(held.inFlight, own.inFlight)
         }

@@ -40,6 +40,6 @@ describe('a sink that is slower than the input', () => {
 
     expect(most).toBe(100)
     expect(sink.written).toHaveLength(many.length)
-    expect(instance.tasks[0]?.held).toEqual({ queuedBytes: 0, inFlight: 0 })
+    expect(instance.tasks[0]?.view).toMatchObject({ queuedBytes: 0, inFlight: 0 })
   })
 })

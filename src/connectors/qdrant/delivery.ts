@@ -22,7 +22,7 @@ export interface Owner {
   reject(error: unknown): void
 }
 
-export type Counts = { -readonly [Name in keyof IndexStats]: number }
+export type Counts = { -readonly [Name in keyof IndexStats]-?: number }
 
 export interface DeliverySignals {
   /** No more attempts. */
@@ -129,9 +129,18 @@ export class Delivery {
     await this.#post(batchOf(parcels.map(({ change }) => change)), signal)
   }
 
-  async #post({ body, operations }: Batch, signal: AbortSignal): Promise<void> {
+  async #post(batch: Batch, signal: AbortSignal): Promise<void> {
     if (this.#lease?.held === false) throw leaseEnded()
     this.#counts.writeRequests++
+    try {
+      await this.#apply(batch, signal)
+    } catch (error) {
+      if (isStreamError(error) && error.reaction === 'retry') this.#counts.failedRequests++
+      throw error
+    }
+  }
+
+  async #apply({ body, operations }: Batch, signal: AbortSignal): Promise<void> {
     const path = `${collectionPath(this.#collection)}/points/batch?wait=true&ordering=medium`
     const answer = await this.#client.once('POST', path, { body, signal })
     const results = resultOf<readonly { readonly status: string }[]>(answer)

@@ -181,7 +181,7 @@ class QdrantIndex implements VectorIndex {
 }
 
 function noCounts(): Counts {
-  return { writeRequests: 0, pointsWritten: 0, payloadsWritten: 0, pointsDeleted: 0 }
+  return { writeRequests: 0, failedRequests: 0, pointsWritten: 0, payloadsWritten: 0, pointsDeleted: 0 }
 }
 
 const knownOptions: Readonly<Record<keyof QdrantOptions, true>> = {

@@ -64,7 +64,12 @@ export function lifecycleFeatures(subject: OpenIndex): void {
       await subject.write('a', setPayload(first, payload('a', 'first', { at: 2 })))
       await subject.write('a', remove(first, second))
 
-      expect(subject.index.stats).toEqual({ writeRequests: 3, pointsWritten: 2, payloadsWritten: 1, pointsDeleted: 2 })
+      expect(subject.index.stats).toMatchObject({
+        writeRequests: 3,
+        pointsWritten: 2,
+        payloadsWritten: 1,
+        pointsDeleted: 2,
+      })
     })
 
     test('closing in the middle of writes settles all of them, and keeps what was acknowledged', async () => {

@@ -1,0 +1,117 @@
+/** `debug` costs something for every record at every node; `info` does not. */
+export type MetricLevel = 'info' | 'debug'
+
+export interface MetricDefinition<Label extends string = string> {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  /** What it counts, for people; the unit is in the name. */
+  readonly help: string
+  readonly labels: readonly Label[]
+  readonly level: MetricLevel
+  /** Upper bounds of a histogram. */
+  readonly buckets?: readonly number[]
+}
+
+/** From a millisecond to a minute: waits inside of the process, and for a broker or an index. */
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+/** From a tenth of a second to a day: how old something is. */
+const ages = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400]
+const counts = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000]
+
+function counter<const Label extends string = never>(help: string, ...labels: Label[]): MetricDefinition<Label> {
+  return { type: 'counter', help, labels, level: 'info' }
+}
+
+function gauge<const Label extends string = never>(help: string, ...labels: Label[]): MetricDefinition<Label> {
+  return { type: 'gauge', help, labels, level: 'info' }
+}
+
+function histogram<const Label extends string = never>(
+  help: string,
+  buckets: readonly number[],
+  ...labels: Label[]
+): MetricDefinition<Label> {
+  return { type: 'histogram', help, labels, level: 'info', buckets }
+}
+
+function debug<Label extends string>(definition: MetricDefinition<Label>): MetricDefinition<Label> {
+  return { ...definition, level: 'debug' }
+}
+
+/**
+ * Every metric of an instance, without the prefix `millrace_`. The single source: docs/reference.md lists the same rows, and dashboards
+ * and alerts may use no others; a test holds the three equal. Each series also has the label `application`. No label holds a key.
+ */
+export const metricTable = {
+  // the instance
+  build_info: gauge('Always 1; the labels tell what runs.', 'version', 'node'),
+  client_state: gauge('1 for the state that the instance is in, 0 for the others.', 'state'),
+  group_member: gauge('1 while the group counts the instance in.'),
+  tasks: gauge('Tasks of the instance; a standby follows the state of a task elsewhere.', 'kind', 'state'),
+  rebalances_total: counter('Assignments that the group has given, by what they followed.', 'reason'),
+  rebalance_duration_seconds: histogram('From the begin of a rebalance to its assignment.', seconds),
+  loop_seconds_total: counter('Where the time of the work loop went; the sum is the time of the clock.', 'phase'),
+  last_poll_timestamp_seconds: gauge('When the work loop last asked for records; now, while it waits for some.'),
+  poll_records: histogram('Records of a batch that was fetched.', counts),
+  memory_bytes: gauge('Memory of the process.', 'kind'),
+  memory_limit_bytes: gauge(
+    'What the process may use: of its container or machine, and of its JavaScript heap.',
+    'kind',
+  ),
+  cpu_seconds_total: counter('Processor time of all threads of the process.', 'mode'),
+  event_loop_delay_seconds: gauge('How late the event loop was since the last scrape.', 'quantile'),
+
+  // records
+  records_processed_total: counter('Records that were taken from the log.', 'task'),
+  records_dropped_total: counter('Records that were passed over and not kept.', 'task', 'reason'),
+  record_retries_total: counter('Records that a node failed, and that go through it again.', 'node', 'code'),
+  dead_letters_total: counter('Records in the dead-letter topic.', 'node', 'code'),
+  record_e2e_latency_seconds: histogram('From the time of a record to its acknowledgement by a topic.', ages, 'node'),
+  node_records_total: debug(counter('Records in and out of a node.', 'node', 'direction')),
+  queued_bytes: gauge('Records that were fetched and not taken.', 'task'),
+  in_flight_records: gauge('Records that were taken and are not done.', 'task'),
+  consumer_lag_records: gauge('Offsets between what is committed and the end of the log.', 'topic', 'partition'),
+  consumer_lag_seconds: gauge('How long ago the log ended where the commit is now.', 'topic', 'partition'),
+
+  // commits and state
+  commits_total: counter('Generations by what came of their commit.', 'result'),
+  commit_duration_seconds: histogram('From the begin of a commit to its end, index writes excluded.', seconds),
+  generations_open: gauge('Generations that are not committed; the one that takes records counts.', 'task'),
+  uncommitted_age_seconds: gauge('How long the oldest record that was taken has waited for its commit.', 'task'),
+  restore_remaining_records: gauge('Offsets that a restore still has to read; 0 when there is none.', 'task', 'store'),
+  restore_records_total: counter('Changelog records that were restored.', 'task', 'store'),
+  restore_duration_seconds: histogram('How long it took to complete the stores of a task.', ages),
+  standby_lag_records: gauge('Offsets that a standby has not read.', 'task'),
+  changelog_produce_total: counter('Records that were written to changelogs.', 'store'),
+  state_disk_size_bytes: gauge('Size of the disk that holds the state folder.'),
+  state_disk_free_bytes: gauge('What is free of it for this user.'),
+
+  // documents
+  documents_total: counter('Versions of documents, by what became of them.', 'outcome'),
+  chunks_total: counter('Chunks of these versions, by what became of them.', 'outcome'),
+  embeddings_saved_total: counter('Chunks that needed no run of the model.', 'cause'),
+  freshness_seconds: histogram('From the time of a version at its source to when a search finds it.', ages, 'index'),
+
+  // embedding
+  embed_duration_seconds: histogram('How long the new chunks of a document waited for their vectors.', seconds, 'node'),
+  embed_waiting_documents: gauge('Documents that wait for vectors.', 'node'),
+  embed_texts_total: counter('Texts that were asked for.', 'node'),
+  embed_truncated_total: counter('Of these, texts that were longer than the model reads.', 'node'),
+  embed_tokens_total: counter('Tokens that were run, without padding.', 'node'),
+  batches_total: counter('Batches that were run.', 'node'),
+  batch_padding_ratio: gauge('Part of what was run that was padding, since the start.', 'node'),
+  model_info: gauge('Always 1; the labels tell which embedder a node has.', 'node', 'model', 'device'),
+
+  // index
+  sink_operations_total: counter('What was written to the index: points, payloads, deletions.', 'index', 'op'),
+  sink_requests_total: counter('Requests that were to change the index.', 'index', 'result'),
+  sink_write_duration_seconds: histogram('How long the index took to acknowledge a document.', seconds, 'index'),
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof metricTable
+
+type LabelOf<Name extends MetricName> = (typeof metricTable)[Name]['labels'][number]
+
+/** A value for each label of a metric. */
+export type LabelsOf<Name extends MetricName> = Readonly<Record<LabelOf<Name>, string>>
+
+export const metricPrefix = 'millrace_'

@@ -1,0 +1,34 @@
+import type { RuntimeSettings } from '../config.ts'
+import type { Logger } from '../logger.ts'
+import type { Topology } from '../topology/topology.ts'
+import { otherTopology, restorableSubtopologies, stickyAssignor, topicsBySubtopology } from './assignor.ts'
+import type { GroupOptions } from './broker.ts'
+import type { MemberReport } from './member-report.ts'
+
+export interface GroupOptionsParts {
+  readonly topology: Topology
+  readonly settings: RuntimeSettings
+  readonly logger: Logger
+  /** What this member tells the leader before every join. */
+  readonly report: () => MemberReport
+  readonly signal: AbortSignal
+}
+
+/** How an instance of the topology joins the group of its application. */
+export function groupOptions({ topology, settings, logger, report, signal }: GroupOptionsParts): GroupOptions {
+  const topics = topicsBySubtopology(topology, settings.application)
+  return {
+    group: settings.application,
+    topics: [...topics.values()].flat(),
+    assignor: stickyAssignor({
+      topics,
+      report,
+      standbyReplicas: settings.numStandbyReplicas,
+      restorable: restorableSubtopologies(topology),
+      foreign: (members) => logger.warn({ members }, otherTopology),
+    }),
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+    rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
+    signal,
+  }
+}
