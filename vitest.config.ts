@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-/** Suites by what they need: unit, property and contracts need nothing; fault kills child processes; integration wants a Kafka. */
+/** Suites by what they need: unit, property and contracts need nothing; fault kills child processes; ops wants Helm where it renders charts; integration wants a Kafka. */
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
 /** The examples import the package by its name, as its users do. */
@@ -21,11 +21,12 @@ export default defineConfig({
     projects: [
       project('unit', [
         'test/*.test.ts',
-        'test/{state,topology,runtime,operators,embed,connectors,serve,cli,support,chaos}/**/*.test.ts',
+        'test/{state,topology,runtime,operators,embed,connectors,serve,pipeline,cli,support,chaos}/**/*.test.ts',
       ]),
       project('contracts', ['test/contracts/**/*.test.ts']),
       project('property', ['test/property/**/*.test.ts'], { testTimeout: 120_000 }),
       project('fault', ['test/fault/**/*.test.ts'], { testTimeout: 180_000 }),
+      project('ops', ['test/ops/**/*.test.ts']),
       project('integration', ['test/integration/**/*.test.ts'], {
         testTimeout: 240_000,
         hookTimeout: 120_000,

@@ -85,6 +85,7 @@ topologySpreadConstraints:
     - --state=/var/lib/millrace/state
     - --host=0.0.0.0
     - --port={{ int .Values.port }}
+    - --metrics={{ .Values.metrics.level }}
     {{- range $name, $value := .Values.settings }}
     - {{ printf "--set=%s=%s" $name (include "millrace.scalar" $value) | quote }}
     {{- end }}
