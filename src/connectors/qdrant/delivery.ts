@@ -40,6 +40,8 @@ export interface DeliveryOptions {
   readonly lease: Lease | undefined
   /** How long a change is tried that alone makes the server fail. */
   readonly failureDeadlineMs: number
+  /** Fences what is sent. */
+  readonly epoch: number | undefined
 }
 
 /** Changes that are sent together, and how often in a row the server has failed over them. */
@@ -59,15 +61,17 @@ export class Delivery {
   readonly #clock: Clock
   readonly #lease: Lease | undefined
   readonly #failureDeadlineMs: number
+  readonly #epoch: number | undefined
   readonly #backoff: Backoff
 
-  constructor({ client, collection, counts, clock, lease, failureDeadlineMs }: DeliveryOptions) {
+  constructor({ client, collection, counts, clock, lease, failureDeadlineMs, epoch }: DeliveryOptions) {
     this.#client = client
     this.#collection = collection
     this.#counts = counts
     this.#clock = clock
     this.#lease = lease
     this.#failureDeadlineMs = failureDeadlineMs
+    this.#epoch = epoch
     this.#backoff = client.backoff()
   }
 
@@ -126,7 +130,8 @@ export class Delivery {
   }
 
   async #send(parcels: readonly Parcel[], signal: AbortSignal): Promise<void> {
-    await this.#post(batchOf(parcels.map(({ change }) => change)), signal)
+    const changes = parcels.map(({ change }) => change)
+    await this.#post(batchOf(changes, this.#epoch), signal)
   }
 
   async #post(batch: Batch, signal: AbortSignal): Promise<void> {

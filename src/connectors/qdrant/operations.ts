@@ -18,6 +18,8 @@ export interface ChangeRules {
   readonly keys: PayloadKeys
   /** A point that needs more cannot be sent at all. */
   readonly maxBytes: number
+  /** Of the owner that writes, where its writes are fenced. */
+  readonly epoch: number | undefined
 }
 
 /**
@@ -52,13 +54,13 @@ function apply(changes: Map<PointId, PointChange>, operation: IndexOp, rules: Ch
   }
 }
 
-function upsertOf({ id, vector, payload }: Point, { dimensions, keys }: ChangeRules): PointChange {
-  checkVector(vector, dimensions, `point ${id}`)
-  return { kind: 'upsert', id, vector: writeVector(vector), payload: writePayload(payload, keys) }
+function upsertOf({ id, vector, payload }: Point, rules: ChangeRules): PointChange {
+  checkVector(vector, rules.dimensions, `point ${id}`)
+  return { kind: 'upsert', id, vector: writeVector(vector), payload: writePayload(payload, rules) }
 }
 
-function updateOf(update: PayloadUpdate, earlier: PointChange | undefined, { keys }: ChangeRules): PointChange {
-  const payload = writePayload(update.payload, keys)
+function updateOf(update: PayloadUpdate, earlier: PointChange | undefined, rules: ChangeRules): PointChange {
+  const payload = writePayload(update.payload, rules)
   if (earlier?.kind === 'upsert') return { ...earlier, payload }
   if (earlier?.kind === 'delete') throw rejected(`the payload of point ${update.id} is set after the point was deleted`)
   return { kind: 'set-payload', id: update.id, payload }
@@ -93,9 +95,10 @@ export function writeVector(vector: Float32Array): string {
   return `${text}]`
 }
 
-function writePayload({ content, metadata, _millrace }: PointPayload, keys: PayloadKeys): string {
+/** An epoch that is undefined leaves nothing behind. */
+function writePayload({ content, metadata, _millrace }: PointPayload, { keys, epoch }: ChangeRules): string {
   try {
-    return JSON.stringify({ [keys.content]: content, [keys.metadata]: metadata, _millrace })
+    return JSON.stringify({ [keys.content]: content, [keys.metadata]: metadata, _millrace: { ..._millrace, epoch } })
   } catch (cause) {
     throw rejected(`the metadata of "${_millrace.doc}" cannot be written as JSON`, cause)
   }
@@ -116,17 +119,55 @@ export interface Batch {
   readonly operations: number
 }
 
-/** The body of one batch: few, large operations. Points that get the same payload share one. */
-export function batchOf(changes: readonly PointChange[]): Batch {
+/**
+ * The body of one batch: few, large operations. Points that get the same payload share one. With an epoch nothing changes a point that an
+ * owner with a larger one has written.
+ */
+export function batchOf(changes: readonly PointChange[], epoch?: number): Batch {
+  const { condition, select, requireAll } = epoch === undefined ? unfenced : fencedBy(epoch)
   const operations: string[] = []
   const upserts = changes.flatMap((change) => (change.kind === 'upsert' ? [pointText(change)] : []))
-  if (upserts.length > 0) operations.push(`{"upsert":{"points":[${upserts.join()}]}}`)
+  if (upserts.length > 0) operations.push(`{"upsert":{"points":[${upserts.join()}]${condition}}}`)
+  operations.push(...requireAll(idsOf(changes, 'set-payload')))
   for (const [payload, ids] of payloadGroups(changes)) {
-    operations.push(`{"set_payload":{"payload":${payload},"points":${JSON.stringify(ids)}}}`)
+    operations.push(`{"set_payload":{"payload":${payload},${select(ids)}}}`)
   }
-  const deletes = changes.flatMap((change) => (change.kind === 'delete' ? [change.id] : []))
-  if (deletes.length > 0) operations.push(`{"delete":{"points":${JSON.stringify(deletes)}}}`)
+  const deletes = idsOf(changes, 'delete')
+  if (deletes.length > 0) operations.push(`{"delete":{${select(deletes)}}}`)
   return { body: `{"operations":[${operations.join()}]}`, operations: operations.length }
+}
+
+/** How operations name the points that they are about. Texts are JSON. */
+interface Selector {
+  /** Which of its points an upsert replaces; those that do not exist are inserted in any case. */
+  readonly condition: string
+  readonly select: (ids: readonly PointId[]) => string
+  /** Operations that change nothing, and fail with 404 when one of the points does not exist. */
+  readonly requireAll: (ids: readonly PointId[]) => readonly string[]
+}
+
+const byIds = (ids: readonly PointId[]) => `"points":${JSON.stringify(ids)}`
+
+/** What selects by ids fails by itself. */
+const unfenced: Selector = { condition: '', select: byIds, requireAll: () => [] }
+
+/** A filter does not miss what it does not find: ids are asked for first, by taking a field away that no point has. */
+function fencedBy(epoch: number): Selector {
+  const passes = `"should":[{"key":"${epochField}","range":{"lte":${epoch}}},{"is_empty":{"key":"${epochField}"}}]`
+  return {
+    condition: `,"update_filter":{${passes}}`,
+    select: (ids) => `"filter":{"must":[{"has_id":${JSON.stringify(ids)}}],${passes}}`,
+    requireAll: (ids) => (ids.length === 0 ? [] : [`{"delete_payload":{"keys":["${absentField}"],${byIds(ids)}}}`]),
+  }
+}
+
+/** The epoch of the owner that wrote a point. */
+export const epochField = '_millrace.epoch'
+
+const absentField = '_millrace.none'
+
+function idsOf(changes: readonly PointChange[], kind: PointChange['kind']): PointId[] {
+  return changes.flatMap((change) => (change.kind === kind ? [change.id] : []))
 }
 
 function pointText({ id, vector, payload }: PointChange & { kind: 'upsert' }): string {

@@ -107,7 +107,7 @@ export class Reader {
   /** What the writer wrote; of points of others, whatever is there. */
   #payloadOf(raw: RawPayload): PointPayload {
     const { content, metadata } = this.#keys
-    return { content: raw[content], metadata: raw[metadata], _millrace: raw._millrace } as PointPayload
+    return { content: raw[content], metadata: raw[metadata], _millrace: withoutEpoch(raw._millrace) } as PointPayload
   }
 }
 
@@ -119,6 +119,13 @@ function bookkeepingOf({ payload }: RawPoint): PointBookkeeping | undefined {
 
 function refOf(id: PointId, { doc, partition, hash, payload, occurrence, pipeline }: PointBookkeeping): PointRef {
   return { id, doc, partition, hash, payloadHash: payload, occurrence, pipeline }
+}
+
+/** The epoch is between the collection and its writers. */
+function withoutEpoch(bookkeeping: unknown): unknown {
+  if (typeof bookkeeping !== 'object' || bookkeeping === null || !('epoch' in bookkeeping)) return bookkeeping
+  const { epoch: _, ...rest } = bookkeeping
+  return rest
 }
 
 const usage = (fact: string, fix: string) => new StreamError('USAGE', fact, { fix })

@@ -1,5 +1,6 @@
 import { StreamError } from '../../errors.ts'
 import { type Client, collectionPath, statusOf } from './client.ts'
+import { epochField } from './operations.ts'
 
 export interface CollectionRequest {
   readonly collection: string
@@ -7,6 +8,8 @@ export interface CollectionRequest {
   readonly dimensions: number | undefined
   /** Creates nothing. */
   readonly readOnly: boolean
+  /** Writes are fenced by epochs, which have to be looked up. */
+  readonly fence: boolean
 }
 
 /** The collection as it was found, or made. */
@@ -46,6 +49,12 @@ interface StrictMode {
 /** Created before anything is loaded: looking up a document is 56 times faster with its index. */
 const payloadIndexes = { '_millrace.doc': 'keyword', '_millrace.partition': 'integer' } as const
 
+/** Looked up for every point that a fenced request changes. */
+const fenceIndexes = { ...payloadIndexes, [epochField]: 'integer' } as const
+
+/** Filters of writes before it are applied wrongly when the server replays its log after a crash. */
+const firstFenceVersion = [1, 19] as const
+
 /** The first one that has everything that is asked of it: queries, and sparse vectors weighed by the server. */
 const firstVersion = [1, 10] as const
 
@@ -54,22 +63,29 @@ const firstVersion = [1, 10] as const
  * INDEX_MISSING when there is none and none may be created.
  */
 export async function openCollection(client: Client, request: CollectionRequest): Promise<CollectionFacts> {
-  await checkVersion(client)
+  const isFenced = request.fence && !request.readOnly
+  await checkVersion(client, isFenced)
   const name = await realName(client, request.collection)
   const info = (await find(client, name)) ?? (await create(client, name, request))
-  const dimensions = verify(info, name, request.dimensions)
-  if (!request.readOnly) await createIndexes(client, name, info)
+  const indexes = isFenced ? fenceIndexes : payloadIndexes
+  const dimensions = verify(info, name, { dimensions: request.dimensions, indexes })
+  if (!request.readOnly) await createIndexes(client, name, { info, indexes })
   const strict = info.config.strict_mode_config?.enabled ? info.config.strict_mode_config : {}
   return {
     name,
     dimensions,
-    maxPoints: Math.min(strict.upsert_max_batchsize ?? Infinity, strict.write_rate_limit ?? Infinity),
+    maxPoints: Math.min(
+      strict.upsert_max_batchsize ?? Infinity,
+      strict.write_rate_limit ?? Infinity,
+      // A fenced request names its points in a filter.
+      isFenced ? (strict.condition_max_size ?? Infinity) : Infinity,
+    ),
     maxPage: strict.max_query_limit ?? Infinity,
     maxConditionSize: strict.condition_max_size ?? Infinity,
   }
 }
 
-async function checkVersion(client: Client): Promise<void> {
+async function checkVersion(client: Client, isFenced: boolean): Promise<void> {
   const { text } = await client.patiently('GET', '/')
   const [, major, minor] = /"version":"(\d+)\.(\d+)/.exec(text)?.map(Number) ?? []
   if (major === undefined || minor === undefined) {
@@ -77,7 +93,18 @@ async function checkVersion(client: Client): Promise<void> {
       fix: 'Give the URL of its REST interface, usually port 6333.',
     })
   }
-  if (major > firstVersion[0] || minor >= firstVersion[1]) return
+  const isAtLeast = ([first, second]: readonly [number, number]) =>
+    major > first || (major === first && minor >= second)
+  if (isFenced && !isAtLeast(firstFenceVersion)) {
+    throw new StreamError(
+      'CONFIG_INVALID',
+      `a fence needs Qdrant ${firstFenceVersion.join('.')}, the server at ${client.address} has ${major}.${minor}`,
+      {
+        fix: 'Upgrade the server, or leave `fence` out: without it the lease keeps former owners from writing.',
+      },
+    )
+  }
+  if (isAtLeast(firstVersion)) return
   throw new StreamError('INDEX_MISMATCH', `Qdrant at ${client.address} has version ${major}.${minor}`, {
     fix: `Upgrade it to ${firstVersion.join('.')} or later.`,
   })
@@ -124,10 +151,17 @@ async function create(
   return client.ask<CollectionInfo>('GET', collectionPath(name))
 }
 
-function verify(info: CollectionInfo, name: string, wanted: number | undefined): number {
+type Indexes = Readonly<Record<string, string>>
+
+interface Wanted {
+  readonly dimensions: number | undefined
+  readonly indexes: Indexes
+}
+
+function verify(info: CollectionInfo, name: string, { dimensions, indexes }: Wanted): number {
   const { vectors = {} } = info.config.params
-  const problems = isUnnamed(vectors) ? problemsOf(vectors, wanted) : [`it has named vectors (${namesOf(vectors)})`]
-  for (const [field, type] of Object.entries(payloadIndexes)) {
+  const problems = isUnnamed(vectors) ? problemsOf(vectors, dimensions) : [`it has named vectors (${namesOf(vectors)})`]
+  for (const [field, type] of Object.entries(indexes)) {
     const found = info.payload_schema?.[field]?.data_type ?? type
     if (found !== type) problems.push(`its payload index on ${field} is ${found} instead of ${type}`)
   }
@@ -148,9 +182,13 @@ function problemsOf({ size, distance, multivector_config }: VectorParams, wanted
   return problems
 }
 
-async function createIndexes(client: Client, name: string, { payload_schema = {} }: CollectionInfo): Promise<void> {
-  for (const [field_name, field_schema] of Object.entries(payloadIndexes)) {
-    if (payload_schema[field_name]) continue
+async function createIndexes(
+  client: Client,
+  name: string,
+  { info, indexes }: { readonly info: CollectionInfo; readonly indexes: Indexes },
+): Promise<void> {
+  for (const [field_name, field_schema] of Object.entries(indexes)) {
+    if (info.payload_schema?.[field_name]) continue
     await client.ask('PUT', `${collectionPath(name)}/index?wait=true`, { body: { field_name, field_schema } })
   }
 }

@@ -49,6 +49,12 @@ export interface QdrantOptions {
    * rejected. Milliseconds, default 300,000.
    */
   readonly failureDeadlineMs?: number
+  /**
+   * The server refuses writes of former owners of a partition to points that a later one has written: also of those that come later than
+   * `requestTimeoutMs`. Costs some speed, Qdrant 1.19, and a payload index on `_millrace.epoch`; every writer of the collection has to
+   * have it. See docs/guarantees.md. Default false.
+   */
+  readonly fence?: boolean
   readonly clock?: Clock
   readonly logger?: Logger
 }
@@ -63,7 +69,7 @@ export interface QdrantOptions {
  * repeated until the record is given up; a record that the server refuses is rejected alone, with INDEX_REJECTED. A payload update of a
  * point that the collection has lost fails with INDEX_DRIFTED, after which `diff` looks at the collection.
  *
- * Throws CONFIG_INVALID for options that cannot work. `open` fails with INDEX_UNREACHABLE, INDEX_DENIED, INDEX_MISMATCH (other
+ * Throws CONFIG_INVALID for options that cannot work, and from `open` when `fence` is asked of a server before 1.19. `open` also fails with INDEX_UNREACHABLE, INDEX_DENIED, INDEX_MISMATCH (other
  * dimensions, distance or vectors; nothing is written then) or INDEX_MISSING (`readOnly`).
  *
  * @example
@@ -87,6 +93,7 @@ const longestBodyBytes = 32 * 1024 * 1024 - 1024
 class QdrantIndex implements VectorIndex {
   readonly name: string
   readonly requestTimeoutMs: number
+  readonly fenced: boolean
   readonly #collection: string
   readonly #client: Client
   readonly #clock: Clock
@@ -103,6 +110,7 @@ class QdrantIndex implements VectorIndex {
     this.#collection = collection
     this.#clock = clock
     this.#readOnly = options.readOnly ?? false
+    this.fenced = options.fence ?? false
     this.#keys = { content: options.contentKey ?? 'content', metadata: options.metadataKey ?? 'metadata' }
     this.#limits = { points: options.maxRequestPoints ?? 256, bytes: options.maxRequestBytes ?? 2 * 1024 * 1024 }
     this.#failureDeadlineMs = options.failureDeadlineMs ?? 300_000
@@ -129,6 +137,7 @@ class QdrantIndex implements VectorIndex {
       collection: this.#collection,
       dimensions,
       readOnly: this.#readOnly,
+      fence: this.fenced,
     })
     this.#session = { facts, reader: new Reader(this.#client, facts, this.#keys), writers: new Set() }
     this.#counts = noCounts()
@@ -137,6 +146,8 @@ class QdrantIndex implements VectorIndex {
   writer(_task: TaskId, lease?: Lease): SinkWriter<DocumentKey, readonly IndexOp[]> {
     if (this.#readOnly) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} was opened for reading only`)
     const { facts, writers } = this.#opened()
+    // A writer without a lease is the only one: the time is later than that of any before.
+    const epoch = this.fenced ? (lease?.epoch ?? this.#clock.now()) : undefined
     const writer: QdrantWriter = new QdrantWriter({
       delivery: new Delivery({
         client: this.#client,
@@ -145,8 +156,9 @@ class QdrantIndex implements VectorIndex {
         clock: this.#clock,
         lease,
         failureDeadlineMs: this.#failureDeadlineMs,
+        epoch,
       }),
-      rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes },
+      rules: { dimensions: facts.dimensions, keys: this.#keys, maxBytes: longestBodyBytes, epoch },
       limits: { ...this.#limits, points: Math.min(this.#limits.points, facts.maxPoints) },
       clock: this.#clock,
       name: this.name,
@@ -195,6 +207,7 @@ const knownOptions: Readonly<Record<keyof QdrantOptions, true>> = {
   maxRequestBytes: true,
   requestTimeoutMs: true,
   failureDeadlineMs: true,
+  fence: true,
   clock: true,
   logger: true,
 }

@@ -18,6 +18,8 @@ export interface Exchange {
   /** Bytes as latin1. */
   readonly body: string
   readonly mayWrite: boolean
+  /** That the server says it has. */
+  readonly version: string
 }
 
 export type Reply =

@@ -8,6 +8,7 @@ import type { Reply } from './exchange.ts'
 import { type Fault, Faults } from './faults.ts'
 import { parseParams } from './params.ts'
 import { findRoute, type Route, routeTable } from './routes.ts'
+import { recordedVersion } from './service-routes.ts'
 import { writeJson } from './write-json.ts'
 
 export interface QdrantDoubleOptions {
@@ -18,6 +19,8 @@ export interface QdrantDoubleOptions {
   readonly maxRequestBytes?: number
   /** How much of a body the log of requests keeps; default 64 KiB. */
   readonly maxLoggedBytes?: number
+  /** That it says it has: whatever it is, the answers are those of 1.18.3. Default that one. */
+  readonly version?: string
   /** Called in the turn in which a request was done, before it is answered. */
   readonly onHandled?: (request: HandledRequest) => void
 }
@@ -119,6 +122,7 @@ export class QdrantServer {
         params: parseParams(search),
         body,
         mayWrite: access === 'write',
+        version: this.#options.version ?? recordedVersion,
       }),
     )
     this.#options.onHandled?.({

@@ -1,21 +1,22 @@
 /** Routes about the server itself. */
 import type { Exchange, Reply } from './exchange.ts'
 
-export const serverVersion = '1.18.3'
+/** Of the server whose answers were recorded. */
+export const recordedVersion = '1.18.3'
 
 type Handler = (exchange: Exchange) => Reply
 
-export const root: Handler = () => ({ bare: { title: 'qdrant - vector search engine', version: serverVersion } })
+export const root: Handler = ({ version }) => ({ bare: { title: 'qdrant - vector search engine', version } })
 export const alive: Handler = () => ({ text: 'healthz check passed' })
 export const ready: Handler = () => ({ text: 'all shards are ready' })
 export const cluster: Handler = () => ({ result: { status: 'disabled' } })
 export const issues: Handler = () => ({ result: { issues: [] } })
 export const clearIssues: Handler = () => ({ result: true })
 
-export const telemetry: Handler = ({ database }) => ({
+export const telemetry: Handler = ({ database, version }) => ({
   result: {
     id: 'qdrant-double',
-    app: { name: 'qdrant', version: serverVersion, startup: new Date(0).toISOString() },
+    app: { name: 'qdrant', version, startup: new Date(0).toISOString() },
     collections: { number_of_collections: database.collections.size },
     cluster: { enabled: false, resharding_enabled: false },
     requests: { rest: { responses: {} } },
