@@ -1,0 +1,107 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, globSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+
+interface PackageFile {
+  readonly bin: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+}
+
+interface Locked {
+  readonly version: string
+  readonly dev?: boolean
+  readonly devOptional?: boolean
+}
+
+const manifest: PackageFile = JSON.parse(readFileSync('package.json', 'utf8'))
+const locked: Record<string, Locked> = JSON.parse(readFileSync('package-lock.json', 'utf8')).packages
+const shipped = Object.entries(locked).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
+const metadata = ['CHANGELOG.md', 'LICENSE', 'NOTICE', 'README.md', 'package.json']
+const models = globSync('models/**/*').filter((path) => statSync(path).isFile())
+
+let folder: TemporaryDirectory
+/** The package as somebody has it who installed it, compiled from the sources as they are; another test checks their types. */
+let installed: string
+let packed: readonly string[]
+
+beforeAll(async () => {
+  folder = await temporaryDirectory()
+  installed = join(folder.path, 'node_modules', 'millrace')
+  mkdirSync(installed, { recursive: true })
+  for (const name of metadata) cpSync(name, join(installed, name))
+  // Their weight is not what is asked here.
+  for (const model of models) put(join(installed, model))
+  // Neither of them is to be shipped.
+  for (const path of ['src/index.ts', 'test/a.test.ts', '.env', 'notes.md']) put(join(installed, path))
+  execFileSync(process.execPath, ['scripts/build.mjs', join(installed, 'dist'), '--noCheck'])
+  packed = filesOf(npm(['pack', '--dry-run', '--json', '--ignore-scripts'], installed))
+})
+
+afterAll(() => folder[Symbol.asyncDispose]())
+
+test('the package has what is compiled, the model and its papers, and nothing else', () => {
+  const sources = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
+  const compiled = sources.flatMap((path) => [`${path}.js`, `${path}.js.map`, `${path}.d.ts`])
+  const data = globSync('src/**/*.json').map((path) => path.replace(/^src/, 'dist'))
+
+  expect(packed.toSorted()).toEqual([...compiled, ...data, ...models, ...metadata].toSorted())
+})
+
+test('whatever package.json points at is in the package', () => {
+  const targets = Object.values(manifest.exports).flatMap((entry) =>
+    typeof entry === 'string' ? [entry] : Object.values(entry),
+  )
+  for (const target of [...targets, ...Object.values(manifest.bin)]) expect(packed).toContain(target.replace('./', ''))
+})
+
+test('installed with its own dependencies alone it knows its commands, its version and topologies', () => {
+  for (const [path] of shipped) {
+    const link = join(folder.path, path)
+    const isOwn = path.lastIndexOf('node_modules/') === 0
+    mkdirSync(dirname(link), { recursive: true })
+    if (isOwn) symlinkSync(join(process.cwd(), path), link)
+  }
+  const millrace = (...parameters: string[]) =>
+    execFileSync(process.execPath, [join(installed, 'dist/cli/bin.js'), ...parameters], {
+      cwd: folder.path,
+      encoding: 'utf8',
+    })
+
+  expect(millrace('version')).toMatch(/^millrace \d+\.\d+\.\d+ \(node v/)
+  expect(millrace('--help')).toContain('run')
+  expect(millrace('describe', join(process.cwd(), 'examples/documents.ts'))).toContain('vectors')
+})
+
+test('the list of parts names every package that is shipped with its version, and none that is not', () => {
+  const { metadata: about, components } = JSON.parse(
+    execFileSync(process.execPath, ['scripts/sbom.mjs'], { encoding: 'utf8' }),
+  )
+
+  const nameOf = ({ purl }: { purl: string }) => decodeURIComponent(purl.replace(/^pkg:npm\/|\?.*$/g, ''))
+  const wanted = shipped.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`)
+  expect(new Set(components.map(nameOf))).toEqual(new Set(wanted))
+  expect(about.component).toMatchObject({ name: 'millrace', type: 'application' })
+})
+
+/** npm without its cache being asked for news. */
+function npm(parameters: readonly string[], cwd: string): string {
+  return execFileSync('npm', [...parameters], {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, npm_config_offline: 'true' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 64 * 1024 * 1024,
+  })
+}
+
+function filesOf(answer: string): string[] {
+  const [{ files }] = JSON.parse(answer) as [{ files: { path: string }[] }]
+  return files.map(({ path }) => path)
+}
+
+function put(path: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, '')
+}
