@@ -26,16 +26,26 @@ interface PageRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface ReaderOptions {
+  readonly client: Client
+  readonly facts: CollectionFacts
+  readonly keys: PayloadKeys
+  /** Called with the epoch of each point that is observed, if it has one; what it throws ends the look. */
+  readonly epochSeen: (epoch: number) => void
+}
+
 /** Looks at a collection. Reads ask a majority of the replicas, so that they see every acknowledged write. */
 export class Reader {
   readonly #client: Client
   readonly #facts: CollectionFacts
   readonly #keys: PayloadKeys
+  readonly #epochSeen: (epoch: number) => void
 
-  constructor(client: Client, facts: CollectionFacts, keys: PayloadKeys) {
+  constructor({ client, facts, keys, epochSeen }: ReaderOptions) {
     this.#client = client
     this.#facts = facts
     this.#keys = keys
+    this.#epochSeen = epochSeen
   }
 
   async observe(keys: readonly DocumentKey[], signal?: AbortSignal): Promise<Map<DocumentKey, PointRef[]>> {
@@ -45,7 +55,9 @@ export class Reader {
       const condition = { key: '_millrace.doc', match: { any: keys.slice(start, start + step) } }
       for await (const point of this.#points({ condition, withPayload: ['_millrace'], signal })) {
         const bookkeeping = bookkeepingOf(point)
-        if (bookkeeping) refs.push(refOf(point.id, bookkeeping))
+        if (!bookkeeping) continue
+        if (bookkeeping.epoch !== undefined) this.#epochSeen(bookkeeping.epoch)
+        refs.push(refOf(point.id, bookkeeping))
       }
     }
     return Map.groupBy(refs, ({ doc }) => doc)
@@ -111,10 +123,13 @@ export class Reader {
   }
 }
 
-function bookkeepingOf({ payload }: RawPoint): PointBookkeeping | undefined {
+/** As it is stored. */
+type StoredBookkeeping = PointBookkeeping & { readonly epoch?: number }
+
+function bookkeepingOf({ payload }: RawPoint): StoredBookkeeping | undefined {
   const found = payload?._millrace
   const isOurs = typeof found === 'object' && found !== null && 'doc' in found && 'hash' in found
-  return isOurs ? (found as unknown as PointBookkeeping) : undefined
+  return isOurs ? (found as unknown as StoredBookkeeping) : undefined
 }
 
 function refOf(id: PointId, { doc, partition, hash, payload, occurrence, pipeline }: PointBookkeeping): PointRef {

@@ -84,7 +84,8 @@ export function qdrant(options: QdrantOptions): VectorIndex {
 interface Session {
   readonly facts: CollectionFacts
   readonly reader: Reader
-  readonly writers: Set<QdrantWriter>
+  /** With their leases. */
+  readonly writers: Map<QdrantWriter, Lease | undefined>
 }
 
 /** The server's limit for a body, less a frame. */
@@ -139,7 +140,10 @@ class QdrantIndex implements VectorIndex {
       readOnly: this.#readOnly,
       fence: this.fenced,
     })
-    this.#session = { facts, reader: new Reader(this.#client, facts, this.#keys), writers: new Set() }
+    const writers: Session['writers'] = new Map()
+    const epochSeen = (epoch: number) => this.fenced && requireLatest(epoch, [...writers.values()])
+    const reader = new Reader({ client: this.#client, facts, keys: this.#keys, epochSeen })
+    this.#session = { facts, reader, writers }
     this.#counts = noCounts()
   }
 
@@ -164,7 +168,7 @@ class QdrantIndex implements VectorIndex {
       name: this.name,
       onClose: () => writers.delete(writer),
     })
-    writers.add(writer)
+    writers.set(writer, lease)
     return writer
   }
 
@@ -183,13 +187,30 @@ class QdrantIndex implements VectorIndex {
   async close(): Promise<void> {
     const session = this.#session
     this.#session = undefined
-    await Promise.all([...(session?.writers ?? [])].map((writer) => writer.close()))
+    await Promise.all([...(session?.writers.keys() ?? [])].map((writer) => writer.close()))
   }
 
   #opened(): Session {
     if (!this.#session) throw new StreamError('INDEX_CLOSED', `the index ${this.name} is not open`)
     return this.#session
   }
+}
+
+/**
+ * Points of our own partitions may not have a later epoch than we: the server would refuse our writes without a word. It happens to owners
+ * that have lost the mark of those before, when their clock is behind. Who has no lease any more has a successor, and is no owner.
+ */
+function requireLatest(epoch: number, leases: readonly (Lease | undefined)[]): void {
+  const own = leases.flatMap((lease) => (lease?.held && lease.epoch !== undefined ? [lease.epoch] : []))
+  const latest = Math.max(...own)
+  if (own.length === 0 || epoch <= latest) return
+  throw new StreamError(
+    'INDEX_MISMATCH',
+    `the collection has points of epoch ${epoch}, which is after ours, ${latest}`,
+    {
+      fix: 'Set the clock of this machine right: epochs are its milliseconds where the commits of earlier owners are gone.',
+    },
+  )
 }
 
 function noCounts(): Counts {

@@ -69,7 +69,7 @@ describe('with a fence', () => {
 
         expect(await dump(given.double)).toEqual(before)
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     )
   })
 
@@ -117,6 +117,26 @@ describe('with a fence', () => {
 
     await write(owner, setPayload(there, changed))
     for await (const stored of given.index.scan()) expect(stored.payload).toEqual(changed)
+  })
+
+  it('tells an owner for good that the points of its documents are of a later epoch: it would be refused without a word', async () => {
+    await using given = await fenced()
+    await write(given.owner(7), upsert(point('a', 'text')))
+    await given.index.close()
+
+    await given.index.open(pipeline)
+    const withoutWriter = await given.index.observe(['a'])
+    const ended = given.index.writer('0_0', { held: false, epoch: 6 })
+    const withoutLease = await given.index.observe(['a'])
+    await ended.close()
+    given.owner(6)
+    const behind = given.index.observe(['a'])
+    const fact = expect.stringContaining('epoch 7, which is after ours, 6')
+    await expect(behind).rejects.toMatchObject({ code: 'INDEX_MISMATCH', reaction: 'fatal', fact })
+    given.owner(7)
+    const upToDate = await given.index.observe(['a'])
+
+    expect([withoutWriter, withoutLease, upToDate].map((seen) => seen.get('a')?.length)).toEqual([1, 1, 1])
   })
 
   it('keeps the epoch of a point to itself', async () => {
