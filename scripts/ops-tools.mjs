@@ -1,0 +1,72 @@
+// Brings the programs that tests in test/ops run to .cache/ops-tools/bin: Helm from the Go module proxy, Prometheus and promtool from
+// Debian. Nothing is installed on the machine, and what is there already is left alone. Each step has a deadline.
+//   node scripts/ops-tools.mjs [helm] [prometheus]
+// Ends with 1 when one of them could not be had; says which and why.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const bin = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache', 'ops-tools', 'bin')
+const helmVersion = 'v3.21.4'
+
+const steps = [
+  { name: 'helm', programs: ['helm'], fetch: buildHelm },
+  { name: 'prometheus', programs: ['prometheus', 'promtool'], fetch: unpackPrometheus },
+]
+
+const wanted = process.argv.slice(2)
+mkdirSync(bin, { recursive: true })
+for (const { name, programs, fetch } of steps) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  if (programs.every((program) => existsSync(join(bin, program)))) continue
+  const problem = fetch()
+  process.stderr.write(problem ? `${name}: ${problem}\n` : `${name}: fetched into ${bin}\n`)
+  if (problem) process.exitCode = 1
+}
+
+/** A few minutes of computing on two cores. Go keeps what it compiled, so the next time takes seconds. */
+function buildHelm() {
+  const env = {
+    ...process.env,
+    PATH: `${process.env.PATH}:/usr/local/go/bin`,
+    GOBIN: bin,
+    CGO_ENABLED: '0',
+    GOTOOLCHAIN: 'local',
+  }
+  const parameters = ['install', '-trimpath', '-ldflags=-s -w', `helm.sh/helm/v3/cmd/helm@${helmVersion}`]
+  return problemOf('go', parameters, { env, minutes: 20 })
+}
+
+/** A package that is unpacked and not installed needs no rights. */
+function unpackPrometheus() {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-ops-tools-'))
+  try {
+    const downloaded = problemOf('apt-get', ['download', 'prometheus'], { cwd: folder, minutes: 5 })
+    if (downloaded) return downloaded
+    const archive = readdirSync(folder).find((file) => file.endsWith('.deb')) ?? ''
+    const unpacked = problemOf('dpkg-deb', ['--extract', archive, 'content'], { cwd: folder, minutes: 1 })
+    if (unpacked) return unpacked
+    for (const program of ['prometheus', 'promtool']) {
+      copyFileSync(join(folder, 'content', 'usr', 'bin', program), join(bin, program))
+    }
+    return undefined
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Runs a program; what went wrong in one line, or undefined. */
+function problemOf(program, parameters, { minutes, ...options }) {
+  const { status, signal, error, stderr } = spawnSync(program, parameters, {
+    ...options,
+    timeout: minutes * 60_000,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  })
+  if (status === 0) return undefined
+  if (error?.code === 'ENOENT') return `there is no ${program} here`
+  if (error?.code === 'ETIMEDOUT') return `${program} was not done after ${minutes} minutes`
+  return `${program} ended with ${status ?? signal}: ${stderr.trim().split('\n').at(-1)}`
+}
