@@ -77,7 +77,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   #encoding = 0
   #pumpIsDue = false
   #cancelAlarm: Cancel | undefined
-  #reviving: Promise<unknown> | undefined
+  #isReviving = false
   #isClosed = false
 
   constructor(options: EngineOptions<Ids>) {
@@ -101,9 +101,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     if (this.#isClosed) throw new StreamError('ILLEGAL_STATE', 'the embedder is closed')
     if (texts.length === 0) return []
-    if (!this.#hasUsableDevice) await this.#revive()
     signal.throwIfAborted()
-    if (this.#isClosed) throw closed()
     this.#counted.texts += texts.length
     this.#schedule()
     return this.#flights.ask(texts, signal, options.onTruncated)
@@ -126,13 +124,17 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
 
   /** Devices that were given up are tried again when somebody needs one. */
   async #revive(): Promise<void> {
-    this.#reviving ??= Promise.any(this.#slots.map(({ device }) => device.open())).finally(() => {
-      this.#reviving = undefined
-    })
-    await this.#reviving.catch((error: unknown) => {
-      const cause = error instanceof AggregateError ? error.errors[0] : error
-      throw toStreamError(cause, 'EMBED_FAILED', 'no device can be started')
-    })
+    if (this.#isReviving) return
+    this.#isReviving = true
+    const opening = Promise.any(this.#slots.map(({ device }) => device.open()))
+    const failure: unknown = await opening.then(
+      () => undefined,
+      ({ errors: [cause] }: AggregateError) => cause,
+    )
+    // Whoever hears of the failure may ask again at once.
+    this.#isReviving = false
+    if (this.#hasUsableDevice) this.#schedule()
+    else this.#flights.failAll(toStreamError(failure, 'EMBED_FAILED', 'no device can be started'))
   }
 
   /** All calls of this turn of the event loop are looked at together. */
@@ -146,6 +148,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   #pump(): void {
+    if (!this.#hasUsableDevice && this.#flights.hasCalls) void this.#revive()
     this.#fillWindow()
     this.#dispatch()
     this.#cancelAlarm?.()

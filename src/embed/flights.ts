@@ -60,6 +60,11 @@ export class Flights<Ids extends Sized = Int32Array> {
     this.#takeBack = takeBack
   }
 
+  /** Somebody waits for a text. */
+  get hasCalls(): boolean {
+    return this.#calls.size > 0
+  }
+
   /** Rejects with the error of the first text that fails, or with the signal's reason. */
   ask(texts: readonly string[], signal: AbortSignal, onTruncated?: (at: number) => void): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {

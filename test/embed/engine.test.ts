@@ -1,21 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { ManualClock } from '../../src/clock.ts'
-import { EmbeddingEngine, type Encode } from '../../src/embed/engine.ts'
+import type { Encode } from '../../src/embed/engine.ts'
+import { closeEngines, engineWith } from '../support/engines.ts'
 import { codesOf, encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
 
 const never = new AbortController().signal
-const engines: EmbeddingEngine[] = []
 
-function engineWith(devices: readonly FakeDevice[], options: { encode?: Encode; maxBatchTokens?: number } = {}) {
-  const clock = new ManualClock()
-  const engine = new EmbeddingEngine({ devices, encode: encodeCharacters, dimensions: 2, clock, ...options })
-  engines.push(engine)
-  return { engine, clock }
-}
-
-afterEach(() => {
-  for (const engine of engines.splice(0)) engine.close()
-})
+afterEach(closeEngines)
 
 describe('texts', () => {
   test('of several callers share a batch and come back to their own caller', async () => {
@@ -246,89 +236,6 @@ describe('a device', () => {
   })
 })
 
-describe('a text that the device refuses', () => {
-  test('fails the callers that wanted it; those that shared its batch get their vectors', async () => {
-    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
-    const { engine } = engineWith([device])
-
-    const poison = engine.embed(['good', 'bad!'], never)
-    const innocent = engine.embed(['good', 'fine'], never)
-
-    await expect(poison).rejects.toMatchObject({
-      code: 'EMBED_TEXT',
-      reaction: 'skip',
-      fact: 'a text of 4 tokens cannot be embedded: refused',
-    })
-    expect(await innocent).toHaveLength(2)
-    expect(device.batches).toEqual([['good', 'bad!', 'fine'], ['good'], ['bad!'], ['.'], ['fine']])
-    expect(await engine.embed(['after'], never)).toHaveLength(1)
-  })
-
-  test('is not tried again when it was alone', async () => {
-    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
-    const { engine } = engineWith([device])
-
-    await expect(engine.embed(['bad!'], never)).rejects.toMatchObject({ code: 'EMBED_TEXT' })
-
-    expect(device.batches).toEqual([['bad!'], ['.']])
-  })
-
-  test('is not at fault when the device refuses everything', async () => {
-    const { engine } = engineWith([new FakeDevice({ automatic: true, refuses: () => true })])
-
-    const calls = [engine.embed(['one'], never), engine.embed(['two'], never)]
-
-    for (const call of calls)
-      await expect(call).rejects.toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry', fact: 'refused' })
-  })
-
-  test('leaves the rest of its batch to another device when this one dies over it', async () => {
-    const dying = new FakeDevice()
-    const healthy = new FakeDevice({ automatic: true })
-    healthy.isUsable = false
-    const { engine } = engineWith([dying, healthy])
-    const call = engine.embed(['one', 'two'], never)
-    await settle()
-
-    dying.refuseNext('too hot')
-    await settle()
-    healthy.isUsable = true
-    dying.die()
-
-    expect(await call).toHaveLength(2)
-    expect(healthy.batches).toEqual([['one', 'two']])
-  })
-
-  test('by the tokenizer already fails alone as well', async () => {
-    const encode: Encode = async (texts) => {
-      if (texts.some((text) => text.includes('!'))) throw new RangeError('no such token')
-      return encodeCharacters(texts)
-    }
-    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
-
-    const poison = engine.embed(['good', 'bad!'], never)
-    const innocent = engine.embed(['good', 'fine'], never)
-
-    await expect(poison).rejects.toMatchObject({
-      code: 'EMBED_TEXT',
-      fact: 'a text of 4 characters cannot be embedded: no such token',
-    })
-    expect(await innocent).toHaveLength(2)
-  })
-})
-
-test('a text without a finite vector fails the callers that wanted it, and nobody else', async () => {
-  const device = new FakeDevice()
-  device.run = async (rows) => Float32Array.from(rows.flatMap((row) => [row[0] === 33 ? Number.NaN : 1, 0]))
-  const { engine } = engineWith([device])
-
-  const poison = engine.embed(['good', '!bad'], never)
-  const healthy = engine.embed(['good'], never)
-
-  await expect(poison).rejects.toMatchObject({ code: 'EMBED_TEXT', reaction: 'skip' })
-  expect(await healthy).toHaveLength(1)
-})
-
 test('closing fails those who wait, and refuses those who come', async () => {
   const { engine } = engineWith([new FakeDevice()])
   const waiting = engine.embed(['a'], never)
@@ -338,20 +245,6 @@ test('closing fails those who wait, and refuses those who come', async () => {
 
   await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED' })
   await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
-})
-
-test('closing fails also those for whom a device is just being opened', async () => {
-  const device = new FakeDevice()
-  device.isUsable = false
-  const opening = Promise.withResolvers<void>()
-  device.open = () => opening.promise
-  const { engine } = engineWith([device])
-  const waiting = engine.embed(['a'], never)
-
-  engine.close()
-  opening.resolve()
-
-  await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the embedder was closed' })
 })
 
 test('padding is counted', async () => {

@@ -1,0 +1,163 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Encode } from '../../src/embed/engine.ts'
+import { closeEngines, engineWith } from '../support/engines.ts'
+import { encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
+
+const never = new AbortController().signal
+
+afterEach(closeEngines)
+
+describe('while a device is being opened', () => {
+  function engineThatWaits() {
+    const device = new FakeDevice()
+    device.isUsable = false
+    device.open = () => new Promise(() => undefined)
+    return engineWith([device])
+  }
+
+  test('a caller that gives up is told at once', async () => {
+    const { engine } = engineThatWaits()
+    const given = new AbortController()
+    const waiting = engine.embed(['a'], given.signal)
+
+    given.abort('enough')
+
+    await expect(waiting).rejects.toBe('enough')
+  })
+
+  test('closing fails those who wait at once', async () => {
+    const { engine } = engineThatWaits()
+    const waiting = engine.embed(['a'], never)
+
+    engine.close()
+
+    await expect(waiting).rejects.toMatchObject({ code: 'EMBED_FAILED', fact: 'the embedder was closed' })
+  })
+
+  test('all callers wait for the same opening', async () => {
+    const device = new FakeDevice({ automatic: true })
+    device.isUsable = false
+    const { engine } = engineWith([device])
+
+    const calls = await Promise.all([engine.embed(['a'], never), engine.embed(['b'], never)])
+
+    expect(calls.flat()).toHaveLength(2)
+    expect(device.opened).toBe(1)
+  })
+
+  test('a caller that asks again as soon as it fails gets another attempt', async () => {
+    const device = new FakeDevice({ automatic: true })
+    device.isUsable = false
+    const { engine } = engineWith([device])
+    const open = device.open.bind(device)
+    device.open = () => {
+      device.open = open
+      return Promise.reject(new RangeError('out of memory'))
+    }
+
+    const vectors = await engine.embed(['a'], never).catch(() => engine.embed(['a'], never))
+
+    expect(vectors).toHaveLength(1)
+  })
+
+  test('also texts wait whose only device was given up while they were tokenized', async () => {
+    const encoding = Promise.withResolvers<void>()
+    const encode: Encode = async (texts) => {
+      await encoding.promise
+      return encodeCharacters(texts)
+    }
+    const device = new FakeDevice({ automatic: true })
+    const { engine } = engineWith([device], { encode })
+    const call = engine.embed(['a'], never)
+    await settle()
+
+    device.die()
+    encoding.resolve()
+
+    expect(await call).toHaveLength(1)
+    expect(device.opened).toBe(1)
+  })
+})
+
+describe('a text that the device refuses', () => {
+  test('fails the callers that wanted it; those that shared its batch get their vectors', async () => {
+    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
+    const { engine } = engineWith([device])
+
+    const poison = engine.embed(['good', 'bad!'], never)
+    const innocent = engine.embed(['good', 'fine'], never)
+
+    await expect(poison).rejects.toMatchObject({
+      code: 'EMBED_TEXT',
+      reaction: 'skip',
+      fact: 'a text of 4 tokens cannot be embedded: refused',
+    })
+    expect(await innocent).toHaveLength(2)
+    expect(device.batches).toEqual([['good', 'bad!', 'fine'], ['good'], ['bad!'], ['.'], ['fine']])
+    expect(await engine.embed(['after'], never)).toHaveLength(1)
+  })
+
+  test('is not tried again when it was alone', async () => {
+    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
+    const { engine } = engineWith([device])
+
+    await expect(engine.embed(['bad!'], never)).rejects.toMatchObject({ code: 'EMBED_TEXT' })
+
+    expect(device.batches).toEqual([['bad!'], ['.']])
+  })
+
+  test('is not at fault when the device refuses everything', async () => {
+    const { engine } = engineWith([new FakeDevice({ automatic: true, refuses: () => true })])
+
+    const calls = [engine.embed(['one'], never), engine.embed(['two'], never)]
+
+    for (const call of calls)
+      await expect(call).rejects.toMatchObject({ code: 'EMBED_FAILED', reaction: 'retry', fact: 'refused' })
+  })
+
+  test('leaves the rest of its batch to another device when this one dies over it', async () => {
+    const dying = new FakeDevice()
+    const healthy = new FakeDevice({ automatic: true })
+    healthy.isUsable = false
+    const { engine } = engineWith([dying, healthy])
+    const call = engine.embed(['one', 'two'], never)
+    await settle()
+
+    dying.refuseNext('too hot')
+    await settle()
+    healthy.isUsable = true
+    dying.die()
+
+    expect(await call).toHaveLength(2)
+    expect(healthy.batches).toEqual([['one', 'two']])
+  })
+
+  test('by the tokenizer already fails alone as well', async () => {
+    const encode: Encode = async (texts) => {
+      if (texts.some((text) => text.includes('!'))) throw new RangeError('no such token')
+      return encodeCharacters(texts)
+    }
+    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
+
+    const poison = engine.embed(['good', 'bad!'], never)
+    const innocent = engine.embed(['good', 'fine'], never)
+
+    await expect(poison).rejects.toMatchObject({
+      code: 'EMBED_TEXT',
+      fact: 'a text of 4 characters cannot be embedded: no such token',
+    })
+    expect(await innocent).toHaveLength(2)
+  })
+})
+
+test('a text without a finite vector fails the callers that wanted it, and nobody else', async () => {
+  const device = new FakeDevice()
+  device.run = async (rows) => Float32Array.from(rows.flatMap((row) => [row[0] === 33 ? Number.NaN : 1, 0]))
+  const { engine } = engineWith([device])
+
+  const poison = engine.embed(['good', '!bad'], never)
+  const healthy = engine.embed(['good'], never)
+
+  await expect(poison).rejects.toMatchObject({ code: 'EMBED_TEXT', reaction: 'skip' })
+  expect(await healthy).toHaveLength(1)
+})
