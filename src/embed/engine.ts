@@ -64,8 +64,8 @@ const sliceCharacters = 32_768
  * What is held is bounded: the tokens of one window, and the batches of the devices. Calls beyond that wait, holding only their own
  * texts. Equal texts that are under way at the same time run once.
  *
- * A batch that a device refuses, or cannot finish, is run again in parts. The text that is refused alone gets EMBED_TEXT, unless the
- * device refuses a harmless text as well: then nobody is at fault, and the callers get EMBED_FAILED.
+ * A batch that a device refuses, or cannot finish, is run again in parts. The text that is refused alone, or has no finite vector, gets
+ * EMBED_TEXT, unless it is the same with a harmless text: then nobody is at fault, and the callers get EMBED_FAILED.
  */
 export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   readonly #options: EngineOptions<Ids>
@@ -240,7 +240,11 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   async #runOn(device: Device<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
     const vectors = await device.run(batch.flatMap(({ ids }) => (ids === undefined ? [] : [ids])))
     this.#count(batch)
-    this.#deliver(batch, vectors)
+    const left = this.#deliver(batch, vectors)
+    if (left.length === 0) return
+    const refusal = notFinite()
+    const harmless = this.#runHarmless(device)
+    await Promise.all(left.map((flight) => this.#condemn(flight, refusal, harmless)))
   }
 
   #count(batch: readonly Flight<Ids>[]): void {
@@ -250,14 +254,16 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#counted.paddedTokens += longest * batch.length
   }
 
-  #deliver(batch: readonly Flight<Ids>[], vectors: Float32Array): void {
+  /** Gives the texts that are left without a vector. */
+  #deliver(batch: readonly Flight<Ids>[], vectors: Float32Array): readonly Flight<Ids>[] {
     const { dimensions } = this.#options
-    for (const [row, flight] of batch.entries()) {
+    return batch.filter((flight, row) => {
       // A copy: a view would hand the whole batch to whoever looks at `vector.buffer`.
       const vector = vectors.slice(row * dimensions, (row + 1) * dimensions)
-      if (Number.isFinite(vector[0])) this.#flights.land(flight, vector)
-      else this.#flights.fail([flight], new StreamError('EMBED_TEXT', 'the model gives no finite vector for a text'))
-    }
+      if (!Number.isFinite(vector[0])) return true
+      this.#flights.land(flight, vector)
+      return false
+    })
   }
 
   /** Finds the texts of a refused batch that the device cannot bear; the others get their vectors. */
@@ -291,7 +297,8 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   async #runHarmless(device: Device<Ids>): Promise<void> {
-    await device.run(await this.#encodeHarmless())
+    const [first] = await device.run(await this.#encodeHarmless())
+    if (!Number.isFinite(first)) throw notFinite()
   }
 
   /** Fails who wants a text that was refused alone: with EMBED_TEXT when something harmless is not refused. */
@@ -319,6 +326,10 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   #enqueue(flight: Flight<Ids>): void {
     if (this.#flights.isWanted(flight)) this.#former.add(flight)
   }
+}
+
+function notFinite(): StreamError {
+  return new StreamError('EMBED_FAILED', 'the model gives no finite vector')
 }
 
 function closed(): StreamError {

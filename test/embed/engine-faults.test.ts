@@ -161,3 +161,15 @@ test('a text without a finite vector fails the callers that wanted it, and nobod
   await expect(poison).rejects.toMatchObject({ code: 'EMBED_TEXT', reaction: 'skip' })
   expect(await healthy).toHaveLength(1)
 })
+
+test('no text is at fault when even a harmless one gets no finite vector', async () => {
+  const device = new FakeDevice()
+  device.run = async (rows) => new Float32Array(2 * rows.length).fill(Number.NaN)
+  const { engine } = engineWith([device])
+
+  await expect(engine.embed(['good', 'fine'], never)).rejects.toMatchObject({
+    code: 'EMBED_FAILED',
+    reaction: 'retry',
+    fact: 'the model gives no finite vector',
+  })
+})
