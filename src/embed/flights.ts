@@ -112,10 +112,10 @@ export class Flights<Ids extends Sized = Int32Array> {
 
   land(flight: Flight<Ids>, vector: Float32Array): void {
     this.#byText.delete(flight.text)
-    for (const { call, at } of flight.askers) {
+    for (const { call, at } of flight.askers.splice(0)) {
       call.vectors[at] = vector
-      if (flight.truncated) call.onTruncated?.(at)
       call.flights.delete(flight)
+      if (flight.truncated) this.#tellTruncated(call, at)
       if (--call.missing === 0) call.settle()
     }
   }
@@ -130,6 +130,15 @@ export class Flights<Ids extends Sized = Int32Array> {
 
   failAll(error: unknown): void {
     for (const call of [...this.#calls]) this.#fail(call, error)
+  }
+
+  /** What a caller's function throws is for that caller alone. */
+  #tellTruncated(call: Call<Ids>, at: number): void {
+    try {
+      call.onTruncated?.(at)
+    } catch (error) {
+      this.#fail(call, error)
+    }
   }
 
   /** Ends a call, and takes back the texts that nobody else wants. What is running runs on. */

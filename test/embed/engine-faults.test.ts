@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Encode } from '../../src/embed/engine.ts'
 import { closeEngines, engineWith } from '../support/engines.ts'
-import { encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
+import { codesOf, encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
 
 const never = new AbortController().signal
 
@@ -172,4 +172,21 @@ test('no text is at fault when even a harmless one gets no finite vector', async
     reaction: 'retry',
     fact: 'the model gives no finite vector',
   })
+})
+
+test('a caller whose onTruncated throws hears of it, and those who share its texts do not', async () => {
+  const device = new FakeDevice({ automatic: true })
+  const encode: Encode = (texts) =>
+    texts.map((text) => ({ ids: codesOf(text.slice(0, 3)), truncated: text.length > 3 }))
+  const { engine } = engineWith([device], { encode })
+  const onTruncated = () => {
+    throw new RangeError('no room for notes')
+  }
+
+  const throwing = engine.embed(['a', 'long text'], never, { onTruncated })
+  const other = engine.embed(['a', 'b', 'long text'], never)
+
+  await expect(throwing).rejects.toThrow('no room for notes')
+  expect((await other).map((vector) => vector[1])).toEqual([1, 1, 3])
+  expect(device.batches).toHaveLength(1)
 })
