@@ -153,7 +153,8 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#dispatch()
     this.#cancelAlarm?.()
     const waitMs = this.#former.waitMs
-    this.#cancelAlarm = waitMs ? this.#options.clock.after(waitMs, () => this.#dispatch()) : undefined
+    // Timers fire up to a millisecond early by the wall clock: it is looked at again then.
+    this.#cancelAlarm = waitMs ? this.#options.clock.after(waitMs, () => this.#pump()) : undefined
   }
 
   #fillWindow(): void {

@@ -174,6 +174,24 @@ describe('a device', () => {
     await Promise.all(calls)
   })
 
+  test('that is busy gets it also when the alarm came before its time', async () => {
+    const device = new FakeDevice()
+    const { engine, clock } = engineWith([device])
+    const calls = [engine.embed(['first'], never)]
+    await settle()
+    calls.push(engine.embed(['second'], never))
+    await settle()
+
+    clock.set(-1)
+    clock.advance(20)
+    clock.advance(1)
+
+    expect(device.batches).toEqual([['first'], ['second']])
+    device.finishNext()
+    device.finishNext()
+    await Promise.all(calls)
+  })
+
   test('has no more than two batches at a time', async () => {
     const device = new FakeDevice()
     const { engine } = engineWith([device], { maxBatchTokens: 10 })
