@@ -101,7 +101,10 @@ export class BatchFormer<Item extends Batchable> {
   /** Milliseconds until the oldest text has waited long enough for a busy device; undefined when nothing waits. */
   get waitMs(): number | undefined {
     const oldest = this.#window[this.#oldest()]
-    return oldest && Math.max(0, oldest.since + this.#maxWaitMs - this.#clock.now())
+    if (!oldest) return undefined
+    const waitedMs = this.#clock.now() - oldest.since
+    // Below zero the wall clock was set back: nobody knows how long it was, and it must not be waited for.
+    return waitedMs < 0 ? 0 : Math.max(0, this.#maxWaitMs - waitedMs)
   }
 
   #take(budget: number): readonly Item[] {

@@ -86,6 +86,15 @@ describe('a busy device', () => {
     expect(lengths(former.takeForBusy())).toEqual([10])
     expect(former.waitMs).toBeUndefined()
   })
+
+  test('does not wait for a wall clock that was set back', () => {
+    const { former, clock } = formerWith([10], { maxWaitMs: 20 })
+
+    clock.set(-3_600_000)
+
+    expect(former.waitMs).toBe(0)
+    expect(lengths(former.takeForBusy())).toEqual([10])
+  })
 })
 
 test('the text that has waited longest is always in the next batch, whatever came later', () => {
