@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { isStreamError, reasonOf } from '../errors.ts'
+import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { memoryStore } from '../state/memory-store.ts'
@@ -31,6 +31,8 @@ export class TaskStates {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #open = new Map<TaskId, { readonly state: TaskState; readonly stores: readonly StoreSpec[] }>()
+  readonly #opening = new Set<Promise<TaskState>>()
+  #isClosed = false
   #cancelTouch: () => void = () => undefined
 
   private constructor(directory: StateDirectory | undefined, { clock, logger }: TaskStatesOptions) {
@@ -60,9 +62,17 @@ export class TaskStates {
 
   /** Wipes what is too old for its changelogs, and what cannot be read. */
   async open(id: TaskId, stores: readonly StoreSpec[]): Promise<TaskState> {
-    const state = this.#directory ? await this.#openOnDisk(id, stores, this.#directory) : await openInMemory(stores)
-    this.#open.set(id, { state, stores })
-    return state
+    if (this.#isClosed)
+      throw new StreamError('BROKER_CLOSED', `the stores of task ${id} cannot be opened: the runtime is closed`)
+    const opening = this.#directory ? this.#openOnDisk(id, stores, this.#directory) : openInMemory(stores)
+    this.#opening.add(opening)
+    try {
+      const state = await opening
+      this.#open.set(id, { state, stores })
+      return state
+    } finally {
+      this.#opening.delete(opening)
+    }
   }
 
   /** The state is closed. A store that cannot be trusted is removed; the changelog restores it. */
@@ -73,9 +83,11 @@ export class TaskStates {
     await this.#directory?.release(id, end === 'clean' ? 'clean' : 'unclean', position)
   }
 
-  /** A state that was opened while its instance was closing has no owner any more. */
+  /** A state that was opened while its instance was closing has no owner any more; one that is being opened is waited for. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#cancelTouch()
+    while (this.#opening.size > 0) await Promise.allSettled(this.#opening)
     const left = [...this.#open.values()]
     this.#open.clear()
     await closeAll([
