@@ -58,7 +58,7 @@ export const metricTable = {
     'kind',
   ),
   cpu_seconds_total: counter('Processor time of all threads of the process.', 'mode'),
-  event_loop_delay_seconds: gauge('How late the event loop was since the last scrape.', 'quantile'),
+  event_loop_delay_seconds: gauge('How late the event loop was since the last scrape.', 'percentile'),
 
   // records
   records_processed_total: counter('Records that were taken from the log.', 'task'),

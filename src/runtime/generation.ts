@@ -13,6 +13,8 @@ export class Generation {
   #unfinished = 0
   #records = 0
   #positions: Positions | undefined
+  /** An open generation may be empty for long before a record comes. */
+  firstTakenAt: number | undefined
 
   constructor(id: number, openedAt: number) {
     this.id = id
@@ -61,9 +63,9 @@ export class Generations {
     return this.#open
   }
 
-  /** The open one, when no other waits. */
-  get oldest(): Generation {
-    return this.#frozen[0] ?? this.#open
+  /** When the first of the records was taken that are in one of them. */
+  get oldestTakenAt(): number | undefined {
+    return [...this.#frozen, this.#open].find(({ firstTakenAt }) => firstTakenAt !== undefined)?.firstTakenAt
   }
 
   /** The open one counts. */

@@ -67,7 +67,7 @@ export class Progress {
 
   /** Since when, on the clock, something waits for its commit; undefined when nothing does. */
   get uncommittedSince(): number | undefined {
-    return this.settled ? undefined : this.#generations.oldest.openedAt
+    return this.#generations.oldestTakenAt
   }
 
   /** Where the task would go on after a crash. */
@@ -98,6 +98,7 @@ export class Progress {
   track(origin: Omit<InFlightOrigin, 'generation'>): InFlight {
     const generation = this.open
     generation.take()
+    generation.firstTakenAt ??= this.#options.clock.now()
     this.#inFlight++
     this.#inFlightBytes += origin.bytes
     return new InFlight({ ...origin, generation }, (record) => this.#done(record))

@@ -101,7 +101,11 @@ export class Gauges {
       sum((task) => task.openGenerations),
     )
     registry.replace('uncommitted_age_seconds', folded(tasks, { label, value: age, join: Math.max }))
-    for (const { task } of sum(() => 0).map(([labels]) => labels)) registry.start('records_processed_total', { task })
+    for (const task of new Set(tasks.map(label))) {
+      registry.start('records_processed_total', { task })
+      for (const reason of ['null_key', 'timestamp', 'skipped'])
+        registry.start('records_dropped_total', { task, reason })
+    }
   }
 
   /** Every store of every task has a series: 0 says that nothing is missing. */

@@ -5,7 +5,7 @@ import type { MetricRegistry } from '../metric-registry.ts'
 
 /** How often the event loop is asked to be there; what comes later is its delay. Milliseconds. */
 const resolutionMs = 20
-const quantiles = [50, 99, 100]
+const percentiles = [50, 99, 100]
 
 /** Memory, processor time and event loop of the process. */
 export class ProcessGauges {
@@ -38,14 +38,14 @@ export class ProcessGauges {
     this.#registry.total('cpu_seconds_total', { mode: 'system' }, system / 1e6)
     this.#registry.replace(
       'event_loop_delay_seconds',
-      quantiles.map((percent) => [{ quantile: String(percent / 100) }, this.#delay(percent)]),
+      percentiles.map((percentile) => [{ percentile: String(percentile) }, this.#delay(percentile)]),
     )
     this.#delays.reset()
   }
 
   /** What is measured is the time between two looks, which contains their distance. */
-  #delay(percent: number): number {
-    return Math.max(0, this.#delays.percentile(percent) / 1e9 - resolutionMs / 1000)
+  #delay(percentile: number): number {
+    return Math.max(0, this.#delays.percentile(percentile) / 1e9 - resolutionMs / 1000)
   }
 }
 

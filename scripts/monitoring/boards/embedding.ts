@@ -1,0 +1,107 @@
+import type { MetricName } from '../../../src/metrics.ts'
+import type { Board } from '../board.ts'
+import { chosen, metricsWith } from '../queries.ts'
+
+const { of, rate, increase, quantile } = metricsWith(chosen)
+const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
+const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
+
+export const embedding: Board = {
+  name: 'embedding',
+  title: 'Millrace / Micro-batches and device',
+  description: 'What the model is given, how full its batches are, and who waits for it.',
+  rows: [
+    {
+      title: 'Work',
+      panels: [
+        {
+          title: 'Texts and batches',
+          description: 'Texts that were asked for, and batches that were run, a second.',
+          unit: 'ops',
+          queries: [
+            { expr: `sum by (node) (${rate('embed_texts_total')})`, legend: 'texts {{node}}' },
+            { expr: `sum by (node) (${rate('batches_total')})`, legend: 'batches {{node}}' },
+          ],
+        },
+        {
+          title: 'Tokens',
+          description: 'Tokens that were run, a second, without padding: the measure of the work of a model.',
+          unit: 'ops',
+          queries: [{ expr: `sum by (node) (${rate('embed_tokens_total')})`, legend: '{{node}}' }],
+        },
+        {
+          title: 'Models',
+          description: 'Instances by the embedder and the device of each node. Two models for one node must not be.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `count by (node, model, device) (${of('model_info')})`,
+              legend: '{{node}} {{model}} on {{device}}',
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Batches',
+      panels: [
+        {
+          title: 'Texts of a batch',
+          description: 'Small batches under load: texts differ in length, or batches are bounded too tightly.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (node) (${rate('embed_texts_total')}) / sum by (node) (${rate('batches_total')})`,
+              legend: '{{node}}',
+            },
+          ],
+        },
+        {
+          title: 'Padding',
+          description: 'Part of what was run that was padding, since the start of the instance.',
+          unit: 'percentunit',
+          queries: [
+            { expr: `max by (node, instance) (${of('batch_padding_ratio')})`, legend: '{{node}} {{instance}}' },
+          ],
+        },
+        {
+          title: 'Truncated texts',
+          description: 'Texts that the model cannot read to their end, a second: make chunks smaller.',
+          unit: 'ops',
+          queries: [{ expr: `sum by (node) (${rate('embed_truncated_total')})`, legend: '{{node}}' }],
+        },
+      ],
+    },
+    {
+      title: 'Waiting',
+      panels: [
+        {
+          title: 'Wait for vectors',
+          description: 'How long the new chunks of a document waited: in line, for company, for the device.',
+          unit: 's',
+          queries: [
+            { expr: p50('embed_duration_seconds', ['node']), legend: 'p50 {{node}}' },
+            { expr: p95('embed_duration_seconds', ['node']), legend: 'p95 {{node}}' },
+          ],
+        },
+        {
+          title: 'Documents that wait',
+          description: 'More than the device can take at once: it is the bottleneck. Add devices or instances.',
+          unit: 'short',
+          queries: [{ expr: `sum by (node) (${of('embed_waiting_documents')})`, legend: '{{node}}' }],
+        },
+        {
+          title: 'Embedding errors',
+          description: 'Documents whose embedding failed for a reason that passes, and is tried again.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (node, code) (${increase('record_retries_total', 'code=~"EMBED_.*"', '$__rate_interval')})`,
+              legend: '{{node}} {{code}}',
+            },
+          ],
+        },
+      ],
+    },
+  ],
+}
