@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { describeAsMermaid, describeAsText, describeTopology } from '../topology/describe.ts'
 import type { Topology } from '../topology/topology.ts'
-import { loadTopology } from './load-topology.ts'
+import { loadProgram } from './load-program.ts'
 
 const formats: Readonly<Record<string, (topology: Topology) => string>> = {
   text: describeAsText,
@@ -12,11 +12,11 @@ const formats: Readonly<Record<string, (topology: Topology) => string>> = {
 export function describeCommand(): Command {
   return new Command('describe')
     .description('Print the graph of a topology, its stores and its internal topics.')
-    .argument('<file>', 'topology file (TypeScript or JavaScript)')
+    .argument('<file>', 'pipeline (.yaml), or topology file (TypeScript or JavaScript)')
     .addOption(new Option('--format <format>', 'how to print it').choices(Object.keys(formats)).default('text'))
     .option('--json', 'the same as --format json')
     .action(async (file: string, options: { format: string; json?: true }) => {
-      const topology = await loadTopology(file)
+      const { topology } = await loadProgram(file)
       const print = formats[options.json ? 'json' : options.format] ?? describeAsText
       process.stdout.write(`${print(topology)}\n`)
     })

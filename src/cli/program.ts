@@ -4,10 +4,12 @@ import { auditCommand } from './audit.ts'
 import { describeCommand } from './describe.ts'
 import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
+import { initCommand } from './init.ts'
 import { modelCommand } from './model.ts'
 import { produceCommand } from './produce.ts'
 import { runCommand } from './run.ts'
 import { searchCommand } from './search.ts'
+import { validateCommand } from './validate.ts'
 import { versionCommand } from './version.ts'
 
 /** The command line. Each command is a file; this one only lists them. */
@@ -24,6 +26,8 @@ export function createProgram(): Command {
     exportCommand(),
     auditCommand(),
     produceCommand(),
+    initCommand(),
+    validateCommand(),
     runCommand(),
     describeCommand(),
     modelCommand(),

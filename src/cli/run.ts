@@ -6,15 +6,15 @@ import type { MetricLevel } from '../metrics.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { serveOperations } from '../serve/operations.ts'
 import { RuntimeMetrics } from '../serve/runtime-metrics.ts'
-import { loadTopology } from './load-topology.ts'
+import { loadProgram, type Program } from './load-program.ts'
 import { jsonLogger } from './logger.ts'
 import { portNumber } from './port-number.ts'
 import { doneBefore, StopSignals } from './stop-signals.ts'
 
 interface RunOptions {
-  readonly brokers: string
+  readonly brokers?: string
   readonly application?: string
-  readonly state: string
+  readonly state?: string
   readonly set: Partial<RuntimeSettings>
   readonly port?: number
   readonly host: string
@@ -24,18 +24,17 @@ interface RunOptions {
 
 export function runCommand(): Command {
   return new Command('run')
-    .description('Run a topology file on Kafka until it is told to stop (SIGINT, SIGTERM).')
-    .argument('<file>', 'topology file (TypeScript or JavaScript) with a topology as its default export')
+    .description('Run a pipeline or a topology file on Kafka until it is told to stop (SIGINT, SIGTERM).')
+    .argument('<file>', 'pipeline (.yaml), or file (TypeScript or JavaScript) with a topology as its default export')
     .option(
       '--brokers <list>',
-      'Kafka brokers, host:port separated by commas',
-      process.env.KAFKA_BROKERS ?? '127.0.0.1:9092',
+      'Kafka brokers, host:port separated by commas (default: those of the pipeline, else KAFKA_BROKERS, else 127.0.0.1:9092)',
     )
     .option(
       '--application <name>',
-      'names consumer group, internal topics and state (default: the file without its ending)',
+      'names consumer group, internal topics and state (default: that of the pipeline, else the file without its ending)',
     )
-    .option('--state <folder>', 'folder for the local stores', '.millrace/state')
+    .option('--state <folder>', 'folder for the local stores (default: that of the pipeline, else .millrace/state)')
     .option('--set <name=value>', 'a setting of the runtime (docs/reference.md), repeatable', collectSetting, {})
     .option('--port <number>', 'serve /metrics, /livez, /readyz and /startupz there', portNumber)
     .option('--host <address>', 'the address that --port is opened on; 0.0.0.0 in a container', '127.0.0.1')
@@ -50,11 +49,17 @@ export function runCommand(): Command {
 
 async function run(file: string, options: RunOptions): Promise<void> {
   using stop = new StopSignals()
-  const topology = await loadTopology(file)
   const logger = jsonLogger(options.verbose ? 'debug' : 'info')
-  await using broker = kafkaBroker({ brokers: options.brokers.split(','), logger })
-  const application = options.application ?? basename(file).replace(/\.[^.]*$/, '')
-  const settings = { application, stateDirectory: options.state, ...options.set }
+  const program = await loadProgram(file, logger)
+  const { topology } = program
+  await using broker = kafkaBroker({ ...program.kafka, brokers: brokersOf(program, options), logger })
+  const application = options.application ?? program.settings?.application ?? basename(file).replace(/\.[^.]*$/, '')
+  const settings = {
+    ...program.settings,
+    application,
+    ...(options.state !== undefined && { stateDirectory: options.state }),
+    ...options.set,
+  }
   const metrics =
     options.port === undefined ? undefined : new RuntimeMetrics({ topology, application, level: options.metrics })
   // Checks the settings: what is wrong with them is told without a broker.
@@ -75,6 +80,10 @@ async function run(file: string, options: RunOptions): Promise<void> {
     if (!stop.signal.aborted) throw error
   }
   await Promise.race([runtime.finished, closeFailed])
+}
+
+function brokersOf({ kafka }: Program, { brokers }: RunOptions): readonly string[] {
+  return brokers?.split(',') ?? kafka?.brokers ?? (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',')
 }
 
 /** `commitIntervalMs=500` -> { commitIntervalMs: 500 }; the values themselves are checked with all other settings. */

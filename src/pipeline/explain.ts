@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { keysAt, schemaKeys, schemasAt } from './json-schema.ts'
+import { keysAt, schemaKeys, schemasAt, typesOf } from './json-schema.ts'
 import { nearestName } from './nearest-name.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import { keyPlaceOf, placeOf, type YamlNode } from './yaml-tree.ts'
@@ -19,7 +19,8 @@ function explained(issue: Issue, tree: YamlNode, data: unknown): readonly Proble
   const found = valueAt(data, path)
   const message =
     found === undefined && isAboutKind(issue) ? `is missing; ${expectedAt(path)}` : messageOf(issue, found)
-  return [problemAt(placeOf(tree, path), path, message, nearestValue(issue, found))]
+  const place = issue.code === 'invalid_key' ? keyPlaceOf(tree, path) : placeOf(tree, path)
+  return [problemAt(place, path, message, nearestValue(issue, found))]
 }
 
 /** A name that is no name may be a value whose colon lacks its blank: it is not repeated. */
@@ -63,7 +64,9 @@ function isAboutKind(issue: Issue): boolean {
 
 function messageOf(issue: Issue, found: unknown): string {
   if (isAboutKind(issue)) {
-    const isOfThatKind = issue.code === 'invalid_value' || typeof found === 'number'
+    const isOfThatKind =
+      issue.code === 'invalid_value' ||
+      (issue.code === 'invalid_type' && issue.expected === 'int' && typeof found === 'number')
     return isOfThatKind ? expectedAt(issue.path as Path) : `${expectedAt(issue.path as Path)}, not ${kindOf(found)}`
   }
   if (issue.code === 'too_small')
@@ -82,10 +85,10 @@ function nearestValue(issue: Issue, found: unknown): string | undefined {
 
 /** `expected a whole number or one of measure` */
 function expectedAt(path: Path): string {
-  const words = schemasAt(path).map(({ type, enum: values, const: only }) => {
-    if (only !== undefined) return JSON.stringify(only)
-    if (values) return `one of ${values.join(', ')}`
-    return kinds[type ?? ''] ?? 'another value'
+  const words = schemasAt(path).flatMap((schema) => {
+    if (schema.const !== undefined) return [JSON.stringify(schema.const)]
+    if (schema.enum) return [`one of ${schema.enum.join(', ')}`]
+    return typesOf(schema).map((type) => kinds[type] ?? type)
   })
   return `expected ${[...new Set(words)].join(' or ')}`
 }

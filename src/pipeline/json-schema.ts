@@ -4,7 +4,7 @@ import { pipelineSchema } from './schema/pipeline.ts'
 
 /** The part of JSON Schema that descriptions use. */
 export interface JsonSchema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly description?: string
   readonly default?: unknown
   /** The value is a secret. */
@@ -17,6 +17,11 @@ export interface JsonSchema {
   readonly enum?: readonly unknown[]
   readonly const?: unknown
   readonly pattern?: string
+}
+
+/** The types that a value may have; none when it may have any. */
+export function typesOf({ type = [] }: JsonSchema): readonly string[] {
+  return typeof type === 'string' ? [type] : type
 }
 
 /** The schema of a pipeline file as JSON Schema, before `${...}` is replaced by what it stands for. */
@@ -72,7 +77,7 @@ export function schemaKeys(
   ])
   return [
     ...own,
-    ...anyOf.flatMap((alternative) => schemaKeys(alternative, path)),
+    ...anyOf.flatMap((alternative) => schemaKeys(alternative, path).map((key) => ({ ...key, required: false }))),
     ...(items ? schemaKeys(items, [...path, '[]']) : []),
     ...(typeof additionalProperties === 'object' ? schemaKeys(additionalProperties, [...path, '<name>']) : []),
   ]
@@ -107,8 +112,10 @@ function withoutReferences(schema: JsonSchema): JsonSchema {
   return schema.properties || schema.items ? withReferences(schema) : schema
 }
 
-function takesAnyText({ type, pattern, enum: values }: JsonSchema): boolean {
-  return type === undefined || (type === 'string' && pattern === undefined && values === undefined)
+function takesAnyText(schema: JsonSchema): boolean {
+  const types = typesOf(schema)
+  const isText = types.includes('string') && schema.pattern === undefined && schema.enum === undefined
+  return (types.length === 0 && schema.const === undefined) || (isText && schema.const === undefined)
 }
 
 function leafWithReference({ description, default: standard, writeOnly, ...rule }: JsonSchema): JsonSchema {

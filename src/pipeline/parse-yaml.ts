@@ -22,6 +22,8 @@ export interface ParsedYaml {
 }
 
 const maxBytes = 256 * 1024
+/** The parser takes time with the square of them: six seconds for 100,000. */
+const maxBrackets = 2_000
 const maxValues = 10_000
 const maxDepth = 64
 const start: Place = { line: 1, column: 1 }
@@ -34,6 +36,8 @@ const start: Place = { line: 1, column: 1 }
  */
 export function parseYaml(text: string): ParsedYaml {
   if (Buffer.byteLength(text) > maxBytes) return refused('the file is larger than 256 KiB, which no pipeline is')
+  if ((text.match(/[[{]/g)?.length ?? 0) > maxBrackets)
+    return refused('the file has more than 2,000 brackets, which no pipeline has')
   const lines = new LineCounter()
   const document = parsed(text, lines)
   if (!document) return refused('the file is nested too deeply')
@@ -42,7 +46,7 @@ export function parseYaml(text: string): ParsedYaml {
   if (document.contents === null) return refused('the file is empty')
   const reader = new TreeReader(lines)
   const root = reader.read(document.contents, [], 0)
-  return { root, problems: reader.problems }
+  return reader.overflow ? { root: undefined, problems: [reader.overflow] } : { root, problems: reader.problems }
 }
 
 function refused(message: string): ParsedYaml {
@@ -57,7 +61,7 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed | undef
       schema: 'core',
       merge: false,
       uniqueKeys: false,
-      logLevel: 'silent',
+      logLevel: 'error',
     })
   } catch {
     return undefined
@@ -117,6 +121,8 @@ function placeAt(lines: LineCounter, offset: number): Place {
 /** Turns the parser's nodes into a plain tree. Aliases are unfolded, within bounds. */
 class TreeReader {
   readonly problems: Problem[] = []
+  /** The file is more than is read; nothing else about it is of interest. */
+  overflow: Problem | undefined
   readonly #lines: LineCounter
   /** Anchors that stand above what is being read; the last one of a name counts. */
   readonly #anchors = new Map<string, Node>()
@@ -131,7 +137,11 @@ class TreeReader {
     const nothing: YamlNode = { kind: 'scalar', value: null, ...place }
     this.#values++
     if (this.#values > maxValues || depth > maxDepth) {
-      this.#refuseOnce(place)
+      this.overflow ??= problemAt(
+        place,
+        [],
+        'aliases unfold to more than 10,000 values, or the file is nested too deeply',
+      )
       return nothing
     }
     if (isAlias(node)) return this.#unfolded(node, path, depth, place)
@@ -182,11 +192,6 @@ class TreeReader {
     }
     this.problems.push(problemAt(keyPlace, path, refusal ?? sentences.NON_STRING_KEY))
     return undefined
-  }
-
-  #refuseOnce(place: Place): void {
-    const message = 'aliases unfold to more than 10,000 values, or the file is nested too deeply'
-    if (!this.problems.some((problem) => problem.message === message)) this.problems.push(problemAt(place, [], message))
   }
 }
 

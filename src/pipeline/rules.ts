@@ -22,7 +22,12 @@ function fieldRules({ source, document, filter }: ValidSections): readonly Broke
   if (!source) return []
   const missing =
     document && source.format === 'json' && document.text === undefined
-      ? [{ path: ['document'], message: '`text` is missing; with the format json name the field that holds the text' }]
+      ? [
+          {
+            path: ['document', 'text'],
+            message: 'is missing; with the format json it names the field that holds the text',
+          },
+        ]
       : []
   const known = source.format === 'text' ? [] : ['path', 'text']
   const used = [...documentFields(document), ...filterFields(filter)]

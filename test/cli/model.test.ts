@@ -1,9 +1,7 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommanderError } from 'commander'
-import { describe, expect, test, vi } from 'vitest'
-import { createProgram } from '../../src/cli/program.ts'
-import { isStreamError } from '../../src/errors.ts'
+import { describe, expect, test } from 'vitest'
+import { millraceHere } from '../support/command-here.ts'
 import { millrace } from '../support/command-line.ts'
 import { ModelHub } from '../support/model-hub.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -12,43 +10,13 @@ import { TunnelProxy } from '../support/tunnel-proxy.ts'
 
 const timeout = 60_000
 
-interface Result {
-  readonly stdout: string
-  readonly stderr: string
-  /** What the command line would end with. */
-  readonly code: number
-}
-
-/** Runs a command in this process: starting one of its own for each takes most of a second. */
-async function runHere(parameters: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
-  const written = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      written[name] += text
-      return true
-    })
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
-  try {
-    await createProgram().parseAsync(['node', 'millrace', ...parameters])
-    return { ...written, code: Number(process.exitCode ?? 0) }
-  } catch (error) {
-    if (error instanceof CommanderError) return { ...written, code: 2 }
-    if (!isStreamError(error)) throw error
-    return { ...written, stderr: `${written.stderr}${error.message}\n`, code: error.exitCode }
-  } finally {
-    process.exitCode = 0
-    vi.restoreAllMocks()
-    vi.unstubAllEnvs()
-  }
-}
-
 /** A folder with a tiny model, and a place of its own for added models. */
 async function workplace(model: TinyModel = {}) {
   const home = await temporaryDirectory()
   const folder = join(home.path, 'tiny')
   await writeTinyModel(folder, model)
   const env = { MILLRACE_MODELS: join(home.path, 'models') }
-  const run = (...parameters: string[]) => runHere(['model', ...parameters], env)
+  const run = (...parameters: string[]) => millraceHere(['model', ...parameters], env)
   return { ...home, folder, env, run, file: (name: string) => join(home.path, name) }
 }
 
@@ -178,7 +146,7 @@ describe('millrace model refuses with one sentence', { timeout }, () => {
     ['a model that is not there', ['verify', 'nonesuch'], 78, /^MODEL_MISSING: model "nonesuch" is neither/],
     ['a file outside', ['bench', 'all-MiniLM-L6-v2', '--file', '../x.onnx'], 78, /^CONFIG_INVALID: file "..\/x.onnx"/],
   ])('%s', async (_, parameters, code, sentence) => {
-    const result = await runHere(['model', ...parameters])
+    const result = await millraceHere(['model', ...parameters])
 
     expect(result.stderr).toMatch(sentence)
     expect(result.code).toBe(code)

@@ -3,11 +3,13 @@ import type { QdrantOptions, SqliteIndexOptions } from '../../connectors/index.t
 import { exactlyOne, type KeysOf, optional, secret, wholeNumber } from './key.ts'
 
 const name = z.string().min(1)
+const wrongName = 'must be letters, digits, dots, dashes and underscores'
 
 const qdrant = {
   collection: z
     .string()
-    .regex(/^(?!\.{1,2}$)[^<>:"/\\|?*\p{Cc}]{1,255}$/u, 'must be letters, digits, dots, dashes and underscores')
+    .regex(/^(?!\.{1,2}$)[^<>:"/\\|?*]{1,255}$/, wrongName)
+    .refine((text) => !/\p{Cc}/u.test(text), wrongName)
     .meta({ description: 'Made when it is missing.' }),
   url: optional(
     z.string().regex(/^https?:\/\/[^\s/]+/, 'must be an http or https address'),
@@ -21,6 +23,11 @@ const qdrant = {
   maxRequestBytes: optional(wholeNumber, 'A request is closed at so many bytes.', 2_097_152),
   requestTimeoutMs: optional(wholeNumber, 'Then a request is repeated; at most half of `sessionTimeoutMs`.', 20_000),
   failureDeadlineMs: optional(wholeNumber, 'How long a point is tried that alone makes the server fail.', 300_000),
+  fence: optional(
+    z.boolean(),
+    'The server refuses late writes of former owners; Qdrant 1.19, see guarantees.md.',
+    false,
+  ),
 } satisfies KeysOf<QdrantOptions, 'readOnly' | 'clock' | 'logger'>
 
 const sqlite = {
