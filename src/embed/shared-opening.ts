@@ -40,8 +40,11 @@ export class SharedOpening<T extends Opened> {
       const opened = await opening
       if (this.#opening === opening) this.#opened = opened
     } catch (error) {
-      if (this.#opening === opening) this.#opening = undefined
-      this.#users--
+      // Whoever has closed it meanwhile counts no more, nor do those who share what failed.
+      if (this.#opening === opening) {
+        this.#opening = undefined
+        this.#users = 0
+      }
       throw error
     }
   }

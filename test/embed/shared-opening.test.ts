@@ -68,6 +68,27 @@ test('is closed as soon as it is open when nobody wants it any more', async () =
   expect(() => shared.known).toThrow('is not open')
 })
 
+test('counts anew after an opening failed that was given up meanwhile', async () => {
+  const { shared, openings, openNow } = countedOpening()
+  const failing = shared.open()
+  const first = await opening(openings, 0)
+  const closed = shared.close()
+  first?.reject(new Error('no water'))
+  await expect(failing).rejects.toThrow('no water')
+  await closed
+
+  const opened = shared.open()
+  ;(await opening(openings, 1))?.resolve()
+  await opened
+  const others = shared.open()
+  await others
+  await shared.close()
+
+  expect(openNow()).toBe(1)
+  await shared.close()
+  expect(openNow()).toBe(0)
+})
+
 test('is opened again only when it has been closed', async () => {
   const { shared, openings, openNow } = countedOpening()
   const opened = shared.open()
