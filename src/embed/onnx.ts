@@ -10,6 +10,7 @@ import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
 import type { Precision } from './models/weights.ts'
+import { SharedOpening } from './shared-opening.ts'
 import { cosineOf } from './similarity/kernels.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
 import type { ExecutionProvider, Mode } from './worker-protocol.ts'
@@ -119,73 +120,59 @@ interface Opened {
 }
 
 class OnnxEmbedder implements Embedder {
-  readonly #options: OnnxOptions
-  #users = 0
-  #opening: Promise<Opened> | undefined
-  #opened: Opened | undefined
+  readonly #opening: SharedOpening<Opened>
 
   constructor(options: OnnxOptions) {
-    this.#options = options
+    this.#opening = new SharedOpening(`the embedder of ${options.model}`, () => openModel(options))
   }
 
   get id(): EmbedderId {
-    return this.#known.id
+    return this.#opening.known.id
   }
 
   get dimensions(): number {
-    return this.#known.use.dimensions
+    return this.#opening.known.use.dimensions
   }
 
   get maxTokens(): number {
-    return this.#known.model.maxTokens
+    return this.#opening.known.model.maxTokens
   }
 
   get countTokens(): Embedder['countTokens'] {
-    const { count } = this.#known.tokenizer
+    const { count } = this.#opening.known.tokenizer
     return count && ((text) => count(this.#prepared(text)))
   }
 
   get textsAtOnce(): number {
-    return this.#known.engine.textsAtOnce
+    return this.#opening.known.engine.textsAtOnce
   }
 
   get stats(): EmbedderStats {
-    return { device: this.#known.device, ...this.#known.engine.stats }
+    return { device: this.#opening.known.device, ...this.#opening.known.engine.stats }
   }
 
-  async open(): Promise<void> {
-    this.#users++
-    this.#opening ??= openModel(this.#options)
-    try {
-      this.#opened = await this.#opening
-    } catch (error) {
-      if (--this.#users === 0) this.#opening = undefined
-      throw error
-    }
+  open(): Promise<void> {
+    return this.#opening.open()
   }
 
-  async close(): Promise<void> {
-    if (this.#users === 0 || --this.#users > 0) return
-    const opening = this.#opening
-    this.#opening = undefined
-    await (await opening)?.close()
+  close(): Promise<void> {
+    return this.#opening.close()
   }
 
-  embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]> {
-    const prepared = texts.map((text) => this.#prepared(text, options?.inputType))
-    return this.#known.engine.embed(prepared, signal, options)
+  async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { engine } = this.#opening.opened
+    return engine.embed(
+      texts.map((text) => this.#prepared(text, options.inputType)),
+      signal,
+      options,
+    )
   }
 
   /** The text that the model reads. */
   #prepared(text: string, inputType: EmbedOptions['inputType'] = 'passage'): string {
-    const { model, use } = this.#known
+    const { model, use } = this.#opening.known
     const whole = (inputType === 'query' ? use.queryPrefix : use.prefix) + text
     return model.lowercase ? whole.toLowerCase() : whole
-  }
-
-  get #known(): Opened {
-    if (!this.#opened) throw new StreamError('ILLEGAL_STATE', `the embedder of ${this.#options.model} is not open`)
-    return this.#opened
   }
 }
 

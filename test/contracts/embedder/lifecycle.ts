@@ -34,7 +34,7 @@ export function lifecycleFeatures(subject: OpenEmbedder, { opens }: EmbedderCapa
 
       expect(() => closed.id).toThrow('ILLEGAL_STATE')
       expect(() => closed.dimensions).toThrow('ILLEGAL_STATE')
-      await expect(async () => closed.embed(['text'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+      await expect(closed.embed(['text'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
       await closed.close()
     })
 
