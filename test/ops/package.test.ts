@@ -19,7 +19,8 @@ const manifest: PackageFile = JSON.parse(readFileSync('package.json', 'utf8'))
 const locked: Record<string, Locked> = JSON.parse(readFileSync('package-lock.json', 'utf8')).packages
 const shipped = Object.entries(locked).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
 const metadata = ['CHANGELOG.md', 'LICENSE', 'NOTICE', 'README.md', 'package.json']
-const models = globSync('models/**/*').filter((path) => statSync(path).isFile())
+/** Data that is shipped as it is. */
+const data = globSync('{models,schema}/**/*').filter((path) => statSync(path).isFile())
 
 let folder: TemporaryDirectory
 /** The package as somebody has it who installed it, compiled from the sources as they are; another test checks their types. */
@@ -32,7 +33,7 @@ beforeAll(async () => {
   mkdirSync(installed, { recursive: true })
   for (const name of metadata) cpSync(name, join(installed, name))
   // Their weight is not what is asked here.
-  for (const model of models) put(join(installed, model))
+  for (const file of data) put(join(installed, file))
   // Neither of them is to be shipped.
   for (const path of ['src/index.ts', 'test/a.test.ts', '.env', 'notes.md']) put(join(installed, path))
   execFileSync(process.execPath, ['scripts/build.mjs', join(installed, 'dist'), '--noCheck'])
@@ -41,12 +42,12 @@ beforeAll(async () => {
 
 afterAll(() => folder[Symbol.asyncDispose]())
 
-test('the package has what is compiled, the model and its papers, and nothing else', () => {
+test('the package has what is compiled, the model, the schema of pipelines and its papers, and nothing else', () => {
   const sources = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
   const compiled = sources.flatMap((path) => [`${path}.js`, `${path}.js.map`, `${path}.d.ts`])
-  const data = globSync('src/**/*.json').map((path) => path.replace(/^src/, 'dist'))
+  const beside = globSync('src/**/*.json').map((path) => path.replace(/^src/, 'dist'))
 
-  expect(packed.toSorted()).toEqual([...compiled, ...data, ...models, ...metadata].toSorted())
+  expect(packed.toSorted()).toEqual([...compiled, ...beside, ...data, ...metadata].toSorted())
 })
 
 test('whatever package.json points at is in the package', () => {

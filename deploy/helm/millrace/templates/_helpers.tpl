@@ -59,8 +59,11 @@ annotations:
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ $tag }}{{ end -}}
 {{- end -}}
 
+{{/* The consumer group too: KEDA has to know it. A pipeline whose name comes from elsewhere says nothing here. */}}
 {{- define "millrace.application" -}}
-{{- default (include "millrace.fullname" .) .Values.application -}}
+{{- $inPipeline := (include "millrace.configText" . | fromYaml).application | default "" | toString -}}
+{{- $own := ternary "" $inPipeline (contains "${" $inPipeline) -}}
+{{- coalesce .Values.application $own (include "millrace.fullname" .) -}}
 {{- end -}}
 
 {{/* The ConfigMap of the pipeline, and the file in it. */}}
@@ -80,7 +83,7 @@ millrace.yaml
 
 {{/* What was given as text stays as it is. */}}
 {{- define "millrace.configText" -}}
-{{- if kindIs "string" .Values.config -}}{{ .Values.config }}{{- else -}}{{ toYaml .Values.config }}{{- end -}}
+{{- if kindIs "string" .Values.config -}}{{ .Values.config }}{{- else if .Values.config -}}{{ toYaml .Values.config }}{{- end -}}
 {{- end -}}
 
 {{/* A scalar as a command line takes it: numbers without an exponent. */}}
