@@ -58,6 +58,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   readonly #pending = new Map<number, Pending<Request, Reply>>()
   #state: State = 'closed'
   #worker: Worker | undefined
+  #opening: Promise<Ready> | undefined
   #nextId = 0
   #restartsInARow = 0
   #restarts = 0
@@ -79,11 +80,16 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     return this.#restarts
   }
 
-  /** Resolves when the worker can work. Throws MODEL_INVALID with the worker's own reason, EMBED_FAILED when it crashes or is not ready in time. */
+  /**
+   * Resolves when the worker can work; who asks while it is being opened, or works, gets the same one. Throws MODEL_INVALID with the
+   * worker's own reason, EMBED_FAILED when it crashes or is not ready in time.
+   */
   async open(): Promise<Ready> {
+    if (this.#opening && (this.#state === 'opening' || this.isUsable)) return this.#opening
     this.#state = 'opening'
     this.#restartsInARow = 0
-    return this.#start()
+    this.#opening = this.#start()
+    return this.#opening
   }
 
   /** `make` may be called again after a restart. Rejects with EMBED_FAILED. */

@@ -47,6 +47,15 @@ describe('a worker', () => {
     expect(thread.isUsable).toBe(false)
   })
 
+  test('is one thread, however many open it', async () => {
+    const thread = threadWith(['care', 'haste'])
+
+    const opened = await Promise.all([thread.open(), thread.open()])
+
+    expect([...opened, await thread.open()]).toEqual(['opened with care', 'opened with care', 'opened with care'])
+    expect(await thread.run(always('one'))).toBe('did one')
+  })
+
   test('that cannot open says why', async () => {
     const thread = threadWith('cannot open')
 
