@@ -11,7 +11,7 @@ export interface PoolOptions extends Pick<InferenceSetup, 'pooling' | 'normalize
  * One vector per row out of one vector per token, as sentence-transformers does it: pool, cut to the first `dimensions` numbers (Kusupati
  * et al., "Matryoshka Representation Learning", 2022), then scale to unit length. `lengths` says how many tokens of a row are no padding.
  *
- * A row that is not made of finite numbers becomes NaN as a whole.
+ * A row that is not made of finite numbers, or has no token, becomes NaN as a whole.
  */
 export function pool(hidden: Float32Array, lengths: Int32Array, options: PoolOptions): Float32Array<ArrayBuffer> {
   const { width, modelDimensions, dimensions } = options
@@ -30,8 +30,8 @@ export function pool(hidden: Float32Array, lengths: Int32Array, options: PoolOpt
 
 /** Rows are padded on the right, whatever side the tokenizer was made for: the last token is where the row ends. */
 function pooledTokens(pooling: PoolOptions['pooling'], length: number): { readonly from: number; readonly to: number } {
-  if (pooling === 'cls') return { from: 0, to: 1 }
-  if (pooling === 'last') return { from: length - 1, to: length }
+  if (pooling === 'cls') return { from: 0, to: Math.min(1, length) }
+  if (pooling === 'last') return { from: Math.max(0, length - 1), to: length }
   return { from: 0, to: length }
 }
 
