@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { RuntimeSettings } from '../../src/config.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { type Log, useLog } from '../contracts/broker/harness.ts'
+import { followTask } from '../support/followed-task.ts'
 import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
 import { logRecord } from '../support/log-records.ts'
 import { RememberingInstance, writeKeys } from '../support/remembering-instance.ts'
@@ -45,6 +46,38 @@ describe.skipIf(kafkaBrokers.length === 0)('a take-over on a real Kafka', () => 
     },
     180_000,
   )
+
+  test('finds nothing of a transaction that the owner has left open or aborted in a standby', async () => {
+    const application = log.name('app')
+    const broker = await log.another()
+    const task = await followTask({ broker, application })
+    const words = ['committed', 'aborted', 'next']
+    const look = async () => {
+      await log.eventually(async () => {
+        await task.follow()
+        expect(await task.lag()).toBe(0)
+      })
+      return words.filter(task.has)
+    }
+    const owner = await log.producer(`${application}-0_0`)
+    const first = await owner.begin()
+    await first.send([logRecord(task.changelog, 'committed', 'value')])
+    await first.commit()
+
+    const aborted = await owner.begin()
+    await aborted.send([logRecord(task.changelog, 'aborted', 'value')])
+    const whileOpen = await look()
+    // The next owner ends it.
+    const successor = await log.producer(`${application}-0_0`)
+    const afterAbort = await look()
+    const next = await successor.begin()
+    await next.send([logRecord(task.changelog, 'next', 'value')])
+    await next.commit()
+    const afterCommit = await look()
+
+    expect([whileOpen, afterAbort, afterCommit]).toEqual([['committed'], ['committed'], ['committed', 'next']])
+    expect(task.failures).toEqual([])
+  }, 60_000)
 
   test('of half of 20 tasks by a new instance leaves the other half where it is', async () => {
     const partitions = 20

@@ -1,42 +1,25 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
-import { Permits } from '../../src/runtime/permits.ts'
-import { StandbyTask } from '../../src/runtime/standby-task.ts'
-import { string } from '../../src/serde.ts'
-import { memoryStore } from '../../src/state/memory-store.ts'
-import type { StoreSpec } from '../../src/state/store.ts'
-import { TaskState } from '../../src/state/task-state.ts'
+import { followTask } from '../support/followed-task.ts'
 import { settled } from '../support/instance.ts'
 import { logRecord } from '../support/log-records.ts'
 
 const hourMs = 3_600_000
-const stores = [
-  { kind: 'key-value', name: 'words', key: string, value: string },
-  { kind: 'key-value', name: 'passing', key: string, value: string, storage: 'memory' },
-  { kind: 'key-value', name: 'local', key: string, value: string, changelog: false },
-] as StoreSpec[]
-const changelog = { topic: 'app-words-changelog', partition: 0 }
 
 /** A standby of task 0_0, whose changelog has these words. */
 async function standbyOf(...words: readonly string[]) {
   const clock = new ManualClock()
   const broker = embeddedBroker({ clock })
   await broker.open()
-  await broker.createTopics([{ topic: changelog.topic, partitions: 1 }])
+  const task = await followTask({ broker, application: 'app', clock })
   const producer = await broker.producer()
-  await producer.send(words.map((word) => logRecord(changelog, word, word)))
-  const state = await TaskState.open({ stores, openDisk: async () => memoryStore() })
-  const failures: unknown[] = []
-  const failed = (error: unknown) => void failures.push(error)
-  const reads = new Permits(1)
-  const standby = new StandbyTask({ id: '0_0', application: 'app', stores, state, broker, clock, reads, failed })
-  const follow = async (end = words.length) => {
-    standby.follow(new Map([['app-words-changelog-0', end]]))
+  await producer.send(words.map((word) => logRecord(task.changelog, word, word)))
+  const follow = async (end?: number) => {
+    await task.follow(end)
     await settled()
   }
-  const has = (word: string) => state.view('words', () => 1).get(word) !== undefined
-  return { broker, standby, state, clock, failures, follow, has, [Symbol.asyncDispose]: () => broker.close() }
+  return { ...task, broker, clock, follow, [Symbol.asyncDispose]: () => broker.close() }
 }
 
 describe('a standby of a task', () => {
@@ -56,18 +39,17 @@ describe('a standby of a task', () => {
     await using one = await standbyOf('a')
     const owner = await one.broker.producer({ transactionalId: 'app-0_0' })
     const look = async () => {
-      const [range] = await one.broker.offsets([changelog])
-      await one.follow(range?.latest)
+      await one.follow()
       return ['a', 'aborted', 'next'].filter(one.has)
     }
 
     const aborted = await owner.begin()
-    await aborted.send([logRecord(changelog, 'aborted', 'aborted')])
+    await aborted.send([logRecord(one.changelog, 'aborted', 'aborted')])
     const whileOpen = await look()
     await aborted.abort()
     const afterAbort = await look()
     const next = await owner.begin()
-    await next.send([logRecord(changelog, 'next', 'next')])
+    await next.send([logRecord(one.changelog, 'next', 'next')])
     const beforeCommit = await look()
     await next.commit()
     const afterCommit = await look()
