@@ -56,6 +56,7 @@ export async function serveOperations(options: OperationsOptions): Promise<Opera
       '/startupz': () => answerOf(startup(runtime.view)),
     },
   })
+  logger.info({ url: server.url }, 'metrics and probes are served')
   const close = async () => {
     forget()
     metrics.close()
