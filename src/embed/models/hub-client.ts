@@ -72,7 +72,11 @@ export class HubClient {
     const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers.get('content-range') ?? '')
     const facts = factsOf([...hops, response], range?.[2])
     const start = response.status === 206 ? Number(range?.[1] ?? 0) : 0
-    if (response.status === 416 || !response.body) return { facts, from: start, body: undefined }
+    if (response.status === 416 || !response.body) {
+      watch.end()
+      await response.body?.cancel()
+      return { facts, from: start, body: undefined }
+    }
     return { facts, from: start, body: this.#watched(response.body, watch) }
   }
 
@@ -81,17 +85,27 @@ export class HubClient {
     return new URL(path.map(encodeURIComponent).join('/'), base)
   }
 
-  /** Redirects are followed here: the hub names the hash of a file in the answer that leads away. */
+  /** The answer at the end of all redirects, and the watch over its body; the watch has ended when it rejects. */
   async #follow(first: URL, headers: Readonly<Record<string, string>>) {
     const watch = new IdleWatch(this.#options)
+    try {
+      return { ...(await this.#lead(first, headers, watch)), watch }
+    } catch (error) {
+      watch.end()
+      throw error
+    }
+  }
+
+  /** Redirects are followed here: the hub names the hash of a file in the answer that leads away. */
+  async #lead(first: URL, headers: Readonly<Record<string, string>>, watch: IdleWatch) {
     const hops: Response[] = []
     let url = first
     while (hops.length <= maxRedirects) {
       const response = await this.#get(url, headers, watch)
       const location = response.headers.get('location')
       if (response.status < 300 || response.status >= 400 || location === null) {
-        if (response.ok || response.status === 416) return { response, hops, watch }
-        watch.end()
+        if (response.ok || response.status === 416) return { response, hops }
+        await response.body?.cancel()
         throw this.#refusalOf(response, first)
       }
       await response.body?.cancel()
@@ -136,7 +150,6 @@ export class HubClient {
   }
 
   #failureOf(error: unknown, watch: IdleWatch, fact: string): unknown {
-    watch.end()
     if (this.#options.signal.aborted) return this.#options.signal.reason
     return watch.isOver
       ? this.#unreachable(`the hub was silent for ${watch.timeoutMs} ms`)

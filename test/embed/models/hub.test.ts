@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { type AddFromHubOptions, addFromHub } from '../../../src/embed/models/hub.ts'
@@ -220,6 +220,31 @@ describe('a hub that is busy', () => {
     await place.add()
 
     expect(place.hub.seen.length).toBe(before + 4)
+  })
+})
+
+describe('no timer keeps the process alive', () => {
+  test('after an error', async () => {
+    await using place = await workplace()
+    place.hub.faults.loops = true
+    const clock = new FastClock(1_000)
+
+    await expect(place.add({ clock })).rejects.toMatchObject({ code: 'MODEL_UNREACHABLE' })
+
+    expect(clock.pending).toBe(0)
+  })
+
+  test('after a download of which nothing was missing but the name', async () => {
+    await using place = await workplace()
+    const weights = place.place('onnx/model.onnx')
+    await mkdir(dirname(weights), { recursive: true })
+    await writeFile(`${weights}.part`, place.files['onnx/model.onnx'] ?? '')
+    const clock = new FastClock(1_000)
+
+    await place.add({ clock })
+
+    expect(place.hub.ranges[0]).toBe(`bytes=${bytesOf(weights)}-`)
+    expect(clock.pending).toBe(0)
   })
 })
 
