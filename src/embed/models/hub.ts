@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StreamError } from '../../errors.ts'
 import { download } from './download.ts'
@@ -37,7 +38,10 @@ export async function addFromHub(id: string, options: AddFromHubOptions): Promis
   const fetched = async (file: string) => {
     pins[file] = await fetchFile({ hub, id, file, folder, revision: listing.revision, pin: known[file] }, options)
   }
-  for (const file of describingFiles) if (listing.files.includes(file)) await fetched(file)
+  for (const file of describingFiles)
+    if (listing.files.includes(file)) await fetched(file)
+    // One of an earlier commit would describe this one too.
+    else await rm(join(folder, file), { force: true })
   await fetched(weights)
   const beside = weightsFiles({ name: id, weights: join(folder, weights) }).slice(1)
   for (const path of beside) await fetched(path.slice(folder.length + 1).replaceAll('\\', '/'))

@@ -90,6 +90,17 @@ describe('adding a model from the hub', () => {
     )
   })
 
+  test('is not described by files that an earlier commit had and this one has not', async () => {
+    await using place = await workplace()
+    const limits = place.place('sentence_bert_config.json')
+    await mkdir(dirname(limits), { recursive: true })
+    await writeFile(limits, '{"max_seq_length":3}')
+
+    await place.add()
+
+    expect((await readModel(id, { modelsFolder: place.modelsFolder })).maxTokens).toBeGreaterThan(3)
+  })
+
   test('takes the branch of a change that was proposed there', async () => {
     await using place = await workplace()
 
