@@ -16,6 +16,9 @@ const platformFolders = [
   { folder: 'classic-level/prebuilds', keep: `linux-${architecture}` },
 ]
 
+/** The Qdrant client wants a compiler for its types, so npm keeps one; nothing runs it. */
+const compiler = ['typescript', '@typescript', '.bin']
+
 rmSync(target, { recursive: true, force: true })
 const app = join(target, 'files', 'app')
 mkdirSync(app, { recursive: true })
@@ -30,6 +33,8 @@ for (const { folder, keep } of platformFolders) {
     if (other !== keep) rmSync(join(path, other), { recursive: true })
   }
 }
+
+for (const name of compiler) rmSync(join(app, 'node_modules', name), { recursive: true, force: true })
 
 // `millrace` on the PATH is the process itself: no shell stands between it and the signals.
 const command = join(app, 'dist', 'cli', 'bin.js')

@@ -108,7 +108,7 @@ test('what the build copies is there, and let through by .dockerignore', () => {
 
 const script = resolve('scripts/image-files.mjs')
 
-test('the image has the binaries of its own platform alone, and the command on the PATH', async () => {
+test('the image has the binaries of its own platform alone, no compiler, and the command on the PATH', async () => {
   await using folder = await temporaryDirectory()
   const platforms = ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64'].map(
     (name) => `onnxruntime-node/bin/napi-v6/${name}`,
@@ -118,6 +118,8 @@ test('the image has the binaries of its own platform alone, and the command on t
   for (const path of ['package.json', 'LICENSE', 'NOTICE', 'dist/cli/bin.js', 'models/a/model.onnx'])
     put(folder.path, path)
 
+  put(folder.path, 'node_modules/typescript/package.json')
+
   execFileSync(process.execPath, [script, 'image', 'arm64'], { cwd: folder.path })
 
   const app = join(folder.path, 'image/files/app')
@@ -125,6 +127,7 @@ test('the image has the binaries of its own platform alone, and the command on t
     'node_modules/classic-level/prebuilds/linux-arm64/binding.node',
     'node_modules/onnxruntime-node/bin/napi-v6/linux/arm64/binding.node',
   ])
+  expect(existsSync(join(app, 'node_modules/typescript'))).toBe(false)
   expect(readlinkSync(join(folder.path, 'image/files/usr/local/bin/millrace'))).toBe('/app/dist/cli/bin.js')
   expect(statSync(join(app, 'dist/cli/bin.js')).mode & 0o111).toBe(0o111)
   expect(readdirSync(join(folder.path, 'image/folders')).toSorted()).toEqual(['home', 'var'])
