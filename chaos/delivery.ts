@@ -20,6 +20,8 @@ export interface Delivery {
 export interface Position {
   readonly partition: number
   readonly offset: number
+  /** Present when it was sent more than once, and may lie there twice: the last version that was sent together with it. */
+  readonly sentAgainUpTo?: number
 }
 
 export interface DeliveryOptions {
@@ -75,8 +77,11 @@ export async function produce(broker: Broker, delivery: Delivery, options: Produ
     const from = positions.length
     const records = delivery.events.slice(from, from + size).map((event, at) => recordOf(event, from + at, options))
     if (records.length === 0) continue
-    const offsets = await sender.send(records)
-    positions.push(...records.map(({ partition }, at) => ({ partition, offset: offsets[at] ?? -1 })))
+    const { offsets, attempts } = await sender.send(records)
+    const sentAgainUpTo = firstTimestamp + from + records.length - 1
+    for (const [at, { partition }] of records.entries()) {
+      positions.push({ partition, offset: offsets[at] ?? -1, ...(attempts > 1 && { sentAgainUpTo }) })
+    }
   }
   await sender.close()
   return positions
@@ -104,11 +109,13 @@ export class PersistentSender {
     this.#onProblem = onProblem
   }
 
-  async send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
-    while (true) {
+  async send(
+    records: readonly ProducerRecord[],
+  ): Promise<{ readonly offsets: readonly number[]; readonly attempts: number }> {
+    for (let attempts = 1; ; attempts++) {
       try {
         this.#producer ??= await this.#broker.producer()
-        return await this.#producer.send(records)
+        return { offsets: await this.#producer.send(records), attempts }
       } catch (error) {
         this.#onProblem(`the producer sends ${records.length} records again: ${error}`)
         await this.close()

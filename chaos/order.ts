@@ -9,7 +9,8 @@
  * - `owners`: a process writes to a partition, another one does, and then one that has written to it before, all within one generation
  *   of the group. A generation gives a partition one owner; the last request of the owner before may land in it, but only before the
  *   first of the new one. Counted once for a partition and generation.
- * - `version`: within one generation a process writes an older version of a document after a newer one.
+ * - `version`: within one generation a process writes an older version of a document after a newer one, and not because both were sent
+ *   to the log again.
  *
  * Deletes alone carry no version; what a late one destroys is found at the end, by the oracle.
  */
@@ -117,7 +118,7 @@ function sharedPartitions({ writes, log }: OrderFacts): Break[] {
   })
 }
 
-function versionsBack({ writes, log }: OrderFacts): Break[] {
+function versionsBack({ writes, log, positions }: OrderFacts): Break[] {
   const latest = new Map<string, { readonly version: number; readonly generation: number }>()
   return writes.flatMap((write): Break[] => {
     if (write.version === undefined) return []
@@ -126,6 +127,7 @@ function versionsBack({ writes, log }: OrderFacts): Break[] {
     const before = latest.get(place)
     latest.set(place, { version: write.version, generation })
     if (before?.generation !== generation || write.version >= before.version) return []
+    if (before.version <= (positions[write.version - firstTimestamp]?.sentAgainUpTo ?? -1)) return []
     return [{ kind: 'version', at: write.at, text: `${nameOf(write)} after ${placeOf(before.version)}`, write }]
   })
 }

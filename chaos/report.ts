@@ -29,7 +29,7 @@ export function reportOf(facts: ChaosFacts, verdict: Verdict, journal: Journal):
   ].join('\n')
 }
 
-function outlineOf({ plan, counts, watch, log, drainMs }: ChaosFacts, { summary }: Verdict): string[] {
+function outlineOf({ plan, counts, watch, log, drainMs, longestStallMs }: ChaosFacts, { summary }: Verdict): string[] {
   const { seed, minutes, stream, guarantee } = plan.options
   const { documents, lost, orphan, embedded, extraEmbeddedShare } = summary
   const { kills, terminations, additions, freezes, brokerRestarts } = counts
@@ -37,7 +37,7 @@ function outlineOf({ plan, counts, watch, log, drainMs }: ChaosFacts, { summary 
   return [
     `seed ${seed}, ${minutes} min, ${guarantee}, ${plan.delivery.events.length} events of ${stream}`,
     `  hurt: ${kills} kill -9, ${terminations} TERM, ${freezes} freezes, ${brokerRestarts} broker restarts, ${additions} additions, ${indexFaults} index faults`,
-    `  saw: ${log.generations.length} generations of the group, ${log.commits.length} commits, ${watch.writes.length} document writes; drained in ${drainMs} ms`,
+    `  saw: ${log.generations.length} generations of the group, ${log.commits.length} commits, ${watch.writes.length} document writes; drained in ${drainMs} ms; the index stood still for up to ${longestStallMs} ms`,
     `  ${documents} documents: ${lost} lost, ${orphan} orphan points, ${summary.regressions} regressions, ${summary.faults} faults`,
     `  ${embedded} embeddings, ${(100 * extraEmbeddedShare).toFixed(1)} % more than the index needed`,
   ]

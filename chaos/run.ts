@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { kafkaBroker } from '../src/connectors/kafka/broker.ts'
 import { qdrant } from '../src/connectors/qdrant/sink.ts'
@@ -55,6 +56,8 @@ export interface ChaosFacts {
   /** What processes did that they must not do. */
   readonly faults: readonly string[]
   readonly drainMs: number
+  /** The longest that this process stood still, and with it the index: a request may land later by that than its sender thinks. */
+  readonly longestStallMs: number
 }
 
 const partitions = 6
@@ -101,6 +104,8 @@ export async function runChaos(plan: ChaosPlan, journal: Journal): Promise<Chaos
   process.once('exit', () => fleet.dispose())
   try {
     await fleet.start(startWithinMs)
+    const stalls = monitorEventLoopDelay({ resolution: 10 })
+    stalls.enable()
     journal.start()
     journal.add('all instances run; the stream begins')
     const producing = produce(broker, plan.delivery, { topic, partitions, onProblem: (text) => journal.add(text) })
@@ -117,7 +122,9 @@ export async function runChaos(plan: ChaosPlan, journal: Journal): Promise<Chaos
     const deadLetters = await countDeadLetters(broker)
     const { counts } = fleet
     const embedded = countedEmbeddings(folder)
-    return { plan, topic, folder, points, watch, log, positions, embedded, counts, deadLetters, faults, drainMs }
+    const longestStallMs = Math.round(stalls.max / 1e6)
+    const seen = { points, watch, log, positions, embedded, counts, deadLetters, faults }
+    return { plan, topic, folder, ...seen, drainMs, longestStallMs }
   } finally {
     fleet.dispose()
   }

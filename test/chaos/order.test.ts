@@ -13,10 +13,18 @@ function write(at: number, by: string, place: number, doc = 'guide'): IndexWrite
 
 const commit = (at: number, offset: number) => ({ at, topic, partition: 0, offset, metadata: '' })
 
+/** Version `n` lies at offset `n`; the first ones may have been sent again. */
+function versions(sentAgain = 0): OrderFacts['positions'] {
+  return Array.from({ length: 20 }, (_, offset) => ({
+    partition: 0,
+    offset,
+    ...(offset < sentAgain && { sentAgainUpTo: firstTimestamp + sentAgain - 1 }),
+  }))
+}
+
 /** Version `n` lies at offset `n`; the generations of the group begin at 0 and 100. */
 function breaksOf(facts: Partial<OrderFacts> & { readonly commits?: readonly ReturnType<typeof commit>[] }) {
-  const { commits = [], writes = [] } = facts
-  const positions = Array.from({ length: 20 }, (_, offset) => ({ partition: 0, offset }))
+  const { commits = [], writes = [], positions = versions() } = facts
   const log = { commits, generations: [0, 100] }
   return regressionsOf({ topic, positions, log, writes }).map(({ kinds, at, by }) => [kinds.join(), at, by])
 }
@@ -52,6 +60,14 @@ describe('what does not count', () => {
 
     expect(breaksOf({ writes, commits: [commit(2, 2)] })).toEqual([])
     expect(breaksOf({ writes: others, commits: [commit(2, 2)] })).toEqual([])
+  })
+
+  test('versions that a producer has sent again, because it did not hear that they are in the log', () => {
+    const again = [write(1, 'a.1', 2), write(2, 'a.1', 3), write(3, 'a.1', 2), write(4, 'a.1', 3)]
+    const beyond = [write(1, 'a.1', 4), write(2, 'a.1', 3)]
+
+    expect(breaksOf({ writes: again, positions: versions(4) })).toEqual([])
+    expect(breaksOf({ writes: beyond, positions: versions(4) })).toEqual([['version', 2, 'a.1']])
   })
 
   test('a last request of the owner before, ahead of the first one of the new owner', () => {
