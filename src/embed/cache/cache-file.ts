@@ -18,7 +18,7 @@ interface Header {
 }
 
 export interface CacheImport {
-  /** Entries that were taken. */
+  /** Entries that were taken: those that the cache did not have, or had from an earlier time. */
   readonly entries: number
   /** Entries that were left out because they are damaged. */
   readonly damaged: number
@@ -93,8 +93,7 @@ export async function importCache(cache: CachedEmbedder, file: string): Promise<
   const imported = { entries: 0, damaged: 0 }
   let batch: CacheEntry[] = []
   const flush = async () => {
-    await cache.import(batch)
-    imported.entries += batch.length
+    imported.entries += await cache.import(batch)
     batch = []
   }
   for await (const encoded of entriesOf(cache, file)) {

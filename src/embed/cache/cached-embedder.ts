@@ -81,9 +81,9 @@ export class CachedEmbedder implements Required<Embedder> {
     return this.#shared.opened.tiers.entries()
   }
 
-  /** Adds entries of this embedder from elsewhere. Rejects when the disk does not take them. */
-  async import(entries: readonly CacheEntry[]): Promise<void> {
-    await this.#shared.opened.tiers.import(entries)
+  /** Adds entries of this embedder from elsewhere, unless it has one as new; gives how many. Rejects when the disk does not take them. */
+  async import(entries: readonly CacheEntry[]): Promise<number> {
+    return this.#shared.opened.tiers.import(entries)
   }
 
   open(): Promise<void> {

@@ -47,9 +47,9 @@ export class MemoryTier {
   }
 
   /** Like `get`, but counts as no use. */
-  has(key: CacheKey): boolean {
+  peek(key: CacheKey): CacheEntry | undefined {
     const entry = this.#entries.get(key)
-    return entry !== undefined && this.#options.isFresh(entry)
+    return entry && this.#options.isFresh(entry) ? entry : undefined
   }
 
   /** An entry that is larger than the whole tier is left out. */

@@ -86,17 +86,25 @@ export class Tiers {
   keep(entries: readonly CacheEntry[]): void {
     const fresh: CacheEntry[] = []
     for (const entry of entries) {
-      if (this.#memory.has(entry.key)) continue
+      if (this.#memory.peek(entry.key)) continue
       this.#memory.set(entry)
       fresh.push(entry)
     }
     this.#disk?.add(fresh)
   }
 
-  /** Entries from elsewhere. Unlike `keep` it waits for the disk, and rejects when the disk does. */
-  async import(entries: readonly CacheEntry[]): Promise<void> {
-    if (this.#disk) await this.#disk.write(entries)
-    else for (const entry of entries) this.#memory.set(entry)
+  /**
+   * Entries from elsewhere, unless there is one as new; gives how many were taken. Unlike `keep` it waits for the disk, and rejects when the
+   * disk does.
+   */
+  async import(entries: readonly CacheEntry[]): Promise<number> {
+    const taken = entries.filter(({ key, madeAt }) => {
+      const known = this.#disk ? this.#disk.get(key) : this.#memory.peek(key)
+      return known === undefined || known.madeAt < madeAt
+    })
+    if (this.#disk) await this.#disk.write(taken)
+    else for (const entry of taken) this.#memory.set(entry)
+    return taken.length
   }
 
   /** What is on disk, or in memory when there is no disk; what was made or used last comes last. */

@@ -56,6 +56,25 @@ describe('a file of cached vectors', () => {
     await other.close()
   })
 
+  test.each(['memory', 'disk'])(
+    'takes no room again in a cache that has it in %s, nor makes it older',
+    async (tier) => {
+      await using folder = await temporaryDirectory()
+      const file = await exported(folder.path)
+      const later = new ManualClock(Date.now() + 10_000)
+      const cache = await openCache({ clock: later, ...(tier === 'disk' && { path: join(folder.path, 'cache') }) })
+      await cache.embed(texts.slice(0, 500), never)
+      const held = () => (tier === 'disk' ? cache.cacheStats.diskEntries : cache.cacheStats.memoryEntries)
+      await expect.poll(held, { timeout: 15_000 }).toBe(500)
+
+      const imports = [await importCache(cache, file), await importCache(cache, file)]
+
+      expect(imports.map(({ entries }) => entries)).toEqual([1_000, 0])
+      expect(held()).toBe(1_500)
+      await cache.close()
+    },
+  )
+
   test('keeps the age of its entries', async () => {
     await using folder = await temporaryDirectory()
     const file = await exported(folder.path)
