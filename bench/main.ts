@@ -7,6 +7,7 @@ import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from
 import { embedFast, embedFastAlone, embedTwoWorkers } from './embed-modes.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
+import { metricsOverhead } from './metrics.ts'
 import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
 import { restoreRate } from './restore.ts'
@@ -35,6 +36,7 @@ const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'manifest.bytes': manifestBytes,
   'manifest.encode': manifestEncode,
   'manifest.decode': manifestDecode,
+  'metrics.overhead': metricsOverhead,
   'pipeline.overhead': pipelineOverhead,
   'qdrant.batches': qdrantBatches,
   'restore.rate': restoreRate,
