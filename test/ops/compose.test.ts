@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createProgram } from '../../src/cli/program.ts'
+import { toolOrSkip } from '../support/ops-tools.ts'
 
 interface Service {
   readonly image: string
@@ -129,4 +131,14 @@ test('addresses name services and ports that are there', () => {
   expect(named.length).toBeGreaterThan(8)
   const controller = 'kafka:9093'
   for (const [address] of named) expect([...inside.keys(), controller]).toContain(address)
+})
+
+const promtool = toolOrSkip('promtool') ?? ''
+
+test.skipIf(!promtool)('Prometheus takes its configuration, and the alerts that it finds beside it', () => {
+  const check = (...parameters: string[]) =>
+    execFileSync(promtool, ['check', ...parameters], { encoding: 'utf8', stdio: 'pipe' })
+
+  expect(() => check('config', 'deploy/compose/prometheus.yml')).not.toThrow()
+  expect(check('rules', 'deploy/prometheus/alerts.yml')).toContain('SUCCESS')
 })
