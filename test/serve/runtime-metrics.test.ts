@@ -53,9 +53,15 @@ async function watched(
   metrics.close()
   await instance.kill()
   return (series) => {
-    const line = lines.find((candidate) => candidate.startsWith(`millrace_${series} `))
+    const wanted = partsOf(`millrace_${series}`)
+    const line = lines.find((candidate) => partsOf(candidate.slice(0, candidate.lastIndexOf(' '))) === wanted)
     return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ')))
   }
+}
+
+/** Labels in any order. */
+function partsOf(series: string): string {
+  return series.split(/[{},]/).sort().join()
 }
 
 const app = 'application="app"'
