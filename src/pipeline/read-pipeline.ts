@@ -82,10 +82,9 @@ function check(given: YamlNode, context: CompileContext): Checked {
   const tree = withNumbers(given)
   const data = dataOf(tree, isKnown)
   const result = pipelineSchema.safeParse(data)
-  const broken = scalarsOf(tree).filter(({ scalar }) => scalar.broken)
-  const told = new Set(broken.map(({ path }) => pathText(path)))
+  const told = new Set(scalarsOf(tree).flatMap(({ path, scalar }) => (scalar.broken ? [pathText(path)] : [])))
   const issues = (result.error?.issues ?? []).filter(({ path }) => !told.has(pathText(path as Path)))
-  const rules = brokenRules(validSections(data, new Set(broken.map(({ path }) => path[0]))), context)
+  const rules = brokenRules(validSections(data), context)
   const problems = [
     ...explain(issues, tree, data),
     ...rules.map(({ path, message }) => problemAt(placeOf(tree, path), path, message)),
@@ -95,9 +94,9 @@ function check(given: YamlNode, context: CompileContext): Checked {
 
 /** A reference gives text. Where the schema refuses it, a text that reads as a number or as true or false becomes one. */
 function withNumbers(tree: YamlNode): YamlNode {
-  const refused = new Set(
-    pipelineSchema.safeParse(dataOf(tree, isKnown)).error?.issues.map(({ path }) => pathText(path as Path)),
-  )
+  const issues = pipelineSchema.safeParse(dataOf(tree, isKnown)).error?.issues ?? []
+  const ofAnotherType = issues.filter(({ code }) => code === 'invalid_type' || code === 'invalid_union')
+  const refused = new Set(ofAnotherType.map(({ path }) => pathText(path as Path)))
   if (refused.size === 0) return tree
   return mapScalars(tree, (scalar, path) =>
     scalar.origin !== undefined && refused.has(pathText(path)) ? converted(scalar) : scalar,
@@ -111,10 +110,9 @@ function converted(scalar: YamlScalar): YamlScalar {
 }
 
 /** Parts that are valid are looked at further even when others are not. */
-function validSections(data: unknown, unresolved: ReadonlySet<string | number | undefined>): ValidSections {
+function validSections(data: unknown): ValidSections {
   const sections: Readonly<Record<string, unknown>> = typeof data === 'object' && data !== null ? { ...data } : {}
   const valid = Object.entries(pipelineSchema.shape).flatMap(([name, schema]) => {
-    if (unresolved.has(name)) return []
     const { success, data: section } = schema.safeParse(sections[name])
     return success && section !== undefined ? [[name, section] as const] : []
   })

@@ -1,8 +1,7 @@
 import { isSecret } from './json-schema.ts'
-import type { Path } from './problem.ts'
 import { scalarsOf, type YamlNode } from './yaml-tree.ts'
 
-export const redacted = '<redacted>'
+const redacted = '<redacted>'
 
 /** A shorter text is found by accident in others. */
 const shortest = 4
@@ -31,14 +30,11 @@ export class Secrets {
     return without.replace(/(\/\/)[^/@\s]+@/g, `$1${redacted}@`)
   }
 
-  /** Data of a description with every secret replaced. */
-  redactData(value: unknown, path: Path = []): unknown {
-    if (isSecret(path)) return redacted
-    if (Array.isArray(value)) return value.map((item, at) => this.redactData(item, [...path, at]))
+  /** Data with every secret in it replaced. */
+  redactData(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((item) => this.redactData(item))
     if (typeof value === 'object' && value !== null)
-      return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [key, this.redactData(item, [...path, key])]),
-      )
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.redactData(item)]))
     if (typeof value === 'string') return this.redact(value)
     return this.#values.has(String(value)) ? redacted : value
   }
