@@ -11,7 +11,7 @@ import { nothingTopology } from './pipeline.ts'
 
 const events = changeStream(book500)
 const place = { topic: 'documents', partitions: 4 }
-const rounds = 15
+const rounds = 25
 
 /** What metrics of level info cost, with a scrape of each run, which is far more often than Prometheus asks. */
 export async function metricsOverhead(): Promise<Figure> {
