@@ -132,6 +132,21 @@ describe('a text that the device refuses', () => {
     expect(healthy.batches).toEqual([['one', 'two']])
   })
 
+  test('is not run again for callers that have gone', async () => {
+    const device = new FakeDevice()
+    const { engine } = engineWith([device])
+    const given = new AbortController()
+    const gone = engine.embed(['one', 'two'], given.signal)
+    await settle()
+    given.abort('enough')
+
+    device.refuseNext('too hot')
+    await settle()
+
+    await expect(gone).rejects.toBe('enough')
+    expect(device.batches).toEqual([['one', 'two']])
+  })
+
   test('by the tokenizer already fails alone as well', async () => {
     const encode: Encode = async (texts) => {
       if (texts.some((text) => text.includes('!'))) throw new RangeError('no such token')

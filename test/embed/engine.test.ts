@@ -95,6 +95,26 @@ describe('texts', () => {
     expect(await pending).toBe('closed')
   })
 
+  test('wait outside the window also while others are tokenized in another thread', async () => {
+    let encoding = 0
+    const encode: Encode = (texts) => {
+      encoding += texts.length
+      return new Promise(() => undefined)
+    }
+    const { engine } = engineWith([new FakeDevice()], { encode })
+    const calls: Promise<unknown>[] = []
+
+    for (let call = 0; call < 4; call++) {
+      const texts = Array.from({ length: 200 }, (_, at) => `${call} ${at}`)
+      calls.push(engine.embed(texts, never).catch(() => 'closed'))
+      await settle()
+    }
+
+    expect(encoding).toBe(256)
+    engine.close()
+    expect(await Promise.all(calls)).toEqual(['closed', 'closed', 'closed', 'closed'])
+  })
+
   test('may be tokenized in another thread', async () => {
     const encode: Encode = async (texts) => {
       await settle()

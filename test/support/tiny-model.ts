@@ -53,21 +53,23 @@ export interface OpenTiny extends AsyncDisposable {
 
 /** An open embedder on a tiny model in a folder of its own, with one worker: `await using tiny = await openTiny()`. */
 export async function openTiny(model: TinyModel = {}, options: Partial<OnnxOptions> = {}): Promise<OpenTiny> {
-  const folder = await temporaryDirectory()
-  await writeTinyModel(folder.path, model)
-  const embedder = onnx({ model: folder.path, workers: 1, ...options })
+  const place = await temporaryDirectory()
+  // Always of one name, which is part of the id: ids differ by what the tests make different.
+  const folder = join(place.path, 'tiny')
+  await writeTinyModel(folder, model)
+  const embedder = onnx({ model: folder, workers: 1, ...options })
   try {
     await embedder.open()
   } catch (error) {
-    await folder[Symbol.asyncDispose]()
+    await place[Symbol.asyncDispose]()
     throw error
   }
   return {
     embedder,
-    folder: folder.path,
+    folder,
     async [Symbol.asyncDispose]() {
       await embedder.close()
-      await folder[Symbol.asyncDispose]()
+      await place[Symbol.asyncDispose]()
     },
   }
 }

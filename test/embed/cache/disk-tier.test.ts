@@ -96,9 +96,11 @@ describe('a cache with a folder', () => {
     const closing = cache.close()
     await cache.open()
     await closing
+    const { texts } = cache.stats
     await cache.embed(['a'], never)
 
     expect(cache.cacheStats).toMatchObject({ diskHits: 1, misses: 0, diskFailures: 0 })
+    expect(cache.stats.texts - texts).toBe(1)
     await cache.close()
   })
 
