@@ -4,7 +4,7 @@ import { Job } from 'kubernetes-models/batch/v1/Job'
 import { Service } from 'kubernetes-models/v1/Service'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { chartFolder, runHelm } from '../support/chart.ts'
+import { chartFolder, onKubernetes, runHelm } from '../support/chart.ts'
 import { toolOrSkip } from '../support/ops-tools.ts'
 
 interface Workflow {
@@ -61,7 +61,7 @@ test('its services are valid, and the versions that Compose has', () => {
 })
 
 test.skipIf(!helm)('its values fit the chart', async () => {
-  const parameters = ['template', 'documents', chartFolder, '--values', 'deploy/ci/kind-values.yaml']
+  const parameters = ['template', 'documents', chartFolder, '--values', 'deploy/ci/kind-values.yaml', ...onKubernetes]
   const { code, stdout, stderr } = await runHelm(helm, parameters)
 
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

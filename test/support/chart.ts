@@ -46,6 +46,9 @@ export interface HelmResult {
   readonly stderr: string
 }
 
+/** What `helm template` and `lint` take a cluster to be: a Helm that Go has installed means a very old one otherwise. */
+export const onKubernetes = ['--kube-version', '1.31.4'] as const
+
 /** Runs helm without a cluster and without the settings of whoever runs it. */
 export function runHelm(program: string, parameters: readonly string[]): Promise<HelmResult> {
   const env = { PATH: process.env.PATH, HOME: '/nonexistent', KUBECONFIG: '/nonexistent' }

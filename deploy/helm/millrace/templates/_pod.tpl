@@ -28,7 +28,7 @@ spec:
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  {{- include "millrace.scheduling" . | nindent 2 }}
+  {{- include "millrace.scheduling" . | trim | nindent 2 }}
   {{- $initContainers := include "millrace.initContainers" . | trim }}
   {{- with $initContainers }}
   initContainers:
