@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Encode } from '../../src/embed/engine.ts'
 import { closeEngines, engineWith } from '../support/engines.ts'
@@ -95,6 +96,20 @@ describe('texts', () => {
     expect(await pending).toBe('closed')
   })
 
+  test('are tokenized in slices, between which the event loop turns', async () => {
+    const sizes: number[] = []
+    const encode: Encode = (texts) => {
+      sizes.push(texts.join('').length)
+      return texts.map(() => ({ ids: Int32Array.of(1), truncated: false }))
+    }
+    const { engine } = engineWith([new FakeDevice({ automatic: true })], { encode })
+    const texts = Array.from({ length: 20 }, (_, at) => `${at}`.padEnd(10_000))
+
+    await engine.embed(texts, never)
+
+    expect(sizes).toEqual([40_000, 40_000, 40_000, 40_000, 40_000])
+  })
+
   test('wait outside the window also while others are tokenized in another thread', async () => {
     let encoding = 0
     const encode: Encode = (texts) => {
@@ -150,6 +165,15 @@ describe('a caller that gives up', () => {
     }
     await Promise.all([...running, other])
     expect(device.batches.flat()).toEqual(['0123456789', '9876543210', 'wanted....'])
+  })
+
+  test('never leaves nothing behind on a signal that lives on', async () => {
+    const { engine } = engineWith([new FakeDevice({ automatic: true })])
+    const { signal } = new AbortController()
+
+    await engine.embed(['a', 'b'], signal)
+
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('before it asks gets its own reason', async () => {

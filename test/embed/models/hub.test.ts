@@ -272,6 +272,7 @@ describe('what cannot be had is told by name:', () => {
     })
     expect(await readModelCard(place.modelsFolder, id)).toBeUndefined()
     expect(await readdir(join(place.modelsFolder, id, 'onnx'))).toEqual([])
+    expect(place.hub.ranges).toEqual([undefined])
   })
 
   test('a file that is not the one that was pinned, although the hub promises it', async () => {
