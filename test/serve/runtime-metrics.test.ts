@@ -167,6 +167,16 @@ describe('the metrics of an instance', () => {
     expect(value(`consumer_lag_seconds${place}`)).toBeLessThanOrEqual(40)
   })
 
+  test('have no lag once everything is committed', async () => {
+    const value = await watched(plainTopologyTo(new RecordingSink()), async ({ group }) => {
+      await group.write(0, 'one', 'two')
+      await pass(group.clock, 20_000, 1_000)
+    })
+
+    const place = `{topic="in",partition="0",${app}}`
+    expect([value(`consumer_lag_records${place}`), value(`consumer_lag_seconds${place}`)]).toEqual([0, 0])
+  })
+
   test('count records in and out of nodes at level debug alone', async () => {
     const topology = plainTopologyTo(new RecordingSink())
     const series = `node_records_total{node="unchanged",direction="in",${app}}`
