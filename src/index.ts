@@ -38,7 +38,7 @@ export type {
 } from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
 export type { RuntimeView, TaskPhase, TaskView } from './runtime/views.ts'
-export { bytes, json, msgpack, type Serde, string } from './serde.ts'
+export { bytes, json, msgpack, nullable, type Serde, string } from './serde.ts'
 export { type OperationsOptions, type OperationsServer, serveOperations } from './serve/operations.ts'
 export { RuntimeMetrics, type RuntimeMetricsOptions } from './serve/runtime-metrics.ts'
 export type {
@@ -46,9 +46,19 @@ export type {
   KeyValueStore,
   KeyValueStoreSpec,
   ReadOnlyKeyValueStore,
+  ReadOnlySessionStore,
+  ReadOnlyWindowStore,
+  SessionEntry,
+  SessionStore,
+  SessionStoreSpec,
   StateStore,
   StoreSpec,
+  TimestampedKeyValueStoreSpec,
+  WindowEntry,
+  WindowStore,
+  WindowStoreSpec,
 } from './state/store.ts'
+export type { Timestamped } from './state/timestamped.ts'
 export { TopologyBuilder } from './topology/builder.ts'
 export {
   describeAsMermaid,
@@ -59,6 +69,7 @@ export {
 } from './topology/describe.ts'
 export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topology/feed.ts'
 export type {
+  DropReason,
   IndexStats,
   Pipeline,
   PipelineFacts,
@@ -79,3 +90,4 @@ export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from '
 export { Stream } from './topology/stream.ts'
 export { Table } from './topology/table.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
+export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

@@ -10,6 +10,8 @@ import { reasonOf, StreamError } from './errors.ts'
 export interface Serde<T> {
   /** Shown by `describe` and in errors: `json`, `string` ... */
   readonly name: string
+  /** As the key of a topic: records without a key pass, with key null. Else they are dropped and counted. */
+  readonly nullable?: true
   serialize(value: T): Uint8Array
   deserialize(bytes: Uint8Array): T
 }
@@ -55,6 +57,24 @@ export function json<T>(schema: ZodType<T>): Serde<T> {
       const path = issue?.path.join('.') || '(root)'
       throw new StreamError('RECORD_UNDECODABLE', `the JSON value does not fit its schema: ${path}: ${issue?.message}`)
     },
+  }
+}
+
+/**
+ * As the key of a topic: records without a key are read too, with key null. Steps that need a key drop and count them.
+ *
+ * @example
+ * builder.stream('views', kafka({ topic: 'views', key: nullable(string), value: json(View) }))
+ */
+export function nullable<T>(serde: Serde<T>): Serde<T | null> {
+  return {
+    name: serde.name,
+    nullable: true,
+    serialize: (value) => {
+      if (value !== null) return serde.serialize(value)
+      throw new StreamError('RECORD_UNENCODABLE', `serde ${serde.name} cannot write null as bytes`)
+    },
+    deserialize: (data) => serde.deserialize(data),
   }
 }
 

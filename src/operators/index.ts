@@ -1,3 +1,17 @@
+export { type Aggregator, aggregate, type Merger } from './aggregation/aggregate.ts'
+export { count } from './aggregation/count.ts'
+export type { GroupedBy, GroupedByKey, GroupKey, GroupValue } from './aggregation/grouping.ts'
+export { type Reducer, reduce } from './aggregation/reduce.ts'
+export {
+  hopping,
+  type SessionWindows,
+  type SlidingWindows,
+  session,
+  sliding,
+  type TimeWindows,
+  tumbling,
+  type Windows,
+} from './aggregation/windows.ts'
 export { compareManifests, type ManifestComparison } from './audit.ts'
 export { type ChunkOptions, chunk, type DocumentKind } from './chunk.ts'
 export type { MeaningLimit } from './chunker/chunker.ts'

@@ -121,7 +121,7 @@ function addressed(
   { application, partition, clock }: CheckpointOptions,
 ): ProducerRecord {
   const topic = changelogTopic(application, change.store)
-  return { ...changelogRecord(change, sourceOffsets), topic, partition, timestamp: clock.now() }
+  return { ...changelogRecord(change, sourceOffsets), topic, partition, timestamp: change.timestamp ?? clock.now() }
 }
 
 /** Per store, the offset after its last changelog record. */

@@ -2,7 +2,7 @@ import type { Cancel } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
 import type { StateStore } from '../state/store.ts'
-import type { ProcessorContext, Punctuator, TaskId } from '../topology/processor.ts'
+import type { DropReason, ProcessorContext, Punctuator, TaskId } from '../topology/processor.ts'
 import type { InFlight } from './in-flight.ts'
 import type { RunningNode, RunningProcessor } from './running-nodes.ts'
 
@@ -19,6 +19,7 @@ export interface TaskServices {
   store(name: string, generation: () => number): StateStore
   schedule(node: RunningProcessor, everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
   requestCommit(): void
+  drop(reason: DropReason): void
   pipelineOf(node: string): string
   /** The task cannot go on. */
   fail(error: StreamError): void
@@ -99,6 +100,10 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
 
   requestCommit(): void {
     this.services.requestCommit()
+  }
+
+  drop(reason: DropReason): void {
+    this.services.drop(reason)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
-import type { TaskId } from '../topology/processor.ts'
+import type { DropReason, TaskId } from '../topology/processor.ts'
 import type { TopicPartition } from './broker.ts'
 
 /** A node finished with a record. */
@@ -99,7 +99,7 @@ export interface RuntimeObserver {
   delivered?(event: DeliveredEvent): void
   /** A node failed a record for a reason that passes: it passes again. */
   retried?(task: TaskId, node: string, error: StreamError): void
-  dropped?(task: TaskId, reason: 'null_key' | 'timestamp'): void
+  dropped?(task: TaskId, reason: DropReason): void
   givenUp?(event: GivenUpEvent): void
   committed?(task: TaskId, records: number, durationMs: number): void
   /** The task is over, and its records are read again. */

@@ -87,9 +87,9 @@ export class PartitionQueue {
   }
 
   #decode(raw: LogRecord): QueueHead {
-    if (raw.key === null) return { kind: 'null-key', raw }
+    if (raw.key === null && !this.#source.key.nullable) return { kind: 'null-key', raw }
     try {
-      const key = this.#source.key.deserialize(raw.key)
+      const key = raw.key === null ? null : this.#source.key.deserialize(raw.key)
       const value = raw.value === null ? null : this.#source.value.deserialize(raw.value)
       const record = { key, value, timestamp: raw.timestamp, headers: raw.headers }
       const timestamp = this.#source.timestamp?.(record, this.#partitionTime) ?? raw.timestamp

@@ -378,6 +378,7 @@ export class Task {
         this.#commitRequested = true
         this.#options.wake()
       },
+      drop: (reason) => this.#options.observer.dropped?.(this.id, reason),
       pipelineOf,
       fail: (error) => this.#fail(error),
     }

@@ -5,6 +5,13 @@ import type { ByteChange } from './store.ts'
 /** The last change of a key of a store in one generation; value null is a deletion. */
 export interface StoreChange extends ByteChange {
   readonly store: string
+  /** The time of the value, for the record; absent where the store keeps none, and for deletions. */
+  readonly timestamp?: number
+}
+
+/** What a record of a changelog changes, and the time of the record. */
+export interface RestoredChange extends ByteChange {
+  readonly timestamp: number
 }
 
 /** The key, value and headers of a record of a changelog topic. */
@@ -36,8 +43,11 @@ export function changelogRecord(change: StoreChange, sourceOffsets: Uint8Array):
 }
 
 /** What a record of a changelog changes. `where` names its place for CHANGELOG_CORRUPT, thrown when it has no key. */
-export function changeOf(record: Pick<ChangelogRecord, 'key' | 'value'>, where: ChangelogPlace): ByteChange {
-  if (record.key !== null) return { key: record.key, value: record.value }
+export function changeOf(
+  record: Pick<ChangelogRecord, 'key' | 'value'> & { readonly timestamp: number },
+  where: ChangelogPlace,
+): RestoredChange {
+  if (record.key !== null) return { key: record.key, value: record.value, timestamp: record.timestamp }
   const { topic, partition, offset } = where
   const fact = `the record at ${topic}-${partition} offset ${offset} has no key`
   throw new StreamError('CHANGELOG_CORRUPT', fact, { details: { topic, partition, offset } })

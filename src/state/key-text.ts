@@ -8,6 +8,11 @@ export function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
+/** The bytes that `keyText` has made text of. */
+export function bytesOfText(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1')
+}
+
 /** The smallest key that is greater than every key with this prefix; undefined when there is none (empty, or all bytes 255). */
 export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
   const last = prefix.findLastIndex((byte) => byte < 255)

@@ -127,7 +127,8 @@ export class KeyValueEntries<K, V> {
   }
 }
 
-function prefixBounds(prefix: Uint8Array): ByteRange {
+/** All keys that begin with these bytes. */
+export function prefixBounds(prefix: Uint8Array): ByteRange {
   const end = afterPrefix(prefix)
   return { gte: prefix, ...(end && { lt: end }) }
 }

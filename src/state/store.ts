@@ -1,4 +1,6 @@
 import type { Serde } from '../serde.ts'
+import type { Windowed } from '../windowed.ts'
+import type { Timestamped } from './timestamped.ts'
 
 /** A store of one task. Its name is unique in the topology; the changelog topic and the metric label derive from it. */
 export interface StateStore {
@@ -31,8 +33,54 @@ export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
   delete(key: K): void
 }
 
-export interface KeyValueStoreSpec<K, V> {
-  readonly kind: 'key-value'
+/** Values under a key and the start of a window. Reads see only windows within the retention time. */
+export interface ReadOnlyWindowStore<K, V> extends StateStore {
+  /** The largest timestamp of any value that was put; -1 before the first. It survives a restart. */
+  readonly observedMs: number
+  fetch(key: K, startMs: number): Timestamped<V> | undefined
+  /** Windows of a key that start within the bounds, both included, in the order of their starts. */
+  fetchRange(key: K, fromMs: number, toMs: number): readonly WindowEntry<V>[]
+  /** Everything, in the order of the serialized keys, then of the starts. */
+  all(): Iterable<readonly [key: K, entry: WindowEntry<V>]>
+}
+
+export interface WindowStore<K, V> extends ReadOnlyWindowStore<K, V> {
+  /**
+   * Value null deletes. Windows that start `retentionMs` or more before the latest start are deleted with every put; a put into one is
+   * ignored, and false.
+   */
+  put(key: K, startMs: number, value: V | null, timestamp: number): boolean
+  /** Everything that starts at `timeMs` or earlier, in the order of the starts, then of the serialized keys. */
+  until(timeMs: number): Iterable<readonly [key: K, entry: WindowEntry<V>]>
+}
+
+export interface WindowEntry<V> extends Timestamped<V> {
+  readonly startMs: number
+}
+
+export interface ReadOnlySessionStore<K, V> extends StateStore {
+  /** The largest timestamp of any value that was put; -1 before the first. It survives a restart. */
+  readonly observedMs: number
+  /** Sessions of a key that end at `earliestEndMs` or later and start at `latestStartMs` or earlier, in the order of their ends. */
+  findSessions(key: K, earliestEndMs: number, latestStartMs: number): readonly SessionEntry<K, V>[]
+  /** Everything, in the order of the serialized keys, then of the ends. */
+  all(): Iterable<SessionEntry<K, V>>
+}
+
+export interface SessionStore<K, V> extends ReadOnlySessionStore<K, V> {
+  /**
+   * Value null deletes. Sessions that end `retentionMs` or more before the latest end are deleted with every put; a put of one is ignored,
+   * and false.
+   */
+  put(session: Windowed<K>, value: V | null, timestamp: number): boolean
+}
+
+export interface SessionEntry<K, V> extends Timestamped<V> {
+  readonly session: Windowed<K>
+}
+
+/** What every kind of store is declared with. */
+export interface StoreSpecBase<K, V> {
   readonly name: string
   readonly key: Serde<K>
   readonly value: Serde<V>
@@ -42,7 +90,34 @@ export interface KeyValueStoreSpec<K, V> {
   readonly changelog?: boolean
 }
 
-export type StoreSpec = KeyValueStoreSpec<unknown, unknown>
+export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V> {
+  readonly kind: 'key-value'
+}
+
+/** A `KeyValueStore<K, Timestamped<V>>`; its changelog has the plain value, under the value's timestamp. */
+export interface TimestampedKeyValueStoreSpec<K, V> extends StoreSpecBase<K, V> {
+  readonly kind: 'timestamped-key-value'
+}
+
+/** A `WindowStore<K, V>`. */
+export interface WindowStoreSpec<K, V> extends StoreSpecBase<K, V> {
+  readonly kind: 'window'
+  /** How long a window is kept after its start, in stream time. */
+  readonly retentionMs: number
+}
+
+/** A `SessionStore<K, V>`. */
+export interface SessionStoreSpec<K, V> extends StoreSpecBase<K, V> {
+  readonly kind: 'session'
+  /** How long a session is kept after its end, in stream time. */
+  readonly retentionMs: number
+}
+
+export type StoreSpec =
+  | KeyValueStoreSpec<unknown, unknown>
+  | TimestampedKeyValueStoreSpec<unknown, unknown>
+  | WindowStoreSpec<unknown, unknown>
+  | SessionStoreSpec<unknown, unknown>
 
 /** Bounds over bytes, compared as unsigned bytes: at most one lower and one upper bound. */
 export interface ByteRange {

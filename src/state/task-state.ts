@@ -1,11 +1,13 @@
 import { StreamError } from '../errors.ts'
-import type { StoreChange } from './changelog.ts'
+import type { RestoredChange, StoreChange } from './changelog.ts'
 import { keyText } from './key-text.ts'
-import { KeyValueEntries, storePrefix } from './key-value-store.ts'
+import { prefixBounds, storePrefix } from './key-value-store.ts'
 import { memoryStore } from './memory-store.ts'
 import { Overlay } from './overlay.ts'
 import { RecordCache } from './record-cache.ts'
-import type { ByteChange, ByteStore, KeyValueStore, StoreSpec } from './store.ts'
+import type { ByteChange, ByteStore, KeyValueStore, StateStore, StoreSpec } from './store.ts'
+import { entriesOf, keepsTime, type StoreEntries, storeFormats } from './store-kinds.ts'
+import { timestampOf, withoutTimestamp, withTimestamp } from './timestamped.ts'
 
 export interface TaskStateOptions {
   /** In topology order, which is the order of their changes too. */
@@ -29,11 +31,8 @@ interface TaskStore {
   readonly prefix: Uint8Array
   readonly overlay: Overlay
   readonly bytes: ByteStore
-  readonly entries: KeyValueEntries<unknown, unknown>
+  readonly entries: StoreEntries
 }
-
-/** Written beside each store on disk: another kind of store, or another layout of one, gets another number. */
-const storeFormats: Readonly<Record<StoreSpec['kind'], number>> = { 'key-value': 1 }
 
 const defaultMaxCacheBytes = 4 * 1024 * 1024
 
@@ -70,7 +69,9 @@ export class TaskState implements AsyncDisposable {
     const disk = await options.openDisk()
     try {
       await verifyFormats(disk, onDisk)
-      return new TaskState(options, disk)
+      const state = new TaskState(options, disk)
+      await state.#learn(disk)
+      return state
     } catch (error) {
       await disk.close()
       throw error
@@ -79,10 +80,10 @@ export class TaskState implements AsyncDisposable {
 
   /**
    * A store as one node, or one record, sees it: writes go to the generation that `generation` names at that moment, reads see every
-   * write of every generation. Throws STORE_UNKNOWN.
+   * write of every generation. Of the kind that its spec says. Throws STORE_UNKNOWN.
    */
-  view(store: string, generation: () => number): KeyValueStore<unknown, unknown> {
-    return this.#store(store).entries.view(generation)
+  view<S extends StateStore = KeyValueStore<unknown, unknown>>(store: string, generation: () => number): S {
+    return this.#store(store).entries.view(generation) as S
   }
 
   /** Estimated memory of what waits to be persisted: of one generation, or of all. */
@@ -98,7 +99,7 @@ export class TaskState implements AsyncDisposable {
         [...overlay.changes(generation).values()].map(({ key, bytes }) => ({
           store: spec.name,
           key: key.subarray(prefix.length),
-          value: bytes,
+          ...plainValue(spec, bytes),
         })),
       )
   }
@@ -134,11 +135,13 @@ export class TaskState implements AsyncDisposable {
   }
 
   /** Applies consecutive changelog records straight to the store, in one batch with the offset after them. */
-  async restore(store: string, changes: readonly ByteChange[], nextOffset: number): Promise<void> {
-    const { prefix, bytes, spec } = this.#store(store)
-    const prefixed: ByteChange[] = changes.map(({ key, value }) => ({ key: withPrefix(prefix, key), value }))
+  async restore(store: string, changes: readonly RestoredChange[], nextOffset: number): Promise<void> {
+    const { prefix, bytes, spec, entries } = this.#store(store)
+    const held = changes.map((change) => ({ key: change.key, value: heldValue(spec, change) }))
+    const prefixed: ByteChange[] = held.map(({ key, value }) => ({ key: withPrefix(prefix, key), value }))
     if (isOnDisk(spec)) prefixed.push(positionChange(store, nextOffset))
     await bytes.write(prefixed)
+    for (const change of held) entries.learn?.(change)
     // Before a task runs there is nothing in it, and key texts are not free.
     if (this.#cache.bytes > 0) for (const { key } of prefixed) this.#cache.delete(keyText(key))
     this.#positions.set(store, nextOffset)
@@ -157,6 +160,7 @@ export class TaskState implements AsyncDisposable {
     await this.#disk?.clear()
     await this.#memory.clear()
     this.#cache.clear()
+    for (const { entries } of this.#all()) entries.forget?.()
     this.#positions.clear()
     this.#sourceOffsets = undefined
     if (this.#disk) await verifyFormats(this.#disk, specs.filter(isOnDisk))
@@ -175,8 +179,18 @@ export class TaskState implements AsyncDisposable {
   #taskStore(spec: StoreSpec): TaskStore {
     const overlay = new Overlay()
     const bytes = this.#disk && isOnDisk(spec) ? this.#disk : this.#memory
-    const entries = new KeyValueEntries(spec, { overlay, cache: this.#cache, bytes })
+    const entries = entriesOf(spec, { overlay, cache: this.#cache, bytes })
     return { spec, prefix: storePrefix(spec.name), overlay, bytes, entries }
+  }
+
+  /** What lies on disk, to the stores that index it. */
+  async #learn(disk: ByteStore): Promise<void> {
+    for (const { prefix, bytes, entries } of this.#all()) {
+      if (!entries.learn || bytes !== disk) continue
+      for await (const [key, value] of disk.range(prefixBounds(prefix))) {
+        entries.learn({ key: key.subarray(prefix.length), value })
+      }
+    }
   }
 
   #all(): TaskStore[] {
@@ -223,6 +237,16 @@ function withPrefix(prefix: Uint8Array, key: Uint8Array): Uint8Array {
   prefixed.set(prefix)
   prefixed.set(key, prefix.length)
   return prefixed
+}
+
+/** Changelogs have plain values, under the time that the store keeps beside them. */
+function plainValue(spec: StoreSpec, bytes: Uint8Array | null): Pick<StoreChange, 'value' | 'timestamp'> {
+  if (bytes === null || !keepsTime(spec)) return { value: bytes }
+  return { value: withoutTimestamp(bytes), timestamp: timestampOf(bytes) }
+}
+
+function heldValue(spec: StoreSpec, { value, timestamp }: RestoredChange): Uint8Array | null {
+  return value === null || !keepsTime(spec) ? value : withTimestamp(value, timestamp)
 }
 
 function isOnDisk(spec: StoreSpec): boolean {

@@ -60,6 +60,10 @@ export class TopologyBuilder {
   }
 
   #addProcessor(parents: readonly string[], supplier: AnySupplier): string {
+    if (supplier.precededBy) {
+      const { precededBy, ...own } = supplier
+      return this.#addProcessor([this.#addProcessor(parents, precededBy)], own)
+    }
     const inputs = supplier.inputs?.map((input) => input.name) ?? []
     const node: DraftNode = { kind: 'processor', name: supplier.name, supplier, parents: [...parents, ...inputs] }
     this.#draft.nodes.push(node)
@@ -68,8 +72,8 @@ export class TopologyBuilder {
 
   /** Node `by-author` that repartitions becomes: by-author -> by-author-repartition-sink -> (topic) -> by-author-repartition-source. */
   #addRepartition(supplier: ProcessorSupplier<never, never, unknown, unknown>): string {
-    const { key, value, partitions } = supplier.repartition ?? {}
-    const topic = `${supplier.name}-repartition`
+    const { key, value, partitions, name = supplier.name } = supplier.repartition ?? {}
+    const topic = `${name}-repartition`
     if (!key || !value) return supplier.name
     this.#draft.nodes.push(
       {

@@ -27,6 +27,12 @@ export interface Processor<KIn, VIn, KOut, VOut> {
   close?(): void | Promise<void>
 }
 
+/**
+ * Why something was not taken into account: the record has no key, or no value, or its window is closed; or its timestamp is negative by
+ * the word of an extractor.
+ */
+export type DropReason = 'null_key' | 'null_value' | 'late' | 'timestamp'
+
 export interface ProcessorContext<K, V> {
   /** Hands a record to all children, or to the child node named `to`. */
   forward(record: StreamRecord<K, V>, to?: string): void
@@ -35,6 +41,8 @@ export interface ProcessorContext<K, V> {
   schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
   /** Asks for a cut of the open generation soon, whatever the commit interval says. */
   requestCommit(): void
+  /** Counts a record, or one of its windows, that this node passes over. */
+  drop(reason: DropReason): void
   readonly task: TaskId
   /** Where the current record came from; undefined inside a punctuator. */
   readonly source: RecordMetadata | undefined
@@ -73,6 +81,8 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly operator: string
   /** One new processor per task. */
   readonly create: () => Processor<KIn, VIn, KOut, VOut>
+  /** A step that comes first: the builder adds it as a node of its own. What it emits is what this node gets. */
+  readonly precededBy?: ProcessorSupplier<KIn, VIn, unknown, unknown>
   /** Stores of its own (a spec), or of another node (a name). */
   readonly stores?: readonly (StoreSpec | string)[]
   /** Further streams that end in this node: the other sides of a merge or a join. */

@@ -7,7 +7,7 @@ import type { Serde } from '../serde.ts'
  */
 export type TimestampExtractor<K, V> = (record: StreamRecord<K, V>, partitionTime: number) => number
 
-/** A topic to read: records with a null key are dropped and counted, null values are tombstones. */
+/** A topic to read: records with a null key are dropped and counted unless the key's serde is `nullable`; null values are tombstones. */
 export interface TopicSource<K, V> {
   readonly kind: 'topic-source'
   readonly topic: string
@@ -28,6 +28,8 @@ export interface TopicTarget<K, V> {
 export interface Repartition<K, V> {
   readonly key: Serde<K>
   readonly value: Serde<V>
+  /** The topic is `<application>-<name>-repartition`. Default: the name of the node. */
+  readonly name?: string
   /** Default: the largest partition count of the topics that feed it. */
   readonly partitions?: number
 }

@@ -13,7 +13,8 @@ function openWith(storage: 'level' | 'memory', openDisk: () => Promise<ByteStore
     const stores = [named(spec.name.slice(0, -1)), named(spec.name), named(`${spec.name}-more`)]
     const state = await TaskState.open({ stores, openDisk })
     for (const { name } of stores) {
-      if (name !== spec.name) await state.restore(name, [{ key: Buffer.from('b'), value: Buffer.from('not ours') }], 1)
+      if (name !== spec.name)
+        await state.restore(name, [{ key: Buffer.from('b'), value: Buffer.from('not ours'), timestamp: 0 }], 1)
     }
     return {
       at: (generation) => state.view(spec.name, () => generation) as KeyValueStore<K, V>,

@@ -26,11 +26,11 @@ describe('a changelog', () => {
   ])('gives back %s', (_, written) => {
     const record = changelogRecord({ store: 'manifests', key, value: written }, new Uint8Array(0))
 
-    expect(changeOf(record, place)).toEqual({ key, value: written })
+    expect(changeOf({ ...record, timestamp: 7 }, place)).toEqual({ key, value: written, timestamp: 7 })
   })
 
   test('is corrupt where a record has no key, and the error says where', () => {
-    const decode = () => changeOf({ key: null, value }, place)
+    const decode = () => changeOf({ key: null, value, timestamp: 7 }, place)
 
     expect(decode).toThrow(
       expect.objectContaining({

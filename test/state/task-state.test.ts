@@ -138,6 +138,7 @@ describe('the state of a task', () => {
     const change = (key: string, value: string | null) => ({
       key: Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
+      timestamp: 0,
     })
 
     await state.restore('first', [change('a', '1'), change('b', '1'), change('a', '2')], 10)

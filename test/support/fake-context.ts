@@ -2,7 +2,7 @@ import { StreamError } from '../../src/errors.ts'
 import type { RecordMetadata, StreamRecord } from '../../src/record.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { KeyRange, KeyValueStore, KeyValueStoreSpec, StateStore, StoreSpec } from '../../src/state/store.ts'
-import type { ProcessorContext, TaskId } from '../../src/topology/processor.ts'
+import type { DropReason, ProcessorContext, TaskId } from '../../src/topology/processor.ts'
 
 /** A store that keeps bytes, so that what a processor stores goes through its serdes. Text keys only. */
 class FakeStore<V> implements KeyValueStore<string, V> {
@@ -46,6 +46,7 @@ class FakeStore<V> implements KeyValueStore<string, V> {
 /** A context for one processor on its own: a test sets what it says, and reads what was forwarded. */
 export class FakeContext<K, V> implements ProcessorContext<K, V> {
   readonly forwarded: StreamRecord<K, V>[] = []
+  readonly dropped: DropReason[] = []
   readonly task: TaskId = '0_3'
   source: RecordMetadata | undefined = { topic: 'documents', partition: 3, offset: 7 }
   streamTime = -1
@@ -76,6 +77,10 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
   }
 
   requestCommit(): void {}
+
+  drop(reason: DropReason): void {
+    this.dropped.push(reason)
+  }
 
   /** Takes what was forwarded since the last call. */
   take(): StreamRecord<K, V>[] {

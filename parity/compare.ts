@@ -1,0 +1,48 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Played, PlayedStep } from './play.ts'
+import type { RecordedEntry, RecordedOutput, RecordedStep, Recording } from './recording.ts'
+
+/** The first thing in which we differ from a recording. */
+export interface Difference {
+  /** Number of the step, or the name of a store. */
+  readonly at: string
+  readonly recorded: unknown
+  readonly ours: unknown
+}
+
+export function firstDifference(recording: Recording, played: Played): Difference | undefined {
+  for (const [index, step] of recording.steps.entries()) {
+    const ours = played.steps[index]
+    const difference = ours ? stepDifference(index, step, ours) : undefined
+    if (difference) return difference
+  }
+  if (!played.stores || recording.steps.some((step) => step.error)) return undefined
+  for (const [name, entries] of Object.entries(recording.stores ?? {})) {
+    const recorded = comparable(entries)
+    const ours = comparable(played.stores[name] ?? [])
+    if (!isDeepStrictEqual(recorded, ours)) return { at: `store ${name}`, recorded, ours }
+  }
+  return undefined
+}
+
+function stepDifference(index: number, step: RecordedStep, played: PlayedStep): Difference | undefined {
+  const recorded = { out: byTopic(step.out ?? []), dropped: step.dropped ?? 0, failed: step.error !== undefined }
+  const ours = { out: byTopic(played.out), dropped: played.dropped, failed: played.failed }
+  if (recorded.failed && ours.failed) return undefined
+  if (isDeepStrictEqual(recorded, ours)) return undefined
+  return { at: `step ${index} ${JSON.stringify(step.in ?? {})}`, recorded, ours }
+}
+
+/** In the order of each topic: between topics we promise none. */
+function byTopic(outputs: readonly RecordedOutput[]): Record<string, readonly unknown[]> {
+  const topics = [...Map.groupBy(outputs, ({ topic }) => topic)].sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(
+    topics.map(([topic, own]) => [topic, own.map(({ key, value, ts, window }) => [key, value, ts, ...(window ?? [])])]),
+  )
+}
+
+/** By key and start. Of windows only the starts are compared, because the stores keep no ends; sessions have both. */
+function comparable(entries: readonly RecordedEntry[]): readonly unknown[] {
+  const rows = entries.map(([key, value, ts, window]) => [key, value, ts ?? null, window?.[0] ?? null])
+  return rows.map((row) => JSON.stringify(row)).sort()
+}

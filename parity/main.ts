@@ -1,0 +1,66 @@
+import { firstDifference } from './compare.ts'
+import { deviationOf } from './deviations.ts'
+import { play, unsupported } from './play.ts'
+import { type Recording, readRecordings } from './recording.ts'
+
+interface Tally {
+  passed: number
+  deviated: number
+  failed: number
+}
+
+/** Plays the recordings of a folder and says which of them we equal. Exit 1 when one differs that may not. */
+async function main(folder: string | undefined): Promise<void> {
+  if (folder === undefined) throw new TypeError('usage: npm run -s parity -- DIR')
+  const recordings = readRecordings(folder)
+  const tallies = new Map<string, Tally>()
+  const left = new Map<string, number>()
+  for (const recording of recordings) {
+    const reason = unsupported(recording)
+    if (reason) left.set(`${recording.op} (${reason})`, (left.get(`${recording.op} (${reason})`) ?? 0) + 1)
+    else await judge(recording, tallyOf(tallies, recording.op))
+  }
+  report(tallies, left, recordings.length)
+  if ([...tallies.values()].some(({ failed }) => failed > 0)) process.exitCode = 1
+}
+
+async function judge(recording: Recording, tally: Tally): Promise<void> {
+  const difference = firstDifference(recording, await play(recording))
+  const deviation = deviationOf(recording.name)
+  if (!difference) tally.passed++
+  else if (deviation && JSON.stringify(difference.ours) === JSON.stringify(deviation.ours)) {
+    tally.deviated++
+    print(`deviates ${recording.name}: ${deviation.rule}`)
+  } else {
+    tally.failed++
+    print(`differs  ${recording.name} at ${difference.at}`)
+    print(`  recorded ${JSON.stringify(difference.recorded)}`)
+    print(`  ours     ${JSON.stringify(difference.ours)}`)
+  }
+}
+
+function tallyOf(tallies: Map<string, Tally>, op: string): Tally {
+  const tally = tallies.get(op) ?? { passed: 0, deviated: 0, failed: 0 }
+  tallies.set(op, tally)
+  return tally
+}
+
+function report(tallies: ReadonlyMap<string, Tally>, left: ReadonlyMap<string, number>, total: number): void {
+  const sum = { passed: 0, deviated: 0, failed: 0 }
+  for (const [op, { passed, deviated, failed }] of tallies) {
+    sum.passed += passed
+    sum.deviated += deviated
+    sum.failed += failed
+    const extra = deviated > 0 ? `, ${deviated} deviate` : ''
+    print(`${op.padEnd(26)} ${passed} / ${passed + deviated + failed}${extra}`)
+  }
+  const notBuilt = [...left.values()].reduce((a, b) => a + b, 0)
+  print(`all ${total}: ${sum.passed} passed, ${sum.deviated} deviate, ${sum.failed} differ, ${notBuilt} not built:`)
+  print(`  ${[...left].map(([what, count]) => `${what} ${count}`).join(', ')}`)
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+await main(process.argv[2])

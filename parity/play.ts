@@ -1,0 +1,121 @@
+import { isStreamError } from '../src/errors.ts'
+import type { StreamRecord } from '../src/record.ts'
+import type {
+  KeyValueStore,
+  ReadOnlySessionStore,
+  ReadOnlyWindowStore,
+  StateStore,
+  StoreSpec,
+} from '../src/state/store.ts'
+import type { Timestamped } from '../src/state/timestamped.ts'
+import { TopologyTestDriver } from '../src/testing.ts'
+import type { Topology } from '../src/topology/topology.ts'
+import { type Key, PlayedTopology } from './played-topology.ts'
+import type { RecordedEntry, RecordedInput, RecordedOutput, RecordedStep, Recording } from './recording.ts'
+import { topologies } from './topologies.ts'
+
+/** What we did at one step of a recording. */
+export interface PlayedStep {
+  readonly out: readonly RecordedOutput[]
+  readonly dropped: number
+  readonly failed: boolean
+}
+
+export interface Played {
+  readonly steps: readonly PlayedStep[]
+  /** Undefined after a failure. */
+  readonly stores: Readonly<Record<string, readonly RecordedEntry[]>> | undefined
+}
+
+/** Why a recording cannot be played; undefined when it can. */
+export function unsupported({ op, topology, steps }: Recording): string | undefined {
+  if (!topologies[op]) return 'operator'
+  if (topology.cache === 'on') return 'caching'
+  return steps.some((step) => step.enqueue || step.process) ? 'choice of partitions' : undefined
+}
+
+/** Runs the inputs of a recording through our topology, step by step. */
+export async function play(recording: Recording): Promise<Played> {
+  const played = new PlayedTopology()
+  topologies[recording.op]?.(recording, played)
+  const topology = played.build()
+  let dropped = 0
+  const observer = { dropped: () => void dropped++ }
+  await using driver = await TopologyTestDriver.start(topology, { startMs: recording.initialWallClockMs, observer })
+  const steps: PlayedStep[] = []
+  for (const step of recording.steps) {
+    dropped = 0
+    const failed = await performed(step, played, driver)
+    steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed })
+    if (failed) return { steps, stores: undefined }
+  }
+  return { steps, stores: await storesOf(topology, driver) }
+}
+
+/** True when the runtime failed. */
+async function performed(step: RecordedStep, played: PlayedTopology, driver: TopologyTestDriver): Promise<boolean> {
+  try {
+    if (step.in) await pipe(step.in, played, driver)
+    if (step.advanceWallClockMs) await driver.advance(step.advanceWallClockMs)
+    return false
+  } catch (error) {
+    if (isStreamError(error)) return true
+    throw error
+  }
+}
+
+async function pipe(input: RecordedInput, played: PlayedTopology, driver: TopologyTestDriver): Promise<void> {
+  const source = played.sources.get(input.topic)
+  if (!source) throw new TypeError(`the topology does not read topic "${input.topic}"`)
+  const headers = (input.headers ?? []).map(([key, value]) => ({ key, value: Buffer.from(value) }))
+  await driver.pipe(source, { key: input.key, value: input.value, timestamp: input.ts, headers })
+}
+
+async function outputsOf(played: PlayedTopology, driver: TopologyTestDriver): Promise<RecordedOutput[]> {
+  const outputs: RecordedOutput[] = []
+  for (const [topic, target] of played.targets) {
+    for (const record of await driver.read(target)) outputs.push(outputOf(topic, record))
+  }
+  return outputs
+}
+
+function outputOf(topic: string, { key, value, timestamp }: StreamRecord<Key, unknown>): RecordedOutput {
+  if (key === null || typeof key === 'string') return { topic, key, value, ts: timestamp }
+  const { startMs, endMs } = key.window
+  return { topic, key: key.key, value, ts: timestamp, window: [startMs, endMs] }
+}
+
+async function storesOf(topology: Topology, driver: TopologyTestDriver): Promise<Record<string, RecordedEntry[]>> {
+  const stores: Record<string, RecordedEntry[]> = {}
+  for (const spec of topology.stores.values()) stores[spec.name] = await entriesOf(spec, driver.store(spec.name))
+  return stores
+}
+
+async function entriesOf(spec: StoreSpec, store: StateStore): Promise<RecordedEntry[]> {
+  switch (spec.kind) {
+    case 'window':
+      return [...(store as ReadOnlyWindowStore<string, unknown>).all()].map(([key, { startMs, value, timestamp }]) => [
+        key,
+        value,
+        timestamp,
+        // The end follows from the operator: it is not compared.
+        [startMs, startMs],
+      ])
+    case 'session':
+      return [...(store as ReadOnlySessionStore<string, unknown>).all()].map(({ session: { key, window }, value }) => [
+        key,
+        value,
+        null,
+        [window.startMs, window.endMs],
+      ])
+    case 'timestamped-key-value':
+      return (await Array.fromAsync((store as KeyValueStore<string, Timestamped<unknown>>).range())).map(
+        ([key, { value, timestamp }]) => [key, value, timestamp],
+      )
+    default:
+      return (await Array.fromAsync((store as KeyValueStore<string, unknown>).range())).map(([key, value]) => [
+        key,
+        value,
+      ])
+  }
+}

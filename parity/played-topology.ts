@@ -1,0 +1,50 @@
+import { kafka, kafkaTopic } from '../src/connectors/index.ts'
+import { nullable, type Serde, string } from '../src/serde.ts'
+import { TopologyBuilder } from '../src/topology/builder.ts'
+import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
+import type { Stream } from '../src/topology/stream.ts'
+import type { Topology } from '../src/topology/topology.ts'
+import { sessionWindowed, timeWindowed, type Windowed } from '../src/windowed.ts'
+
+/** JSON of anything, as the recordings have it. */
+export const anyJson: Serde<unknown> = {
+  name: 'json',
+  serialize: (value) => Buffer.from(JSON.stringify(value)),
+  deserialize: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+}
+
+export type Key = string | Windowed<string> | null
+export type AnyStream = Stream<string | null, unknown>
+
+/** A topology that plays a recording: what goes in and comes out under the recording's own names. */
+export class PlayedTopology {
+  readonly builder = new TopologyBuilder()
+  readonly sources = new Map<string, TopicSource<string | null, unknown>>()
+  readonly targets = new Map<string, TopicTarget<Key, unknown>>()
+
+  stream(topic = 'in', options: Pick<TopicSource<string | null, unknown>, 'timestamp'> = {}): AnyStream {
+    const source = kafka({ topic, key: nullable(string), value: anyJson, ...options })
+    this.sources.set(topic, source)
+    return this.builder.stream(topic, source)
+  }
+
+  to(stream: Stream<string | null, unknown>, topic = 'out'): this {
+    return this.#to(stream, topic, string)
+  }
+
+  /** `sizeMs` undefined: sessions. */
+  toWindowed(stream: Stream<Windowed<string>, unknown>, sizeMs: number | undefined, topic = 'out'): this {
+    return this.#to(stream, topic, sizeMs === undefined ? sessionWindowed(string) : timeWindowed(string, sizeMs))
+  }
+
+  build(): Topology {
+    return this.builder.build()
+  }
+
+  #to<K>(stream: Stream<K | null, unknown>, topic: string, key: Serde<NonNullable<K>>): this {
+    const target = kafkaTopic({ topic, key: key as Serde<K | null>, value: anyJson })
+    this.targets.set(topic, target as unknown as TopicTarget<Key, unknown>)
+    stream.to(`to-${topic}`, target)
+    return this
+  }
+}

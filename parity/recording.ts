@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A record as a recording has it: text keys, JSON values. */
+export interface RecordedInput {
+  readonly topic: string
+  readonly key: string | null
+  readonly value: unknown
+  readonly ts: number
+  readonly headers?: readonly (readonly [string, string])[]
+  /** The value is the literal bytes, which are no JSON. */
+  readonly raw?: true
+}
+
+export interface RecordedOutput {
+  readonly topic: string
+  readonly key: string | null
+  readonly value: unknown
+  readonly ts: number
+  /** Start and end. */
+  readonly window?: readonly [number, number]
+}
+
+export interface RecordedStep {
+  readonly in?: RecordedInput
+  readonly enqueue?: RecordedInput
+  readonly process?: true
+  readonly advanceWallClockMs?: number
+  readonly commit?: true
+  readonly out?: readonly RecordedOutput[]
+  readonly dropped?: number
+  readonly error?: { readonly rootMessage: string }
+}
+
+/** Key, value, timestamp, window. */
+export type RecordedEntry = readonly [string, unknown, (number | null)?, (readonly [number, number])?]
+
+/** Parameters of a topology; which ones there are depends on `op`. Times in milliseconds. */
+export interface RecordedTopology {
+  readonly op: string
+  readonly words?: string
+  readonly storeType: 'inMemory' | 'rocksDB'
+  readonly cache: 'on' | 'off'
+  readonly commit: 'everyRecord' | 'explicit'
+  readonly [parameter: string]: unknown
+}
+
+export interface Recording {
+  readonly name: string
+  readonly op: string
+  readonly topology: RecordedTopology
+  readonly initialWallClockMs: number
+  readonly steps: readonly RecordedStep[]
+  readonly stores?: Readonly<Record<string, readonly RecordedEntry[]>>
+}
+
+/** Every recording of a folder, by name. Files of other kinds are passed over. */
+export function readRecordings(folder: string): Recording[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Partial<Recording>)
+    .filter((content): content is Recording => content.steps !== undefined && content.topology !== undefined)
+}
+
+export function numberOf({ topology }: Recording, parameter: string): number {
+  const value = topology[parameter]
+  if (typeof value !== 'number') throw new TypeError(`the topology has no number "${parameter}"`)
+  return value
+}

@@ -1,0 +1,209 @@
+import {
+  aggregate,
+  count,
+  filter,
+  filterNot,
+  flatMap,
+  flatMapValues,
+  hopping,
+  type KeyValue,
+  map,
+  mapValues,
+  merge,
+  reduce,
+  repartition,
+  selectKey,
+  session,
+  sliding,
+  type TimeWindows,
+  tumbling,
+} from '../src/operators/index.ts'
+import { string } from '../src/serde.ts'
+import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
+import { anyJson, type PlayedTopology } from './played-topology.ts'
+import { numberOf, type Recording } from './recording.ts'
+
+type Builder = (recording: Recording, played: PlayedTopology) => void
+
+/** For each operator of the recordings, the same topology in our words. What is not here is not built. */
+export const topologies: Readonly<Record<string, Builder>> = {
+  filter: (_, played) => played.to(played.stream().process(filter('even', isEven))),
+  filterNot: (_, played) => played.to(played.stream().process(filterNot('odd', isEven))),
+  map: (_, played) =>
+    played.to(
+      played
+        .stream()
+        .process(
+          map(
+            'map',
+            (key, value): KeyValue<string | null, unknown> =>
+              value === null ? [key, 'none'] : [`k${num(value) % 3}`, num(value) + 1],
+          ),
+        ),
+    ),
+  mapValues: (_, played) =>
+    played.to(
+      played
+        .stream()
+        .process(mapValues('map', (value, key) => (value === 50 ? null : num(value) * 10 + (key === null ? 1 : 0)))),
+    ),
+  flatMap: (_, played) =>
+    played.to(
+      played
+        .stream()
+        .process(
+          flatMap('flat', (key, value) =>
+            Array.from(
+              { length: value === null ? 0 : num(value) % 4 },
+              (__, index) => [`${key}-${index}`, num(value) + index] as const,
+            ),
+          ),
+        ),
+    ),
+  flatMapValues: (_, played) =>
+    played.to(
+      played
+        .stream()
+        .process(
+          flatMapValues('flat', (value) =>
+            Array.from({ length: (num(value) % 3) + 1 }, (__, index) => num(value) + index),
+          ),
+        ),
+    ),
+  selectKey: (_, played) =>
+    played.to(played.stream().process(selectKey('select', (value) => (value === null ? null : `s${num(value) % 5}`)))),
+  repartition: (_, played) =>
+    played.to(
+      played
+        .stream()
+        .process(flatMap('select', (__, value) => (value === null ? [] : [[`s${num(value) % 3}`, value] as const])))
+        .process(repartition('r', { key: string, value: anyJson, partitions: 1 })),
+    ),
+  merge: (_, played) => {
+    const b = played.stream('b').process(mapValues('b-values', (value) => `B${value}`))
+    played.to(
+      played
+        .stream('a')
+        .process(mapValues('a-values', (value) => `A${value}`))
+        .process(merge('both', b)),
+    )
+  },
+  count: (_, played) => played.to(played.stream().process(count('S', stored(_)))),
+  negativeTimestamp: (_, played) => played.to(played.stream().process(count('S', stored(_)))),
+  reduce: (recording, played) => played.to(played.stream().process(reduce('S', foldAny, stored(recording)))),
+  aggregate: (recording, played) =>
+    played.to(played.stream().process(aggregate('S', { initialize: () => 7, add: fold31, ...stored(recording) }))),
+  aggregateDelete: (recording, played) =>
+    played.to(
+      played.stream().process(
+        aggregate('S', {
+          initialize: () => 7,
+          add: (before, value) => (num(value) % 10 === 0 ? null : fold31(before, value)),
+          ...stored(recording),
+        }),
+      ),
+    ),
+  flatMapCount: (recording, played) =>
+    played.to(
+      played
+        .stream()
+        .process(
+          flatMapValues('flat', (value) => [0, 1, 2].slice(0, (num(value) % 3) + 1).map((step) => num(value) + step)),
+        )
+        .process(count('S', stored(recording))),
+    ),
+  groupByRepartition: (recording, played) => {
+    const stream = played.stream()
+    const byValue = (value: unknown) => (value === null ? null : `g${num(value) % 4}`)
+    if (recording.name.startsWith('groupBy'))
+      played.to(stream.process(count('S', { by: byValue, ...stored(recording) })))
+    else {
+      const by = (value: unknown, key: string | null) => (value === null ? key : `s${num(value) % 3}`)
+      played.to(
+        stream.process(
+          reduce('S', foldAny, {
+            by,
+            input: anyJson,
+            ...stored(recording),
+          }),
+        ),
+      )
+    }
+  },
+  timestampExtractor: playExtractor,
+  tumblingWindow: playTimeWindow,
+  hoppingWindow: playTimeWindow,
+  slidingWindow: (recording, played) => {
+    const differenceMs = numberOf(recording, 'timeDifferenceMs')
+    const window = sliding({ differenceMs, graceMs: numberOf(recording, 'graceMs') })
+    const stream = played.stream()
+    played.toWindowed(
+      recording.topology.agg === 'count'
+        ? stream.process(count('S', { window, ...stored(recording) }))
+        : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...stored(recording) })),
+      differenceMs,
+    )
+  },
+  sessionWindow: (recording, played) => {
+    const window = session({ gapMs: numberOf(recording, 'gapMs'), graceMs: numberOf(recording, 'graceMs') })
+    const { agg } = recording.topology
+    const stream = played.stream()
+    if (agg === 'count') played.toWindowed(stream.process(count('S', { window, ...stored(recording) })), undefined)
+    else if (agg === 'reduce')
+      played.toWindowed(stream.process(reduce('S', foldAny, { window, ...stored(recording) })), undefined)
+    else
+      played.toWindowed(
+        stream.process(
+          aggregate('S', { window, initialize: () => 7, add: fold31, merge: merge41, ...stored(recording) }),
+        ),
+        undefined,
+      )
+  },
+  mergeThenWindow: (recording, played) => {
+    const window = timeWindows(recording)
+    const both = played.stream('a').process(merge('both', played.stream('b')))
+    played.toWindowed(both.process(count('S', { window, ...stored(recording) })), window.sizeMs)
+  },
+}
+
+function stored({ topology }: Recording): { readonly storage: 'level' | 'memory' } {
+  return { storage: topology.storeType === 'rocksDB' ? 'level' : 'memory' }
+}
+
+function timeWindows(recording: Recording): TimeWindows {
+  const sizeMs = numberOf(recording, 'windowSizeMs')
+  const graceMs = numberOf(recording, 'graceMs')
+  if (recording.op !== 'hoppingWindow') return tumbling({ sizeMs, graceMs })
+  return hopping({ sizeMs, advanceMs: numberOf(recording, 'advanceMs'), graceMs })
+}
+
+function playTimeWindow(recording: Recording, played: PlayedTopology): void {
+  const window = timeWindows(recording)
+  const stream = played.stream()
+  played.toWindowed(
+    recording.topology.agg === 'count'
+      ? stream.process(count('S', { window, ...stored(recording) }))
+      : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...stored(recording) })),
+    window.sizeMs,
+  )
+}
+
+function playExtractor(recording: Recording, played: PlayedTopology): void {
+  const { extractor } = recording.topology
+  if (String(extractor).startsWith('custom')) {
+    const stream = played.stream('in', {
+      timestamp: ({ value }, partitionTime) => (value === null ? partitionTime : num(value) * 7),
+    })
+    const window = timeWindows(recording)
+    played.toWindowed(stream.process(count('S', { window, ...stored(recording) })), window.sizeMs)
+    return
+  }
+  const stream = played.stream('in', {
+    ...(extractor === 'LogAndSkipOnInvalidTimestamp' && { timestamp: ({ timestamp }) => timestamp }),
+    ...(extractor === 'UsePartitionTimeOnInvalidTimestamp' && {
+      timestamp: ({ timestamp }, partitionTime) => (timestamp < 0 ? partitionTime : timestamp),
+    }),
+  })
+  played.to(stream.process(count('S', stored(recording))))
+  played.to(stream, 'out2')
+}

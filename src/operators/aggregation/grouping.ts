@@ -1,0 +1,113 @@
+import { withKeyValue } from '../../record.ts'
+import { msgpack, type Serde, string } from '../../serde.ts'
+import type { StoreSpec } from '../../state/store.ts'
+import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
+import type { Windowed } from '../../windowed.ts'
+import { aggregateByKey } from './by-key.ts'
+import { aggregateBySession } from './by-session.ts'
+import { aggregateBySlidingWindow } from './by-sliding-window.ts'
+import { aggregateByTimeWindow } from './by-time-window.ts'
+import type { Fold } from './fold.ts'
+import type { SessionWindows, TimeWindows, Windows } from './windows.ts'
+
+/** Where aggregates are kept, and over which stretches of time; by the key of the records. */
+export interface GroupedByKey<K, W> {
+  /** Serde of the key in the store; default UTF-8 text, for keys that are strings. */
+  readonly key?: Serde<K>
+  /** Default: one aggregate a key, for ever. */
+  readonly window?: W
+  /** Default `level`. */
+  readonly storage?: 'level' | 'memory'
+  readonly by?: undefined
+}
+
+/** As `GroupedByKey`, under another key: records travel through the topic `<application>-<name>-repartition` first. */
+export interface GroupedBy<K, V, G, W> extends Omit<GroupedByKey<G, W>, 'by'> {
+  /** The new key. A record whose new key is null is left out and not counted. Sees null values. */
+  readonly by: (value: V | null, key: K) => G | null
+  /** Serde of the values on their way; default MessagePack, for plain data. */
+  readonly input?: Serde<V>
+  /** Of the repartition topic; default: the largest partition count of the topics that feed it. */
+  readonly partitions?: number
+}
+
+/** What stands for a group in the output: its key, or its key in a window. */
+export type GroupKey<K, W> = W extends Windows ? Windowed<K> : K
+
+/** Null values reach the aggregates of time windows and sessions; others drop them. */
+export type GroupValue<V, W> = W extends TimeWindows | SessionWindows ? V | null : V
+
+/** A grouping whose types the operator has checked. */
+export interface AnyGrouping {
+  readonly key?: Serde<unknown>
+  readonly window?: Windows | undefined
+  readonly storage?: 'level' | 'memory'
+  readonly by?: ((value: never, key: never) => unknown) | undefined
+  readonly input?: Serde<unknown>
+  readonly partitions?: number
+}
+
+/** Fits wherever a supplier is wanted: the operators say what goes in and comes out. */
+export type CheckedSupplier = ProcessorSupplier<unknown, unknown, never, never>
+
+/** The node, and the one before it that changes the key. */
+export function aggregation(
+  node: { readonly name: string; readonly operator: string },
+  grouping: AnyGrouping,
+  fold: Fold<unknown, unknown, unknown>,
+): CheckedSupplier {
+  const key = grouping.key ?? (string as Serde<unknown>)
+  const supplier: ProcessorSupplier<unknown, unknown, unknown, unknown> = {
+    ...node,
+    stores: [storeOf(node.name, key, grouping, fold)],
+    create: () => processorOf(node.name, grouping.window, fold),
+    ...(grouping.by && { precededBy: regrouping(node.name, key, grouping.by, grouping) }),
+  }
+  return supplier as CheckedSupplier
+}
+
+function storeOf(
+  name: string,
+  key: Serde<unknown>,
+  { window, storage = 'level' }: AnyGrouping,
+  { value }: Fold<unknown, unknown, unknown>,
+): StoreSpec {
+  const base = { name, key, value, storage }
+  if (!window) return { kind: 'timestamped-key-value', ...base }
+  if (window.kind === 'session') return { kind: 'session', ...base, retentionMs: window.gapMs + window.graceMs }
+  if (window.kind === 'sliding')
+    return { kind: 'window', ...base, retentionMs: 2 * window.differenceMs + window.graceMs }
+  return { kind: 'window', ...base, retentionMs: window.sizeMs + window.graceMs }
+}
+
+function processorOf(
+  store: string,
+  window: Windows | undefined,
+  fold: Fold<unknown, unknown, unknown>,
+): Processor<unknown, unknown, unknown, unknown> {
+  if (!window) return aggregateByKey(store, fold)
+  if (window.kind === 'session') return aggregateBySession(store, window, fold)
+  if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold)
+  return aggregateByTimeWindow(store, window, fold)
+}
+
+/** Changes the key, and sends the record to where the records of that key meet. */
+function regrouping(
+  name: string,
+  key: Serde<unknown>,
+  by: (value: never, key: never) => unknown,
+  { input = msgpack<unknown>(), partitions }: AnyGrouping,
+): ProcessorSupplier<unknown, unknown, unknown, unknown> {
+  return {
+    name: `${name}-by`,
+    operator: 'groupBy',
+    changesKey: true,
+    repartition: { name, key, value: input, ...(partitions !== undefined && { partitions }) },
+    create: () => ({
+      process(record, context) {
+        const group = by(record.value as never, record.key as never)
+        if (group !== null) context.forward(withKeyValue(record, group, record.value))
+      },
+    }),
+  }
+}

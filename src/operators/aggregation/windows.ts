@@ -1,0 +1,69 @@
+import { StreamError } from '../../errors.ts'
+
+/** Windows of one size. Each starts at a multiple of `advanceMs`, from 0 on, and holds `startMs <= timestamp < startMs + sizeMs`. */
+export interface TimeWindows {
+  readonly kind: 'time'
+  readonly sizeMs: number
+  readonly advanceMs: number
+  readonly graceMs: number
+}
+
+/** For each record the windows that end at it and that start after it: every set of records within `differenceMs` has one. */
+export interface SlidingWindows {
+  readonly kind: 'sliding'
+  readonly differenceMs: number
+  readonly graceMs: number
+}
+
+/** Records of a key that lie at most `gapMs` apart. */
+export interface SessionWindows {
+  readonly kind: 'session'
+  readonly gapMs: number
+  readonly graceMs: number
+}
+
+export type Windows = TimeWindows | SlidingWindows | SessionWindows
+
+/**
+ * How long a window takes late records after its end, in stream time of the step that it belongs to; default 0. Later ones are dropped and
+ * counted.
+ */
+interface Grace {
+  readonly graceMs?: number
+}
+
+/** Windows side by side: each record is in one. Kafka Streams: `TimeWindows.ofSizeAndGrace`. */
+export function tumbling({ sizeMs, graceMs = 0 }: Grace & { readonly sizeMs: number }): TimeWindows {
+  return hopping({ sizeMs, advanceMs: sizeMs, graceMs })
+}
+
+/** Windows that overlap: each record is in up to `sizeMs / advanceMs`. Kafka Streams: `TimeWindows.ofSizeAndGrace(...).advanceBy`. */
+export function hopping(options: Grace & { readonly sizeMs: number; readonly advanceMs: number }): TimeWindows {
+  const { sizeMs, advanceMs, graceMs = 0 } = options
+  require(sizeMs >= 1, `a window of ${sizeMs} ms holds nothing`, 'Give a size of at least 1 ms.')
+  require(advanceMs >= 1 &&
+    advanceMs <=
+      sizeMs, `windows of ${sizeMs} ms that advance by ${advanceMs} ms leave records out`, 'Give an advance from 1 ms to the size.')
+  return { kind: 'time', sizeMs, advanceMs, graceMs: graceOf(graceMs) }
+}
+
+/** Windows that move with the records. Kafka Streams: `SlidingWindows.ofTimeDifferenceAndGrace`. Both ends belong to a window. */
+export function sliding({ differenceMs, graceMs = 0 }: Grace & { readonly differenceMs: number }): SlidingWindows {
+  require(differenceMs >= 0, `a time difference of ${differenceMs} ms is negative`, 'Give 0 or more.')
+  return { kind: 'sliding', differenceMs, graceMs: graceOf(graceMs) }
+}
+
+/** Windows of activity that end with a pause of more than `gapMs`. Kafka Streams: `SessionWindows.ofInactivityGapAndGrace`. */
+export function session({ gapMs, graceMs = 0 }: Grace & { readonly gapMs: number }): SessionWindows {
+  require(gapMs >= 1, `sessions with a gap of ${gapMs} ms never grow`, 'Give a gap of at least 1 ms.')
+  return { kind: 'session', gapMs, graceMs: graceOf(graceMs) }
+}
+
+function graceOf(graceMs: number): number {
+  require(graceMs >= 0, `a grace of ${graceMs} ms is negative`, 'Give 0 or more.')
+  return graceMs
+}
+
+function require(holds: boolean, fact: string, fix: string): void {
+  if (!holds) throw new StreamError('CONFIG_INVALID', fact, { fix })
+}

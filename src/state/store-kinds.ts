@@ -1,0 +1,34 @@
+import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import { SessionEntries } from './session-store.ts'
+import type { ByteChange, StateStore, StoreSpec } from './store.ts'
+import { timestamped } from './timestamped.ts'
+import { WindowEntries } from './window-store.ts'
+
+/** What one kind of store does with the bytes of a task. */
+export interface StoreEntries {
+  view(generation: () => number): StateStore
+  /** Takes note of a row that came from disk or from a changelog. Absent where nothing is indexed. */
+  learn?(change: ByteChange): void
+  /** Everything is gone. */
+  forget?(): void
+}
+
+/** Written beside each store on disk: another kind of store, or another layout of one, gets another number. */
+export const storeFormats: Readonly<Record<StoreSpec['kind'], number>> = {
+  'key-value': 1,
+  'timestamped-key-value': 2,
+  window: 3,
+  session: 4,
+}
+
+export function entriesOf(spec: StoreSpec, layers: StoreLayers): StoreEntries {
+  if (spec.kind === 'window') return new WindowEntries(spec, layers)
+  if (spec.kind === 'session') return new SessionEntries(spec, layers)
+  if (spec.kind === 'key-value') return new KeyValueEntries(spec, layers)
+  return new KeyValueEntries({ ...spec, kind: 'key-value', value: timestamped(spec.value) }, layers)
+}
+
+/** Each value lies behind its timestamp. */
+export function keepsTime(spec: StoreSpec): boolean {
+  return spec.kind !== 'key-value'
+}

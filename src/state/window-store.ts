@@ -1,0 +1,86 @@
+import { bytes } from '../serde.ts'
+import { splitWindowKey, windowKey } from '../windowed.ts'
+import { bytesOfText, keyText } from './key-text.ts'
+import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import type { ByteChange, WindowEntry, WindowStore, WindowStoreSpec } from './store.ts'
+import { type Timestamped, timestamped, timestampOf } from './timestamped.ts'
+import { type IndexedWindow, WindowIndex } from './window-index.ts'
+
+/** The windows of one store of one task: rows `key, start, sequence` in the ordered bytes, and an index of them in memory. */
+export class WindowEntries<K, V> {
+  readonly #spec: WindowStoreSpec<K, V>
+  readonly #rows: KeyValueEntries<Uint8Array, Timestamped<V>>
+  readonly #index = new WindowIndex()
+
+  constructor(spec: WindowStoreSpec<K, V>, layers: StoreLayers) {
+    this.#spec = spec
+    const { name, value } = spec
+    this.#rows = new KeyValueEntries({ kind: 'key-value', name, key: bytes, value: timestamped(value) }, layers)
+  }
+
+  /** Rows that came from disk or from a changelog. */
+  learn({ key, value }: ByteChange): void {
+    const row = splitWindowKey(key)
+    const window = indexed(row.key, row.startMs)
+    if (value === null) this.#index.delete(window)
+    else {
+      this.#index.observe(window, timestampOf(value))
+      this.#index.add(window)
+    }
+  }
+
+  forget(): void {
+    this.#index.clear()
+  }
+
+  view(generation: () => number): WindowStore<K, V> {
+    const { key: keySerde, name, retentionMs } = this.#spec
+    const rows = this.#rows.view(generation)
+    const index = this.#index
+    const entryOf = ({ key, startMs }: IndexedWindow): readonly WindowEntry<V>[] => {
+      const held = rows.get(windowKey(bytesOfText(key), startMs))
+      return held ? [{ ...held, startMs }] : []
+    }
+    const pairs = function* (windows: readonly IndexedWindow[]) {
+      for (const window of windows) {
+        for (const entry of entryOf(window)) yield [keySerde.deserialize(bytesOfText(window.key)), entry] as const
+      }
+    }
+    const expire = (): void => {
+      for (const window of index.before(index.latestMs - retentionMs)) {
+        rows.delete(windowKey(bytesOfText(window.key), window.startMs))
+        index.delete(window)
+      }
+    }
+    return {
+      name,
+      get observedMs() {
+        return index.observedMs
+      },
+      fetch: (key, startMs) => rows.get(windowKey(keySerde.serialize(key), startMs)),
+      fetchRange: (key, fromMs, toMs) => index.of(keyText(keySerde.serialize(key)), fromMs, toMs).flatMap(entryOf),
+      all: () => pairs(index.all()),
+      until: (timeMs) => pairs(index.before(timeMs)),
+      put: (key, startMs, value, timestamp) => {
+        if (startMs <= index.latestMs - retentionMs) return false
+        const keyBytes = keySerde.serialize(key)
+        const row = windowKey(keyBytes, startMs)
+        const window = indexed(keyBytes, startMs)
+        index.observe(window, timestamp)
+        if (value === null) {
+          rows.delete(row)
+          index.delete(window)
+        } else {
+          rows.put(row, { value, timestamp })
+          index.add(window)
+        }
+        expire()
+        return true
+      },
+    }
+  }
+}
+
+function indexed(key: Uint8Array, startMs: number): IndexedWindow {
+  return { key: keyText(key), startMs, endMs: startMs, timeMs: startMs }
+}
