@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { systemClock } from '../clock.ts'
-import { coresOfProcess } from '../embed/cores.ts'
+import { factsOf } from '../embed/execution-provider.ts'
 import { type Measurement, measure, type Tuning } from '../embed/models/measure.ts'
 import { type Constraints, optimizeForConstraints } from '../embed/models/optimize.ts'
 import { type OnnxOptions, onnx } from '../embed/onnx.ts'
@@ -28,7 +28,7 @@ export function modelBenchCommand(): Command {
   return withWeightsOptions(command)
     .option('--texts <file>', 'texts like yours, one a line (default: English texts of 8 to 112 words)')
     .addOption(new Option('--mode <mode>', 'arithmetic').choices(['exact', 'fast']).default('exact'))
-    .option('--workers <number>', 'worker threads (default: one a core)', wholeNumber)
+    .option('--workers <number>', 'worker threads (default: one a core, at most 8)', wholeNumber)
     .option('--max-batch-tokens <number>', 'rows x longest row of a batch (default: that of the embedder)', wholeNumber)
     .option('--optimize', 'measure several settings and choose; with --mode fast it may choose that too')
     .option('--max-memory-mb <number>', 'memory that the process may take', wholeNumber)
@@ -55,7 +55,7 @@ interface Bench extends OnnxOptions {
 }
 
 async function measureOnce({ texts, signal, ...model }: Bench, options: BenchOptions): Promise<void> {
-  const { mode, workers = coresOfProcess(), maxBatchTokens, json } = options
+  const { mode, workers = factsOf('cpu').workers, maxBatchTokens, json } = options
   const make = (tuning: Tuning) => onnx({ ...model, ...tuning })
   const measuring = { make, texts, durationMs: 2_000, clock: systemClock, signal }
   const tuning = { mode, workers, ...(maxBatchTokens !== undefined && { maxBatchTokens }) }
