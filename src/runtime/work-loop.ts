@@ -94,9 +94,14 @@ export class WorkLoop {
   async #sleep(): Promise<void> {
     this.#tellQuiet()
     this.#busySince = undefined
-    const isBlocked = this.#options.running().some(({ view }) => view.queuedBytes > 0)
+    const phase = this.#options.observer.worked && this.#hasQueued ? 'blocked' : 'idle'
     await this.#wakeup.wait(this.#nextDue())
-    this.#tell(isBlocked ? 'blocked' : 'idle')
+    this.#tell(phase)
+  }
+
+  /** Records are here that no task has taken. */
+  get #hasQueued(): boolean {
+    return this.#options.running().some(({ view }) => view.queuedBytes > 0)
   }
 
   /** The time since the last call went into this. */
