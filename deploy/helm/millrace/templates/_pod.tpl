@@ -93,7 +93,7 @@ topologySpreadConstraints:
     - --verbose
     {{- end }}
   env:
-    {{- include "millrace.env" . | nindent 4 }}
+    {{- include "millrace.env" . | trim | nindent 4 }}
   {{- with .Values.extraEnvFrom }}
   envFrom:
     {{- toYaml . | nindent 4 }}
