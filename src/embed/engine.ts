@@ -55,6 +55,8 @@ const usualTokens = 128
 const harmlessText = '.'
 /** What is tokenized before the event loop gets its turn: about a millisecond. */
 const sliceCharacters = 32_768
+/** How often devices that take no batches are looked at while texts wait. */
+const absencePollMs = 1_000
 
 /**
  * Runs the texts of all callers on all devices.
@@ -153,8 +155,12 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#dispatch()
     this.#cancelAlarm?.()
     const waitMs = this.#former.waitMs
-    // Timers fire up to a millisecond early by the wall clock: it is looked at again then.
-    this.#cancelAlarm = waitMs ? this.#options.clock.after(waitMs, () => this.#pump()) : undefined
+    if (waitMs === undefined) return
+    // Timers fire up to a millisecond early by the wall clock: it is looked at again then. Texts that have waited long enough wait for a
+    // device: one whose batch ends says so, one that comes back by itself does not.
+    const pauseMs = waitMs > 0 ? waitMs : absencePollMs
+    if (waitMs > 0 || this.#slots.some(({ device }) => !takesBatches(device)))
+      this.#cancelAlarm = this.#options.clock.after(pauseMs, () => this.#pump())
   }
 
   #fillWindow(): void {
@@ -215,7 +221,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
 
   #dispatch(): void {
     for (;;) {
-      const usable = this.#slots.filter(({ device }) => device.isUsable && device.isOverloaded !== true)
+      const usable = this.#slots.filter(({ device }) => takesBatches(device))
       const idle = usable.filter((slot) => slot.running === 0)
       const [slot] = usable
         .filter(({ running }) => running < this.#maxBatchesPerDevice)
@@ -327,6 +333,10 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   #enqueue(flight: Flight<Ids>): void {
     if (this.#flights.isWanted(flight)) this.#former.add(flight)
   }
+}
+
+function takesBatches({ isUsable, isOverloaded }: Pick<Device, 'isUsable' | 'isOverloaded'>): boolean {
+  return isUsable && isOverloaded !== true
 }
 
 function notFinite(): StreamError {

@@ -79,6 +79,25 @@ describe('while a device is being opened', () => {
   })
 })
 
+test('a device that comes back by itself is used while the others are busy, without another call', async () => {
+  const busy = new FakeDevice()
+  const absent = new FakeDevice({ automatic: true })
+  absent.isUsable = false
+  const { engine, clock } = engineWith([busy, absent], { maxBatchTokens: 10 })
+  const call = engine.embed(['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'], never)
+  await settle()
+  clock.advance(20)
+  expect(busy.batches).toHaveLength(2)
+
+  absent.isUsable = true
+  clock.advance(1_000)
+
+  expect(absent.batches).toEqual([['cccccccccc']])
+  busy.finishNext()
+  busy.finishNext()
+  expect(await call).toHaveLength(3)
+})
+
 describe('a text that the device refuses', () => {
   test('fails the callers that wanted it; those that shared its batch get their vectors', async () => {
     const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
