@@ -73,8 +73,10 @@ function contentOf(path: string, readFile: References['readFile']): Resolved {
   }
 }
 
-/** The code of the system, ENOENT; messages of decoders could quote what they read. */
+/** The code of the system, ENOENT: a message could quote what was read. */
 function reasonFor(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error && error.message.startsWith('it ') ? error.message : 'it is no text'
+  if (!(error instanceof Error)) return 'it is no text'
+  const code = 'code' in error ? String(error.code) : ''
+  if (code === '') return error.message.startsWith('it ') ? error.message : 'it is no text'
+  return code.startsWith('ERR_ENCODING') ? 'it is no text' : code
 }

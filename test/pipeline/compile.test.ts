@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { documentTopology } from '../../src/cli/documents.ts'
 import { kafka, qdrant, sqliteIndex } from '../../src/connectors/index.ts'
 import { embed, hash } from '../../src/embed/index.ts'
+import { addFolder } from '../../src/embed/models/add-folder.ts'
 import { chunk, dedupe, diff, filter } from '../../src/operators/index.ts'
+import { readPipeline } from '../../src/pipeline/index.ts'
 import { pipelinesOf } from '../../src/runtime/pipelines.ts'
 import { json, type Serde, string } from '../../src/serde.ts'
 import { type TestRecord, TopologyTestDriver } from '../../src/testing.ts'
@@ -11,7 +14,9 @@ import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { describeTopology } from '../../src/topology/describe.ts'
 import type { StoredPoint, VectorIndex } from '../../src/topology/processor.ts'
 import type { Topology } from '../../src/topology/topology.ts'
-import { pipelineOf, smallPipeline } from '../support/pipelines.ts'
+import { pipelineOf, pipelineOptions, smallPipeline } from '../support/pipelines.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { writeTinyModel } from '../support/tiny-model.ts'
 
 const full = `
 application: articles
@@ -114,6 +119,24 @@ function indexAt(topology: Topology): VectorIndex {
 
 const anyJson = json(z.any()) as Serde<never>
 
+test('a pipeline file finds added models where the process keeps them, unless it says where', async () => {
+  await using folder = await temporaryDirectory()
+  const [tiny, modelsFolder] = [join(folder.path, 'tiny'), join(folder.path, 'models')]
+  await writeTinyModel(tiny)
+  await addFolder(tiny, { modelsFolder })
+  const onnx = (more: string) =>
+    smallPipeline.replace('hash: { dimensions: 32 }', `onnx: { model: tiny, workers: 1${more} }`)
+  const open = async (text: string) => {
+    const node = readPipeline(text, { ...pipelineOptions(), modelsFolder }).topology.nodes.get('vectors')
+    const [embedder] = (node?.kind === 'processor' && node.supplier.resources) || []
+    await embedder?.open()
+    await embedder?.close()
+  }
+
+  await expect(open(onnx(''))).resolves.toBeUndefined()
+  await expect(open(onnx(`, modelsFolder: ${folder.path}`))).rejects.toThrow(/^MODEL_MISSING/)
+})
+
 describe('documents of a pipeline file', () => {
   const articles = `
 source: { topic: documents }
@@ -137,6 +160,12 @@ filter: [{ field: state, notEquals: draft }]
       content: 'They grind.',
       metadata: { author: 'Ada', first: 'x', odd: 1, source: 'a', heading: 'Mills' },
     })
+  })
+
+  test('have no title where the field holds something else', async () => {
+    const [point] = await indexed(articles, anyJson, { key: 'a', value: { name: 7, body: { text: 'They grind.' } } })
+
+    expect(point?.payload.metadata.heading).toBe('')
   })
 
   test('leave the index when they do not pass the filter any more, and with a tombstone', async () => {

@@ -161,7 +161,7 @@ deadLetters: later
     ],
     [
       'requests that may outlive their owner',
-      `${smallPipeline.replace("sqlite: { path: ':memory:' }", 'qdrant: { collection: a, requestTimeoutMs: 5000 }')}runtime: { sessionTimeoutMs: 6000 }\n`,
+      `${smallPipeline.replace("sqlite: { path: ':memory:' }", 'qdrant: { collection: a, requestTimeoutMs: 5000 }')}runtime: { rebalanceTimeoutMs: 6000 }\n`,
       [
         '4:53 index.qdrant.requestTimeoutMs: must be at most half of runtime.sessionTimeoutMs and runtime.rebalanceTimeoutMs: 3000',
       ],
