@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
+import { errorOf } from '../../../src/embed/remote/failures.ts'
 import { goldenText } from '../../../src/embed/remote/identity.ts'
 import { tei } from '../../../src/embed/remote/tei.ts'
 import { fakeModel, startTei, teiOverloaded, vectorOf } from '../../support/embedding-servers/index.ts'
@@ -218,4 +219,15 @@ test('closing ends what is under way at once', async () => {
   await embedder.close()
 
   expect(await failing).toMatchObject({ code: 'EMBED_FAILED', fact: 'the embedder was closed' })
+})
+
+test.each([
+  ['retry-after-ms', '3600000'],
+  ['retry-after', '3600'],
+])('a server that asks for an hour by %s gets a minute', (name, value) => {
+  const server = { who: 'the mill', missingModelFix: '', redact: (text: string) => text }
+
+  const error = errorOf(server, { status: 429, text: 'busy', headers: new Headers({ [name]: value }) }, Date.now())
+
+  expect(error).toMatchObject({ code: 'EMBED_FAILED', details: { retryAfterMs: 60_000 } })
 })

@@ -100,6 +100,25 @@ describe('several servers', () => {
 })
 
 describe('a server that is left out', () => {
+  test('stays away for longer each time, and for a second again once it was back', async () => {
+    const server = await start()
+    const { logger, lines } = recordingLogger()
+    const embedder = await opened(tei({ ...quick(), urls: server.url, logger, random: () => 1 }))
+    const absences = () => lines.flatMap(({ facts }) => facts.absenceMs ?? [])
+    const gone = { kind: 'answer', status: 502, text: '' } as const
+    server.standing = gone
+    await caught(embedder.embed(['text'], never))
+    await eventually(() => absences().slice(0, 3)).toEqual([1_000, 2_000, 4_000])
+    server.standing = undefined
+    await eventually(() => lines.map(({ sentence }) => sentence)).toContain('the embedding server is in use again')
+    const before = absences().length
+
+    server.standing = gone
+    await caught(embedder.embed(['text'], never))
+
+    expect(absences()[before]).toBe(1_000)
+  })
+
   test('is not asked before its pause is over, and is asked who it is first', async () => {
     const server = await start()
     const clock = new ManualClock()
