@@ -66,7 +66,7 @@ describe.skipIf(!helm)('values that do not fit are refused with their place', ()
       'model.pvc.claimName: empty',
       'autoscaling.minReplicas: 9 is more than maxReplicas, 6',
       'autoscaling.keda.topics: empty',
-      'terminationGracePeriodSeconds: 20 s are not more than settings.closeDeadlineMs, 30000 ms',
+      'terminationGracePeriodSeconds: 20 s are not more than closeDeadlineMs, 30000 ms',
       'extraEnv.QDRANT_API_KEY: a secret does not belong into the values',
       'secrets: the name a is used twice',
       'tests.roundTrip.collection: empty',
@@ -91,5 +91,13 @@ describe.skipIf(!helm)('values that do not fit are refused with their place', ()
   test('scaling by lag without brokers to ask', async () => {
     const changes = ['autoscaling.type=keda', 'autoscaling.keda.topics:=["a"]', 'kafka.brokers:=[]']
     expect(await complaint(...changes)).toContain('kafka.brokers: empty')
+  })
+
+  test('a close that may take longer than the pod has', async () => {
+    expect(await complaint('config.runtime.closeDeadlineMs=90000')).toContain('closeDeadlineMs, 90000 ms')
+  })
+
+  test('a pipeline as text that is no YAML', async () => {
+    expect(await complaint('config:="source: [documents"')).toContain('config: this is no YAML map')
   })
 })

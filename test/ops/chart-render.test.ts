@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -65,6 +66,9 @@ describe.skipIf(!helm)('the chart', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const [archive = ''] = readdirSync(folder.path)
     expect(archive).toMatch(/^millrace-\d+\.\d+\.\d+\.tgz$/)
+    const listed = execFileSync('tar', ['--list', '--file', join(folder.path, archive)], { encoding: 'utf8' })
+    expect(listed).toContain('millrace/files/prometheus/alerts.yml\n')
+    expect(listed).not.toContain('millrace/ci/')
     const shown = await runHelm(helm, [
       'template',
       'documents',

@@ -22,6 +22,9 @@
 {{- else if gt (len $given) 1 -}}
 {{- $problems = append $problems (printf "%s: the pipeline is given more than once. Keep one of them." (join ", " $given)) -}}
 {{- end -}}
+{{- with (include "millrace.configText" . | fromYaml).Error -}}
+{{- $problems = append $problems (printf "config: this is no YAML map: %s. Correct it." (. | replace "\n" " ")) -}}
+{{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
 
@@ -57,9 +60,10 @@
 
 {{- define "millrace.podProblems" -}}
 {{- $problems := list -}}
-{{- $close := .Values.settings.closeDeadlineMs | default 30000 | int -}}
+{{- $runtime := (include "millrace.configText" . | fromYaml).runtime | default dict -}}
+{{- $close := coalesce .Values.settings.closeDeadlineMs $runtime.closeDeadlineMs 30000 | int -}}
 {{- if ge $close (mul 1000 (int .Values.terminationGracePeriodSeconds)) -}}
-{{- $problems = append $problems (printf "terminationGracePeriodSeconds: %d s are not more than settings.closeDeadlineMs, %d ms. Raise it, or the pod is killed while it commits." (int .Values.terminationGracePeriodSeconds) $close) -}}
+{{- $problems = append $problems (printf "terminationGracePeriodSeconds: %d s are not more than closeDeadlineMs, %d ms. Raise it, or the pod is killed while it commits." (int .Values.terminationGracePeriodSeconds) $close) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if and .value (regexMatch "(?i)(password|passwd|secret|token|api_?key|private_?key)$" .name) -}}
