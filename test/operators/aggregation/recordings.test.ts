@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest'
+import { firstDifference } from '../../../parity/compare.ts'
+import { play, unsupported } from '../../../parity/play.ts'
+import { readRecordings } from '../../../parity/recording.ts'
+
+const recordings = readRecordings('test/fixtures/kafka-streams').map(
+  (recording) => [recording.name, recording] as const,
+)
+
+describe('recordings of Kafka Streams', () => {
+  test.each(recordings)('%s gives the same outputs, drops and stores', async (_, recording) => {
+    expect(unsupported(recording)).toBeUndefined()
+
+    expect(firstDifference(recording, await play(recording))).toBeUndefined()
+  })
+
+  test('a recording with another value, another drop or another store differs', async () => {
+    const [, recording] = recordings.find(([name]) => name === 'tumbling_hand_g51') ?? []
+    if (!recording) throw new TypeError('the recording is gone')
+    const played = await play(recording)
+    const changed = (index: number, change: object) =>
+      recording.steps.map((step, at) => (at === index ? { ...step, ...change } : step))
+
+    expect(firstDifference({ ...recording, steps: changed(0, { out: [] }) }, played)?.at).toMatch('step 0')
+    expect(firstDifference({ ...recording, steps: changed(9, { dropped: 2 }) }, played)?.at).toMatch('step 9')
+    expect(firstDifference({ ...recording, stores: { S: [] } }, played)?.at).toBe('store S')
+  })
+})
