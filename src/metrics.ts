@@ -62,6 +62,10 @@ export const metricTable = {
 
   // records
   records_processed_total: counter('Records that were taken from the log.', 'task'),
+  process_duration_seconds: histogram(
+    'From taking a record to its being done, with everything that it causes.',
+    seconds,
+  ),
   records_dropped_total: counter('Records that were passed over and not kept.', 'task', 'reason'),
   record_retries_total: counter('Records that a node failed, and that go through it again.', 'node', 'code'),
   dead_letters_total: counter('Records in the dead-letter topic.', 'node', 'code'),

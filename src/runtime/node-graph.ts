@@ -243,16 +243,12 @@ export class NodeGraph {
     observer.delivered({ task: services.task, node: running.node.name, record, at, durationMs: at - startedAt })
   }
 
-  async #timed(node: string, work: Promise<void>): Promise<void> {
+  #timed(node: string, work: Promise<void>): Promise<void> {
     const { clock, observer, services } = this.#options
     if (!observer.began && !observer.ended) return work
     const startedAt = clock.now()
     observer.began?.(services.task, node)
-    try {
-      await work
-    } finally {
-      observer.ended?.(services.task, node, clock.now() - startedAt)
-    }
+    return work.finally(() => observer.ended?.(services.task, node, clock.now() - startedAt))
   }
 
   /** A pass is over: done, tried again, or given up. */

@@ -91,6 +91,8 @@ export type LoopPhase = 'process' | 'maintain' | 'look' | 'other' | 'idle' | 'bl
 export interface RuntimeObserver {
   /** A record was taken from the log. */
   taken?(task: TaskId, source: TopicPartition, timestamp: number): void
+  /** Everything that a record caused is acknowledged, or it was given up. */
+  finished?(task: TaskId, durationMs: number): void
   processed?(event: NodeEvent): void
   /** A node beyond the gate has begun to wait for something. */
   began?(task: TaskId, node: string): void

@@ -13,6 +13,8 @@ export interface ProgressOptions {
   /** Commits a complete generation. */
   readonly commit: (generation: Generation) => Promise<void>
   readonly failed: (error: unknown) => void
+  /** A record is done, so long after it was taken. Times are taken only for whoever wants to know. */
+  readonly finished?: ((durationMs: number) => void) | undefined
   /** A record is done or a generation is committed: there may be room again. */
   readonly changed: () => void
 }
@@ -101,7 +103,13 @@ export class Progress {
     generation.firstTakenAt ??= this.#options.clock.now()
     this.#inFlight++
     this.#inFlightBytes += origin.bytes
-    return new InFlight({ ...origin, generation }, (record) => this.#done(record))
+    const { finished, clock } = this.#options
+    if (!finished) return new InFlight({ ...origin, generation }, (record) => this.#done(record))
+    const takenAt = clock.now()
+    return new InFlight({ ...origin, generation }, (record) => {
+      finished(clock.now() - takenAt)
+      this.#done(record)
+    })
   }
 
   /** Starts a new generation. False when too many wait already. */

@@ -95,6 +95,7 @@ export class Task {
       positions: () => this.#inputs.positions,
       commit: (generation) => this.#commit(generation),
       failed: (error) => this.#commitFailed(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
+      finished: options.observer.finished?.bind(options.observer, options.id),
       changed: options.wake,
     })
     const retries = new RetryLog(options.id, clock, options.logger)

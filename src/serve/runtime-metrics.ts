@@ -79,6 +79,10 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.add('records_processed_total', { task: this.#labels.of(task) })
   }
 
+  finished(_task: TaskId, durationMs: number): void {
+    this.#registry.observe('process_duration_seconds', {}, durationMs / 1000)
+  }
+
   processed(event: NodeEvent): void {
     const { node, outputs } = event
     this.#documents.count(event)

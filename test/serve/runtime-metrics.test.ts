@@ -91,6 +91,7 @@ describe('the metrics of an instance', () => {
     expect(value(`embeddings_saved_total{cause="diff",${app}}`)).toBe(reused)
     expect(value(`embed_texts_total{node="vectors",${app}}`)).toBe(added)
     expect(value(`records_processed_total{task="0_0",${app}}`)).toBe(4)
+    expect(value(`process_duration_seconds_count{${app}}`)).toBe(4)
     expect(value(`changelog_produce_total{store="changes",${app}}`)).toBe(3)
     expect(value(`group_member{${app}}`)).toBe(1)
   })

@@ -49,6 +49,16 @@ export const tasks: Board = {
           queries: [{ expr: `sum by (task) (${of('in_flight_records')})`, legend: '{{task}}' }],
         },
         {
+          title: 'Time of a record',
+          description:
+            'From taking a record to its being done: waiting for its key, embedding, and writing to the index.',
+          unit: 's',
+          queries: [
+            { expr: p50('process_duration_seconds'), legend: 'p50' },
+            { expr: p95('process_duration_seconds'), legend: 'p95' },
+          ],
+        },
+        {
           title: 'Queued',
           description: 'Bytes that were fetched and not taken. At `maxQueuedBytes` a partition is paused.',
           unit: 'bytes',
