@@ -10,6 +10,7 @@ import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
 import type { Precision } from './models/weights.ts'
+import { refuseUnknownOptions } from './option-names.ts'
 import { SharedOpening } from './shared-opening.ts'
 import { cosineOf } from './similarity/kernels.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
@@ -80,6 +81,7 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
  * const [vector] = await embedder.embed(['Mills grind.'], AbortSignal.timeout(10_000)) // 384 numbers of unit length
  */
 export function onnx(options: OnnxOptions): Embedder {
+  refuseUnknownOptions('onnx', options, Object.keys(known))
   for (const name of counts) {
     const value = options[name]
     if (name === 'maxBatchTokens' && value === 'measure') continue
@@ -92,6 +94,28 @@ export function onnx(options: OnnxOptions): Embedder {
   return new OnnxEmbedder(options)
 }
 
+/** Every option there is. */
+const known: Readonly<Record<keyof OnnxOptions, true>> = {
+  model: true,
+  precision: true,
+  file: true,
+  modelsFolder: true,
+  dimensions: true,
+  mode: true,
+  device: true,
+  deterministic: true,
+  maxBatchTokens: true,
+  maxBatchTexts: true,
+  maxPaddingTokens: true,
+  maxWaitMs: true,
+  windowTexts: true,
+  workers: true,
+  prefix: true,
+  queryPrefix: true,
+  batchTimeoutMs: true,
+  startTimeoutMs: true,
+  clock: true,
+}
 /** Options that are whole numbers from 1. */
 const counts = [
   'dimensions',

@@ -213,6 +213,12 @@ describe('opening and closing', () => {
     expect(() => onnx({ model: 'all-MiniLM-L6-v2', workers: 0 })).toThrow('CONFIG_INVALID: workers must be')
     expect(() => onnx({ model: 'all-MiniLM-L6-v2', batchTimeoutMs: 0 })).toThrow('batchTimeoutMs must be')
   })
+
+  test('an option that is misspelled is refused, instead of being left out', () => {
+    const misspelled = { model: 'all-MiniLM-L6-v2', determinstic: true }
+
+    expect(() => onnx(misspelled)).toThrow('CONFIG_INVALID: onnx has no option "determinstic". Known are model, ')
+  })
 })
 
 describe('a folder', () => {

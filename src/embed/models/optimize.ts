@@ -153,7 +153,8 @@ function violations({ memoryMb, textsPerSecond, latencyMs }: Measurement, constr
   return facts
 }
 
-function measurer({ texts, signal = new AbortController().signal, clock = systemClock, ...model }: OptimizeOptions) {
+function measurer({ modes: _modes, maxWorkers: _most, measureCandidate: _measure, ...options }: OptimizeOptions) {
+  const { texts, signal = new AbortController().signal, clock = systemClock, ...model } = options
   return (tuning: Tuning) => measure(tuning, { texts, clock, signal, make: () => onnx({ ...model, ...tuning, clock }) })
 }
 

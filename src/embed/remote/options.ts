@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
+import { refuseUnknownOptions } from '../option-names.ts'
 
 /** What all remote embedders can be told. */
 export interface RemoteOptions {
@@ -65,14 +66,8 @@ const wholeNumbers = [
 /** Node's fetch gives up by itself after so long. */
 const longestTimeoutMs = 300_000
 
-/** Nothing compiles a topology file that is only run: a misspelled option must not become its default. */
 export function checkOptions(maker: string, options: RemoteOptions, own: readonly string[]): void {
-  const known: readonly string[] = [...remoteOptionNames, ...own]
-  const unknown = Object.keys(options).filter((name) => !known.includes(name))
-  if (unknown.length > 0)
-    throw new StreamError('CONFIG_INVALID', `${maker} has no option ${unknown.map((name) => `"${name}"`).join(', ')}`, {
-      fix: `Known are ${known.join(', ')}.`,
-    })
+  refuseUnknownOptions(maker, options, [...remoteOptionNames, ...own])
   for (const name of wholeNumbers) {
     const value = options[name]
     if (value !== undefined && !(Number.isInteger(value) && value >= 1))
