@@ -33,7 +33,8 @@ export class ModelHub implements AsyncDisposable {
   /** Called before each answer. */
   onAnswer: () => void = () => undefined
   readonly seen: Seen[] = []
-  readonly revision = 'c0ffee'.padEnd(40, '0')
+  /** The commit that branches stand for. */
+  revision = 'c0ffee'.padEnd(40, '0')
   readonly #files: Map<string, Uint8Array>
   readonly #id: string
   #port = 0

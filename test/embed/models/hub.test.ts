@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { type AddFromHubOptions, addFromHub } from '../../../src/embed/models/hub.ts'
+import { HubClient } from '../../../src/embed/models/hub-client.ts'
 import { readModel } from '../../../src/embed/models/model.ts'
 import { addedModels, readModelCard } from '../../../src/embed/models/model-card.ts'
 import { FastClock } from '../../support/fast-clock.ts'
@@ -99,6 +100,19 @@ describe('adding a model from the hub', () => {
     await place.add()
 
     expect((await readModel(id, { modelsFolder: place.modelsFolder })).maxTokens).toBeGreaterThan(3)
+  })
+
+  test('takes a later commit when it is asked for, whose files are others', async () => {
+    await using place = await workplace()
+    await place.add()
+    const config = `${new TextDecoder().decode(place.files['config.json'])}\n`
+    place.hub.replace('config.json', new TextEncoder().encode(config))
+    place.hub.revision = 'decade'.padEnd(40, '0')
+
+    const card = await place.add({ revision: 'main' })
+
+    expect(card.revision).toBe(place.hub.revision)
+    expect(await readFile(place.place('config.json'), 'utf8')).toBe(config)
   })
 
   test('takes the branch of a change that was proposed there', async () => {
@@ -305,6 +319,18 @@ describe('what cannot be had is told by name:', () => {
     place.hub.faults.loops = true
 
     await expect(place.add()).rejects.toMatchObject({ fact: expect.stringMatching(/redirects .* more than 5 times/) })
+  })
+
+  test('a redirect from an encrypted place to one that is not', async () => {
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const location = 'http://store.example/model.onnx'
+    vi.stubGlobal('fetch', async () => new Response(null, { status: 302, headers: { location } }))
+    const hub = new HubClient({ endpoint: 'https://hub.example', clock: systemClock, signal: never })
+
+    await expect(hub.file(['model.onnx'], 0)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: 'the hub redirects /model.onnx to http://store.example, which is not encrypted',
+    })
   })
 
   test('weights that the hub does not have, with those that it has', async () => {
