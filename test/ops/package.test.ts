@@ -11,6 +11,8 @@ interface PackageFile {
 
 interface Locked {
   readonly version: string
+  readonly integrity?: string
+  readonly resolved?: string
   readonly dev?: boolean
   readonly devOptional?: boolean
 }
@@ -72,7 +74,13 @@ test('installed with its own dependencies alone it knows its commands, its versi
 
   expect(millrace('version')).toMatch(/^millrace \d+\.\d+\.\d+ \(node v/)
   expect(millrace('--help')).toContain('run')
-  expect(millrace('describe', join(process.cwd(), 'examples/documents.ts'))).toContain('vectors')
+  // A topology as Kubernetes mounts it from a ConfigMap: a link to a link.
+  const mount = join(folder.path, 'etc')
+  mkdirSync(join(mount, '..2026_11'), { recursive: true })
+  cpSync('examples/documents.ts', join(mount, '..2026_11', 'documents.ts'))
+  symlinkSync('..2026_11', join(mount, '..data'))
+  symlinkSync('..data/documents.ts', join(mount, 'documents.ts'))
+  expect(millrace('describe', join(mount, 'documents.ts'))).toContain('vectors')
 })
 
 test('the list of parts names every package that is shipped with its version, and none that is not', () => {
@@ -84,6 +92,14 @@ test('the list of parts names every package that is shipped with its version, an
   const wanted = shipped.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`)
   expect(new Set(components.map(nameOf))).toEqual(new Set(wanted))
   expect(about.component).toMatchObject({ name: 'millrace', type: 'application' })
+})
+
+test('the lock file pins every package by its hash, and to no registry', () => {
+  const packages = Object.entries(locked).filter(([path]) => path !== '')
+  expect(packages.filter(([, { integrity = '' }]) => !integrity.startsWith('sha512-')).map(([path]) => path)).toEqual(
+    [],
+  )
+  expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([])
 })
 
 /** npm without its cache being asked for news. */

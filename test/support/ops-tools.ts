@@ -7,10 +7,14 @@ export type OpsTool = 'helm' | 'promtool' | 'prometheus'
 
 const fetched = fileURLToPath(new URL('../../.cache/ops-tools/bin', import.meta.url))
 
-/** Where the program is: in the folder MILLRACE_OPS_TOOLS, among the fetched ones, on the PATH; undefined where it is nowhere. */
-export function findTool(tool: OpsTool): string | undefined {
+/** Where programs are looked for: in the folder MILLRACE_OPS_TOOLS, among the fetched ones, on the PATH. */
+function usualFolders(): string[] {
   const { MILLRACE_OPS_TOOLS, PATH = '' } = process.env
-  const folders = [MILLRACE_OPS_TOOLS, fetched, ...PATH.split(delimiter)].filter((folder) => folder !== undefined)
+  return [MILLRACE_OPS_TOOLS, fetched, ...PATH.split(delimiter)].filter((folder) => folder !== undefined)
+}
+
+/** Where the program is; undefined where it is nowhere. */
+export function findTool(tool: OpsTool, folders: readonly string[] = usualFolders()): string | undefined {
   return folders.map((folder) => join(folder, tool)).find(isProgram)
 }
 
@@ -21,8 +25,8 @@ export function findTool(tool: OpsTool): string | undefined {
  * const helm = toolOrSkip('helm')
  * test.skipIf(!helm)('the chart lints', ...)
  */
-export function toolOrSkip(tool: OpsTool): string | undefined {
-  const found = findTool(tool)
+export function toolOrSkip(tool: OpsTool, folders?: readonly string[]): string | undefined {
+  const found = findTool(tool, folders)
   if (found) return found
   const fact = `${tool} is not in MILLRACE_OPS_TOOLS, not on the PATH, and was not fetched by \`npm run ops-tools\``
   if (process.env.MILLRACE_REQUIRE_OPS === '1') throw new Error(fact)
