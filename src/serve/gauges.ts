@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import type { MetricRegistry } from '../metric-registry.ts'
 import type { PartitionLag, RestoreEvent } from '../runtime/observer.ts'
 import type { RuntimeState, RuntimeView, TaskView } from '../runtime/views.ts'
-import type { TaskId } from '../topology/processor.ts'
+import type { DropReason, TaskId } from '../topology/processor.ts'
 import { readVersion } from '../version.ts'
 import { folded, type TaskLabels } from './task-labels.ts'
 import type { EmbedderView, WatchedNodes } from './watched-nodes.ts'
@@ -10,6 +10,7 @@ import type { EmbedderView, WatchedNodes } from './watched-nodes.ts'
 const states: readonly RuntimeState[] = ['created', 'starting', 'rebalancing', 'running', 'closing', 'closed', 'failed']
 /** In these the work loop runs. */
 const working: readonly RuntimeState[] = ['rebalancing', 'running', 'closing']
+const dropReasons: readonly (DropReason | 'skipped')[] = ['null_key', 'null_value', 'timestamp', 'late', 'skipped']
 const phases = ['restoring', 'running', 'suspended'] as const
 
 /** Gauges, and totals that others keep: brought up to date when somebody scrapes. */
@@ -103,8 +104,7 @@ export class Gauges {
     registry.replace('uncommitted_age_seconds', folded(tasks, { label, value: age, join: Math.max }))
     for (const task of new Set(tasks.map(label))) {
       registry.start('records_processed_total', { task })
-      for (const reason of ['null_key', 'timestamp', 'skipped'])
-        registry.start('records_dropped_total', { task, reason })
+      for (const reason of dropReasons) registry.start('records_dropped_total', { task, reason })
     }
   }
 

@@ -14,7 +14,7 @@ import type {
   StandbyEvent,
 } from '../runtime/observer.ts'
 import type { RuntimeView } from '../runtime/views.ts'
-import type { TaskId } from '../topology/processor.ts'
+import type { DropReason, TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
 import { DocumentCounts } from './document-counts.ts'
 import { beginAtZero } from './first-values.ts'
@@ -113,7 +113,7 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.add('record_retries_total', { node, code })
   }
 
-  dropped(task: TaskId, reason: string): void {
+  dropped(task: TaskId, reason: DropReason): void {
     this.#registry.add('records_dropped_total', { task: this.#labels.of(task), reason })
   }
 

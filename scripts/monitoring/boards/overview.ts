@@ -143,7 +143,7 @@ export const overview: Board = {
         {
           title: 'Dropped records',
           description:
-            'null_key: records without a key cannot be kept in order. timestamp: negative times. skipped: the error handler says so.',
+            'null_key: records without a key cannot be kept in order. timestamp: negative times. late: their window is closed. skipped: the error handler says so.',
           unit: 'short',
           queries: [
             {
