@@ -1,4 +1,4 @@
-# Millrace without a package manager and without a shell at its start.
+# Millrace without a package manager, without a shell at its start, and without the usage reports of ONNX Runtime.
 #   docker build --tag millrace:0.1.0 .
 #   docker build --tag millrace:0.1.0-gpu --target gpu .      (linux/amd64, CUDA 12)
 
@@ -32,7 +32,10 @@ LABEL org.opencontainers.image.title="Millrace" \
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build-gpu /image/files /
 COPY --from=build-gpu --chown=65532:65532 /image/folders /
-ENV NODE_ENV=production HOME=/home/millrace MILLRACE_MODELS=/home/millrace/.cache/millrace/models
+ENV NODE_ENV=production \
+    HOME=/home/millrace \
+    MILLRACE_MODELS=/home/millrace/.cache/millrace/models \
+    ORT_DISABLE_TELEMETRY=1
 USER 65532:65532
 WORKDIR /var/lib/millrace
 EXPOSE 9464
@@ -52,7 +55,10 @@ LABEL org.opencontainers.image.title="Millrace" \
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn-*
 COPY --from=build /image/files /
 COPY --from=build --chown=65532:65532 /image/folders /
-ENV NODE_ENV=production HOME=/home/millrace MILLRACE_MODELS=/home/millrace/.cache/millrace/models
+ENV NODE_ENV=production \
+    HOME=/home/millrace \
+    MILLRACE_MODELS=/home/millrace/.cache/millrace/models \
+    ORT_DISABLE_TELEMETRY=1
 USER 65532:65532
 WORKDIR /var/lib/millrace
 EXPOSE 9464

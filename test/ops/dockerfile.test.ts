@@ -68,6 +68,10 @@ test.each(shipped)('$name runs as 65532, as a process that gets its signals itse
   expect(lastOf(stage, 'WORKDIR')).toBe('/var/lib/millrace')
 })
 
+test.each(shipped)('$name sends no usage reports to the makers of its parts', (stage) => {
+  expect(lastOf(stage, 'ENV')).toContain('ORT_DISABLE_TELEMETRY=1')
+})
+
 test.each(shipped)('$name says what it is', (stage) => {
   const label = lastOf(stage, 'LABEL') ?? ''
   for (const name of ['title', 'description', 'licenses', 'version', 'revision']) {
