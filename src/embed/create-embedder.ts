@@ -27,7 +27,8 @@ export interface OpenEmbedder extends AsyncDisposable {
 
 /**
  * Opens an embedder for use in any program: an ONNX model by the options of `onnx`, or another embedder, such as `hash()`. Call `embed` as
- * often as you like, without waiting for the last call: all calls share batches, and what is held in memory is bounded.
+ * often as you like, without waiting for the last call: all calls share batches, and a call that waits holds no more than
+ * its own texts.
  *
  * Throws as `onnx` and its `open` do: CONFIG_INVALID, MODEL_MISSING, MODEL_INVALID, DEVICE_UNUSABLE, EMBED_FAILED.
  *

@@ -3,8 +3,8 @@ import type { OnnxOptions } from '../onnx.ts'
 /**
  * Options of `onnx` for two ends that many people want.
  *
- * - `high_performance`: int8 activations where the weights are quantized, and all cores. The vectors are a little less exact, and of
- *   another id than those of the default: an index is made with one of them.
+ * - `high_performance`: int8 activations where the weights are quantized. The vectors are a little less exact, and of another id
+ *   than those of the default: an index is made with one of them.
  * - `low_memory`: one worker with small batches. The vectors are those of the default.
  *
  * @example
