@@ -13,6 +13,10 @@ const expressions = [
 ]
 const table: Readonly<Record<string, MetricDefinition>> = metricTable
 
+interface PlacedPanel {
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+}
+
 /** Names as the table has them: the series of a histogram have an ending. */
 function metricsIn(expression: string): string[] {
   const found = expression.matchAll(new RegExp(`\\b${metricPrefix}(\\w+)`, 'g'))
@@ -57,6 +61,17 @@ describe('dashboards and alerts', () => {
       expect(title).not.toBe('')
       expect(unit, title).not.toBe('')
       expect(description, title).toMatch(/^.{20,}\.$/)
+    }
+  })
+
+  test('lay panels out beside and below one another, in the 24 columns of Grafana', () => {
+    for (const path of [...monitoringFiles().keys()].filter((path) => path.endsWith('.json'))) {
+      const { panels: placed } = JSON.parse(readFileSync(join(root, path), 'utf8')) as { panels: PlacedPanel[] }
+      const cells = placed.flatMap(({ gridPos: { x, y, w, h } }) =>
+        Array.from({ length: w * h }, (_, at) => `${x + (at % w)} ${y + Math.floor(at / w)}`),
+      )
+      expect(new Set(cells).size, path).toBe(cells.length)
+      expect(placed.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true)
     }
   })
 

@@ -1,4 +1,13 @@
 import {
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  SortOrder,
+  TooltipDisplayMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common'
+import {
   DashboardBuilder,
   type DataSourceRef,
   DatasourceVariableBuilder,
@@ -80,7 +89,7 @@ function place(builder: DashboardBuilder, panels: readonly Panel[], top: number)
 
 function visualization(panel: Panel): StatBuilder | TimeseriesBuilder {
   const { title, description, unit, queries } = panel
-  const builder = panel.stat ? new StatBuilder() : new TimeseriesBuilder().lineWidth(1).fillOpacity(10)
+  const builder = panel.stat ? latest() : lines()
   builder.title(title).description(description).unit(unit).datasource(datasource)
   for (const [at, { expr, legend = '' }] of queries.entries()) {
     builder.withTarget(
@@ -91,6 +100,19 @@ function visualization(panel: Panel): StatBuilder | TimeseriesBuilder {
     )
   }
   return builder
+}
+
+function latest(): StatBuilder {
+  return new StatBuilder().reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+}
+
+function lines(): TimeseriesBuilder {
+  const legend = new VizLegendOptionsBuilder()
+    .showLegend(true)
+    .displayMode(LegendDisplayMode.List)
+    .placement(LegendPlacement.Bottom)
+  const tooltip = new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending)
+  return new TimeseriesBuilder().lineWidth(1).fillOpacity(10).legend(legend).tooltip(tooltip)
 }
 
 /** Chosen from what the instances say, among what the variables before it leave. */
