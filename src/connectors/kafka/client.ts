@@ -56,8 +56,8 @@ export class KafkaClientFactory {
   readonly #options: KafkaBrokerOptions
   readonly #sockets = new Sockets()
   readonly #reachability: Reachability
-  /** Those that are not disconnected. */
-  readonly #clusters = new Set<Cluster>()
+  /** Those of all clients that anybody still uses. */
+  readonly #clusters = new Set<WeakRef<Cluster>>()
   #kafkaJs: KafkaJs | undefined
 
   /** Throws CONFIG_INVALID for an address that is not `host:port`. */
@@ -95,7 +95,7 @@ export class KafkaClientFactory {
       clientId,
       ...(ssl === undefined ? {} : { ssl }),
       ...(sasl === undefined ? {} : { sasl }),
-      socketFactory: this.#sockets.factory,
+      socketFactory: this.#sockets.factory(),
       connectionTimeout: this.#options.connectionTimeoutMs ?? defaultConnectionTimeoutMs,
       requestTimeout: this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
       retry,
@@ -114,23 +114,22 @@ export class KafkaClientFactory {
     return Object.defineProperty(kafka, key, { value: createAndTell })
   }
 
-  /** Ends every connection that was made by these clients and is still there, and every attempt to make another one. */
+  /**
+   * Ends every connection that was made by these clients, and every attempt to make another one: also those of a client that is
+   * disconnected, which KafkaJS connects again for a request that is repeated at that moment.
+   */
   destroyConnections(): void {
-    for (const cluster of this.#clusters) endCluster(cluster)
+    for (const known of this.#clusters) {
+      const cluster = known.deref()
+      if (cluster) endCluster(cluster)
+    }
     this.#clusters.clear()
     this.#sockets.destroy()
   }
 
   #remember(cluster: Cluster): void {
-    const { connect, disconnect } = cluster
-    cluster.connect = async () => {
-      this.#clusters.add(cluster)
-      await connect.call(cluster)
-    }
-    cluster.disconnect = async () => {
-      await disconnect.call(cluster)
-      this.#clusters.delete(cluster)
-    }
+    for (const known of this.#clusters) if (!known.deref()) this.#clusters.delete(known)
+    this.#clusters.add(new WeakRef(cluster))
   }
 
   /** Connections without a member or a producer. */

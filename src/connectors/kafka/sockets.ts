@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { ISocketFactory } from 'kafkajs'
+import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs'
 
 const keepAliveMs = 60_000
 
@@ -10,9 +10,25 @@ const keepAliveMs = 60_000
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
+  #destroyed = 0
 
-  /** For KafkaJS, whose own does the same and forgets the socket. */
-  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  /** For one client of KafkaJS, whose own does the same and forgets the socket. Makes no further connections after the next `destroy`. */
+  factory(): ISocketFactory {
+    const destroyed = this.#destroyed
+    return (options) => {
+      const socket = this.#connect(options)
+      if (destroyed !== this.#destroyed) socket.destroy(closed())
+      return socket
+    }
+  }
+
+  /** Ends every connection, whatever is on its way there. KafkaJS takes its timers back when it hears of an error, and of nothing else. */
+  destroy(): void {
+    this.#destroyed++
+    for (const socket of this.#open) socket.destroy(closed())
+  }
+
+  #connect({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
     const name = isIP(host) ? {} : { servername: host }
     const socket = ssl
       ? connectTls({ host, port, ...name, ...ssl }, onConnect)
@@ -24,9 +40,8 @@ export class Sockets {
     socket.once('close', () => this.#open.delete(socket))
     return socket
   }
+}
 
-  /** Ends every connection, whatever is on its way there. KafkaJS takes its timers back when it hears of an error, and of nothing else. */
-  destroy(): void {
-    for (const socket of this.#open) socket.destroy(new Error('the client is closed'))
-  }
+function closed(): Error {
+  return new Error('the client is closed')
 }

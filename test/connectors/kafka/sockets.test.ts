@@ -70,3 +70,18 @@ test('connections that KafkaJS has lost sight of end with the rest', async () =>
 
   await expect.poll(() => server.sockets.size).toBe(0)
 })
+
+test('a client that is closed connects no more, and one that is made afterwards does', async () => {
+  await using server = await silentServer()
+  const factory = new KafkaClientFactory({ brokers: [`127.0.0.1:${server.port}`] })
+  const closed = await connectionOf(factory)
+  factory.destroyConnections()
+
+  await expect(closed.connect()).rejects.toThrow('the client is closed')
+  const fresh = await connectionOf(factory)
+  await fresh.connect()
+
+  await expect.poll(() => server.sockets.size).toBe(1)
+  factory.destroyConnections()
+  await expect.poll(() => server.sockets.size).toBe(0)
+})
