@@ -15,10 +15,13 @@ import {
   selectKey,
   session,
   sliding,
+  suppress,
   type TimeWindows,
   tumbling,
+  type Windows,
 } from '../src/operators/index.ts'
 import { string } from '../src/serde.ts'
+import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { anyJson, type PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
@@ -159,6 +162,26 @@ export const topologies: Readonly<Record<string, Builder>> = {
         undefined,
       )
   },
+  suppressUntilWindowCloses: (recording, played) => {
+    const window = windowOf(recording)
+    played.toWindowed(
+      played
+        .stream()
+        .process(count('S', { window, ...stored(recording) }))
+        .process(suppress('sup', { untilWindowCloses: window })),
+      sizeOf(window),
+    )
+  },
+  streamTimePerOperator: (recording, played) => {
+    const window = windowOf(recording)
+    const stream = played.stream()
+    const counts = stream.process(evenOnly).process(count('S', { window, ...stored(recording) }))
+    played.toWindowed(
+      recording.topology.kind === 'suppress' ? counts.process(suppress('sup', { untilWindowCloses: window })) : counts,
+      sizeOf(window),
+    )
+    played.to(stream.process(streamTime), 'st')
+  },
   mergeThenWindow: (recording, played) => {
     const window = timeWindows(recording)
     const both = played.stream('a').process(merge('both', played.stream('b')))
@@ -175,6 +198,42 @@ function timeWindows(recording: Recording): TimeWindows {
   const graceMs = numberOf(recording, 'graceMs')
   if (recording.op !== 'hoppingWindow') return tumbling({ sizeMs, graceMs })
   return hopping({ sizeMs, advanceMs: numberOf(recording, 'advanceMs'), graceMs })
+}
+
+/** Where one parameter says which kind of window it is. */
+function windowOf(recording: Recording): Windows {
+  const { window, kind, advanceMs } = recording.topology
+  const sizeMs = numberOf(recording, 'sizeMs')
+  const graceMs = numberOf(recording, 'graceMs')
+  if (window === 'hopping') return hopping({ sizeMs, advanceMs: Number(advanceMs), graceMs })
+  if (window === 'sliding' || kind === 'sliding') return sliding({ differenceMs: sizeMs, graceMs })
+  if (window === 'session' || kind === 'session') return session({ gapMs: sizeMs, graceMs })
+  return tumbling({ sizeMs, graceMs })
+}
+
+function sizeOf(window: Windows): number | undefined {
+  if (window.kind === 'session') return undefined
+  return window.kind === 'sliding' ? window.differenceMs : window.sizeMs
+}
+
+/** What `filter` is there: our own lets tombstones pass, which `filter_s11` shows, and here time is to be seen. */
+const evenOnly: ProcessorSupplier<string | null, unknown, string | null, unknown> = {
+  name: 'even',
+  operator: 'evenOnly',
+  create: () => ({
+    process: (record, context) => {
+      if (isEven(record.value)) context.forward(record)
+    },
+  }),
+}
+
+/** Replaces each value by the stream time of the task. */
+const streamTime: ProcessorSupplier<string | null, unknown, string | null, unknown> = {
+  name: 'stream-time',
+  operator: 'streamTime',
+  create: () => ({
+    process: (record, context) => context.forward({ ...record, value: context.streamTime }),
+  }),
 }
 
 function playTimeWindow(recording: Recording, played: PlayedTopology): void {

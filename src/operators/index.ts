@@ -2,6 +2,7 @@ export { type Aggregator, aggregate, type Merger } from './aggregation/aggregate
 export { count } from './aggregation/count.ts'
 export type { GroupedBy, GroupedByKey, GroupKey, GroupValue } from './aggregation/grouping.ts'
 export { type Reducer, reduce } from './aggregation/reduce.ts'
+export { type SuppressOptions, suppress } from './aggregation/suppress.ts'
 export {
   hopping,
   type SessionWindows,
