@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -39,6 +39,7 @@ beforeAll(async () => {
   // Neither of them is to be shipped.
   for (const path of ['src/index.ts', 'test/a.test.ts', '.env', 'notes.md']) put(join(installed, path))
   execFileSync(process.execPath, ['scripts/build.mjs', join(installed, 'dist'), '--noCheck'])
+  linkDependencies()
   packed = filesOf(npm(['pack', '--dry-run', '--json', '--ignore-scripts'], installed))
 })
 
@@ -60,12 +61,6 @@ test('whatever package.json points at is in the package', () => {
 })
 
 test('installed with its own dependencies alone it knows its commands, its version and topologies', () => {
-  for (const [path] of shipped) {
-    const link = join(folder.path, path)
-    const isOwn = path.lastIndexOf('node_modules/') === 0
-    mkdirSync(dirname(link), { recursive: true })
-    if (isOwn) symlinkSync(join(process.cwd(), path), link)
-  }
   const millrace = (...parameters: string[]) =>
     execFileSync(process.execPath, [join(installed, 'dist/cli/bin.js'), ...parameters], {
       cwd: folder.path,
@@ -82,6 +77,25 @@ test('installed with its own dependencies alone it knows its commands, its versi
   symlinkSync('..data/documents.ts', join(mount, 'documents.ts'))
   expect(millrace('describe', join(mount, 'documents.ts'))).toContain('vectors')
 })
+
+test.each([false, true])(
+  'its types compile in a strict program that checks libraries too, with exactOptionalPropertyTypes %s',
+  (exactOptionalPropertyTypes) => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'))
+    const lines = entries.map((entry) => `export * from '${join('millrace', entry)}'`)
+    writeFileSync(join(folder.path, 'program.mts'), lines.join('\n'))
+    const types = { types: ['node'], typeRoots: [resolve('node_modules/@types')] }
+    const modern = { module: 'nodenext', target: 'es2024', lib: ['es2024', 'esnext.disposable'] }
+    const compilerOptions = { ...modern, ...types, strict: true, noEmit: true, exactOptionalPropertyTypes }
+    writeFileSync(join(folder.path, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.mts'] }))
+
+    const { stdout } = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder.path], {
+      encoding: 'utf8',
+    })
+
+    expect(stdout).toBe('')
+  },
+)
 
 test('the list of parts names every package that is shipped with its version, and none that is not', () => {
   const { metadata: about, components } = JSON.parse(
@@ -101,6 +115,16 @@ test('the lock file pins every package by its hash, and to no registry', () => {
   )
   expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([])
 })
+
+/** What the package needs at run time, and nothing else. */
+function linkDependencies(): void {
+  for (const [path] of shipped) {
+    const link = join(folder.path, path)
+    const isOwn = path.lastIndexOf('node_modules/') === 0
+    mkdirSync(dirname(link), { recursive: true })
+    if (isOwn) symlinkSync(join(process.cwd(), path), link)
+  }
+}
 
 /** npm without its cache being asked for news. */
 function npm(parameters: readonly string[], cwd: string): string {

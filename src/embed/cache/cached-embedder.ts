@@ -31,8 +31,11 @@ interface Opened {
 const sliceCharacters = 262_144
 const lookUpCharacters = 1_024
 
-/** See `cached`. The whole port, so that nothing that an embedder may say of itself is lost on the way. */
-export class CachedEmbedder implements Required<Embedder> {
+/** Every member of the port, those too that an embedder may leave out: nothing that it says of itself is lost on the way. */
+type WholeEmbedder = { readonly [Name in keyof Required<Embedder>]: Embedder[Name] }
+
+/** See `cached`. */
+export class CachedEmbedder implements WholeEmbedder {
   readonly #embedder: Embedder
   readonly #options: TierOptions
   readonly #shared: SharedOpening<Opened>
