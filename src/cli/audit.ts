@@ -1,17 +1,20 @@
 import { Command } from 'commander'
 import { type AuditReport, auditIndex, countsOf, driftOf } from './audit-report.ts'
+import { ownName } from './own-name.ts'
 import { defaultDataDirectory, indexForReading, openLog, requireCard, workspaceAt } from './workspace.ts'
 import { lockWorkspace } from './workspace-claim.ts'
 
 export function auditCommand(): Command {
   return new Command('audit')
-    .description('Compare every point of the index with what the pipeline knows; exit 1 when they differ.')
+    .description(
+      'Compare every point of the index with what the pipeline knows; exit 1 when they differ, or records are still to be indexed.',
+    )
     .option('--data <folder>', 'the folder that `index` filled', defaultDataDirectory)
     .option('--json', 'one line of counts')
     .action(async ({ data, json }: { data: string; json?: true }) => {
       const report = await audit(data)
       process.stdout.write(`${json ? JSON.stringify(countsOf(report)) : asText(report)}\n`)
-      if (driftOf(report) > 0) process.exitCode = 1
+      if (driftOf(report) > 0 || report.behind > 0) process.exitCode = 1
     })
 }
 
@@ -33,20 +36,27 @@ async function audit(data: string): Promise<AuditReport> {
 const shownDocuments = 10
 
 function asText(report: AuditReport): string {
-  const { documents, points, behind, ...drift } = countsOf(report)
+  const { documents, points, behind, inProgress, ...drift } = countsOf(report)
+  const counts = [
+    ...Object.entries(drift).map(([kind, count]) => `${count} ${kind}`),
+    ...(behind > 0 ? [`${inProgress} in progress`] : []),
+  ]
   const affected = new Set(
     Object.values(report.comparison).flatMap((list) => list.map(({ doc }: { doc: string }) => doc)),
   )
   const lines = [
-    `${documents} documents, ${points} points: ${Object.entries(drift)
-      .map(([kind, count]) => `${count} ${kind}`)
-      .join(', ')}`,
+    `${documents} documents, ${points} points: ${counts.join(', ')}`,
     ...[...affected].slice(0, shownDocuments).map((document) => `  ${document}`),
     ...(affected.size > shownDocuments ? [`  and ${affected.size - shownDocuments} more documents`] : []),
-    ...(behind > 0 ? [`${behind} records of the log are not indexed yet; run \`millrace index\` again`] : []),
-    affected.size > 0
-      ? 'The index differs from what the pipeline knows. `millrace index <source> --reindex` builds it anew.'
-      : 'The index is right.',
+    conclusion(behind, affected.size),
   ]
   return lines.join('\n')
+}
+
+/** One next step: whether something is wrong with the index is only known when the last run has been finished. */
+function conclusion(behind: number, affected: number): string {
+  const index = `\`${ownName()} index <source>`
+  if (behind > 0) return `The last run did not finish: ${behind} records are still to be indexed. Run ${index}\` again.`
+  if (affected > 0) return `The index differs from what the pipeline knows. ${index} --reindex\` builds it anew.`
+  return 'The index is right.'
 }
