@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join, resolve } from 'node:path'
@@ -8,6 +8,7 @@ import { type TemporaryDirectory, temporaryDirectory } from '../support/temporar
 
 const probes = resolve('deploy/helm/millrace/files/tests/probes.mjs')
 const roundTrip = resolve('deploy/helm/millrace/files/tests/round-trip.mjs')
+const addModel = resolve('deploy/helm/millrace/files/models/add-model.mjs')
 const editDocuments = resolve('deploy/compose/demo/edit-documents.mjs')
 
 async function serve(listener: RequestListener) {
@@ -31,7 +32,7 @@ function standIn(folder: TemporaryDirectory, status = 0) {
     '#!/usr/bin/env node',
     "const { appendFileSync, readdirSync } = require('node:fs')",
     'const [command, source, ...flags] = process.argv.slice(2)',
-    `appendFileSync(${JSON.stringify(log)}, JSON.stringify({ command, files: readdirSync(source), flags }) + '\\n')`,
+    `appendFileSync(${JSON.stringify(log)}, JSON.stringify({ command, source, files: readdirSync(source), flags }) + '\\n')`,
     `process.exit(${status})`,
   ]
   writeFileSync(log, '')
@@ -48,6 +49,7 @@ function standIn(folder: TemporaryDirectory, status = 0) {
 
 interface Call {
   readonly command: string
+  readonly source: string
   readonly files: readonly string[]
   readonly flags: readonly string[]
 }
@@ -90,7 +92,7 @@ test('a round trip writes a document, waits until Qdrant has it, deletes it, and
 
   expect(result).toMatchObject({ code: 0, stdout: 'ok   the document is in the index\nok   the document is gone\n' })
   const flags = ['--topic', 'documents', '--cursor-topic', 'documents-helm-test-cursor']
-  expect(calls()).toEqual([
+  expect(calls()).toMatchObject([
     { command: 'produce', files: ['helm-test.md'], flags },
     { command: 'produce', files: [], flags: [...flags, '--allow-empty'] },
   ])
@@ -137,4 +139,26 @@ test('the demo writes documents, then edits, deletes and brings back', async () 
   expect(counts[0]).toBe(9)
   expect(new Set(counts)).toEqual(new Set([9, 8]))
   expect(counts.at(11)).toBe(8)
+})
+
+test('a model that is there and whole is not asked for again', async () => {
+  await using folder = await temporaryDirectory()
+  mkdirSync(join(folder.path, 'verify'))
+  const { env, calls } = standIn(folder)
+
+  const result = await startProgram(addModel, ['owner/model', '--precision', 'fp32'], { cwd: folder.path, env }).result
+
+  expect(result).toMatchObject({ code: 0, stdout: 'owner/model is there\n' })
+  expect(calls()).toMatchObject([{ command: 'model', flags: ['owner/model', '--precision', 'fp32'] }])
+})
+
+test('a model that is missing is added, and the pod does not start without it', async () => {
+  await using folder = await temporaryDirectory()
+  for (const step of ['verify', 'add']) mkdirSync(join(folder.path, step))
+  const { env, calls } = standIn(folder, 1)
+
+  const { code } = await startProgram(addModel, ['owner/model'], { cwd: folder.path, env }).result
+
+  expect(code).toBe(1)
+  expect(calls().map(({ source }) => source)).toEqual(['verify', 'add'])
 })

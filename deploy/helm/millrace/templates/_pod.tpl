@@ -155,9 +155,9 @@ topologySpreadConstraints:
 - name: model-{{ $index }}
   image: {{ include "millrace.image" $ }}
   imagePullPolicy: {{ $.Values.image.pullPolicy }}
-  args:
-    - model
-    - add
+  command:
+    - node
+    - /etc/millrace-models/add-model.mjs
     - {{ $name | quote }}
     {{- range $.Values.model.initContainer.args }}
     - {{ . | quote }}
@@ -176,9 +176,12 @@ topologySpreadConstraints:
   securityContext:
     {{- toYaml $.Values.securityContext | nindent 4 }}
   volumeMounts:
+    - name: add-model
+      mountPath: /etc/millrace-models
+      readOnly: true
     - name: tmp
       mountPath: /tmp
-    {{- include "millrace.modelMount" $ | nindent 4 }}
+    {{- include "millrace.modelMount" $ | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -248,10 +251,15 @@ topologySpreadConstraints:
   persistentVolumeClaim:
     claimName: {{ .Values.model.pvc.claimName }}
     readOnly: true
-{{- else if and (eq .Values.model.source "initContainer") (not (include "millrace.modelsOnDisk" .)) }}
+{{- else if eq .Values.model.source "initContainer" }}
+- name: add-model
+  configMap:
+    name: {{ include "millrace.fullname" . }}-models
+{{- if not (include "millrace.modelsOnDisk" .) }}
 - name: models
   emptyDir:
     sizeLimit: {{ .Values.model.initContainer.sizeLimit }}
+{{- end }}
 {{- end }}
 {{- range .Values.secrets }}
 - name: secret-{{ .name }}
