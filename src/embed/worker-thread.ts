@@ -47,7 +47,7 @@ type State = 'closed' | 'opening' | 'running' | 'restarting' | 'closing'
 /**
  * A worker thread that outlives its crashes: it is started again and gets the unanswered requests again, in order. That is safe
  * because requests are pure functions. A request that the worker cannot bear fails alone: one that crashes it again and again, and
- * one that it does not finish in time.
+ * one that it does not finish in time. It keeps the process alive only while it has something to do.
  *
  *   closed --open()--> opening --ready--> running --crash, hang--> restarting --ready--> running
  *     ^                   |                  |                         |
@@ -113,6 +113,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     if (!worker || this.#state === 'closing') return
     this.#state = 'closing'
     this.#cancelDeadline?.()
+    worker.ref()
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(closeTimeoutMs, () => {
         worker.unref()
@@ -175,8 +176,13 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   /** Requests are answered in order: the first one that is not answered is the one that the worker has in hand. */
   #watchFirst(): void {
     this.#cancelDeadline?.()
+    if (this.#state !== 'running') return
     const [first] = this.#pending.keys()
-    if (first === undefined || this.#state !== 'running') return
+    if (first === undefined) {
+      this.#worker?.unref()
+      return
+    }
+    this.#worker?.ref()
     const { clock, requestTimeoutMs } = this.#options
     this.#cancelDeadline = clock.after(requestTimeoutMs, () => this.#replace(first))
   }

@@ -148,6 +148,21 @@ test.each(['process.exit(5)', 'throw 5'])('a process that ends by %s while it em
   expect(status).toBe(end === 'throw 5' ? 1 : 5)
 })
 
+test('a process that has no more to do ends, whether its embedder is closed or not, and not before it has its vectors', () => {
+  const source = new URL('../../src/embed/onnx.ts', import.meta.url).href
+  const script = `
+    const { onnx } = await import('${source}')
+    const embedder = onnx({ model: 'all-MiniLM-L6-v2', workers: 1 })
+    await embedder.open()
+    const never = new AbortController().signal
+    await embedder.embed(['mill'], never)
+    console.log((await embedder.embed(['grain', 'flour'], never)).length)`
+
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 15_000 })
+
+  expect({ status, stdout: `${stdout}` }).toEqual({ status: 0, stdout: '2\n' })
+})
+
 test('a batch that takes too long is tried text by text, and the process survives the worker that is still at it', () => {
   const source = (file: string) => new URL(`../../src/${file}`, import.meta.url).href
   const script = `
