@@ -9,6 +9,7 @@ import { endCluster } from './ended-cluster.ts'
 import type { Cluster, CreateCluster } from './internals.ts'
 import { Reachability } from './reachability.ts'
 import { Sockets } from './sockets.ts'
+import { loginOf } from './token-login.ts'
 
 export interface KafkaBrokerOptions {
   /** Addresses, `host:port`, of one or more brokers of the cluster; the others are found through them. */
@@ -94,7 +95,7 @@ export class KafkaClientFactory {
       brokers: [...brokers],
       clientId,
       ...(ssl === undefined ? {} : { ssl }),
-      ...(sasl === undefined ? {} : { sasl }),
+      ...(sasl === undefined ? {} : { sasl: loginOf(sasl, this.kafkaJs) }),
       socketFactory: this.#sockets.factory(),
       connectionTimeout: this.#options.connectionTimeoutMs ?? defaultConnectionTimeoutMs,
       requestTimeout: this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
