@@ -146,10 +146,19 @@ export type KafkaConnection = Omit<KafkaBrokerOptions, 'brokers' | 'logger' | 'c
   readonly brokers?: readonly string[]
 }
 
-export function kafkaConnectionOf({ brokers, ...options }: PipelineDescription['kafka']): KafkaConnection {
-  if (brokers === undefined) return options
+export function kafkaConnectionOf(
+  { brokers, sasl, ...options }: PipelineDescription['kafka'],
+  readFile: (path: string) => string,
+): KafkaConnection {
   return {
     ...options,
-    brokers: typeof brokers === 'string' ? brokers.split(',').map((address) => address.trim()) : brokers,
+    ...(brokers !== undefined && {
+      brokers: typeof brokers === 'string' ? brokers.split(',').map((address) => address.trim()) : brokers,
+    }),
+    ...(sasl && { sasl: sasl.mechanism === 'oauthbearer' ? tokenIn(sasl.tokenFile, readFile) : sasl }),
   }
+}
+
+function tokenIn(file: string, readFile: (path: string) => string): NonNullable<KafkaBrokerOptions['sasl']> {
+  return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: readFile(file).trim() }) }
 }

@@ -31,6 +31,7 @@ function unknownKey(path: Path, tree: YamlNode): Problem {
   if (!/^[\w.-]{1,64}$/.test(key))
     return problemAt(place, section, 'there is a key that is no name; behind the colon of a key stands a blank')
   const known = keysAt(section)
+  if (known.includes(key)) return problemAt(place, path, 'does not go with the other keys here')
   const nearest = nearestName(key, known)
   if (nearest !== undefined) return problemAt(place, path, 'there is no such key', nearest)
   const [elsewhere] = schemaKeys().filter((candidate) => candidate.path.at(-1) === key)
@@ -58,15 +59,14 @@ function weightOf(issues: readonly Issue[]): number {
   return issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0)
 }
 
-function isAboutKind(issue: Issue): boolean {
-  return issue.code === 'invalid_type' || issue.code === 'invalid_value'
+/** A union without errors of its alternatives found none that goes by such a value. */
+function isAboutKind({ code }: Issue): boolean {
+  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
 }
 
 function messageOf(issue: Issue, found: unknown): string {
   if (isAboutKind(issue)) {
-    const isOfThatKind =
-      issue.code === 'invalid_value' ||
-      (issue.code === 'invalid_type' && issue.expected === 'int' && typeof found === 'number')
+    const isOfThatKind = issue.code !== 'invalid_type' || (issue.expected === 'int' && typeof found === 'number')
     return isOfThatKind ? expectedAt(issue.path as Path) : `${expectedAt(issue.path as Path)}, not ${kindOf(found)}`
   }
   if (issue.code === 'too_small')
@@ -79,8 +79,11 @@ function messageOf(issue: Issue, found: unknown): string {
 }
 
 function nearestValue(issue: Issue, found: unknown): string | undefined {
-  if (issue.code !== 'invalid_value' || typeof found !== 'string') return undefined
-  return nearestName(found, issue.values.map(String))
+  if (!isAboutKind(issue) || typeof found !== 'string') return undefined
+  const values = schemasAt(issue.path as Path).flatMap(
+    (schema) => schema.enum ?? (schema.const === undefined ? [] : [schema.const]),
+  )
+  return nearestName(found, values.map(String))
 }
 
 /** `expected a whole number or one of measure` */

@@ -25,7 +25,16 @@ export function typesOf({ type = [] }: JsonSchema): readonly string[] {
 }
 
 /** The schema of a pipeline file as JSON Schema, before `${...}` is replaced by what it stands for. */
-export const pipelineJsonSchema: JsonSchema = z.toJSONSchema(pipelineSchema, { io: 'input' }) as JsonSchema
+export const pipelineJsonSchema: JsonSchema = z.toJSONSchema(pipelineSchema, {
+  io: 'input',
+  // Alternatives that are told apart by a key exclude one another anyway: one word for alternatives is enough for whoever reads this.
+  override: ({ jsonSchema }) => {
+    const { oneOf } = jsonSchema
+    if (!oneOf) return
+    delete jsonSchema.oneOf
+    jsonSchema.anyOf = oneOf
+  },
+}) as JsonSchema
 
 /** What may stand at a path: one schema, or each of several alternatives. */
 export function schemasAt(path: Path): readonly JsonSchema[] {

@@ -49,7 +49,7 @@ export function readPipeline(text: string, options: ReadPipelineOptions): Pipeli
   const { description } = checked
   return {
     topology: compilePipeline(description, options),
-    kafka: kafkaConnectionOf(description.kafka),
+    kafka: kafkaConnectionOf(description.kafka, options.readFile),
     settings: settingsOf(description),
     print: () => stringify(secrets.redactData(description)),
   }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -97,9 +97,12 @@ describe.skipIf(!inject('kafkaServers'))('a pipeline file for a Kafka that wants
         'ssl.keystore.type': 'PKCS12',
         'ssl.keystore.location': keystore,
         'ssl.keystore.password': 'only-for-tests',
-        'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+        'sasl.enabled.mechanisms': 'SCRAM-SHA-512,OAUTHBEARER',
         'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config':
           'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+        // Takes tokens that nobody has signed.
+        'listener.name.sasl_ssl.oauthbearer.sasl.jaas.config':
+          'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;',
       },
     })
     const user = [
@@ -124,10 +127,25 @@ describe.skipIf(!inject('kafkaServers'))('a pipeline file for a Kafka that wants
     await directory?.[Symbol.asyncDispose]()
   })
 
+  const at = (file: string) => join(directory.path, file)
+
+  /** The user alice, with a password or token in a file. */
+  async function scram(given: string): Promise<string> {
+    await writeFile(at('password'), `${given}\n`)
+    return `{ mechanism: scram-sha-512, username: alice, password: "\${file:${at('password')}}" }`
+  }
+  async function token(expiresInSeconds: number): Promise<string> {
+    const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
+    const now = Math.floor(Date.now() / 1000)
+    await writeFile(
+      at('token'),
+      `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: now - 3600, exp: now + expiresInSeconds })}.\n`,
+    )
+    return `{ mechanism: oauthbearer, tokenFile: ${at('token')} }`
+  }
+
   /** Starts a pipeline whose secrets are files. */
-  async function start(name: string, given = password): Promise<RunningCommand> {
-    const at = (file: string) => join(directory.path, file)
-    await writeFile(at(`${name}.password`), `${given}\n`)
+  async function start(name: string, sasl: string): Promise<RunningCommand> {
     await writeFile(
       at(`${name}.yaml`),
       `application: ${name}
@@ -135,7 +153,7 @@ kafka:
   brokers: ${secured}
   connectionTimeoutMs: 1000
   ssl: { ca: "\${file:${at('ca.pem')}}" }
-  sasl: { mechanism: scram-sha-512, username: alice, password: "\${file:${at(`${name}.password`)}}" }
+  sasl: ${sasl}
 source: { topic: documents, format: text }
 model: { hash: { dimensions: 32 } }
 index: { sqlite: { path: ${at(`${name}.db`)} } }
@@ -145,24 +163,30 @@ runtime: { stateDirectory: ${at(`${name}.state`)}, commitIntervalMs: 100 }
     return startMillrace(['run', at(`${name}.yaml`), '--verbose'])
   }
 
-  test('runs with the right password, and says it to nobody', async () => {
+  test.each<[string, () => Promise<string>]>([
+    ['password', () => scram(password)],
+    ['token', () => token(3600)],
+  ])('runs with the right %s, and says it to nobody', async (name, sasl) => {
     await using broker = kafkaBroker({ brokers: [server.address] })
     await broker.open()
 
-    const command = await start('right')
-    await holds(() => isRead(broker, 'documents', 'right'), command)
+    const command = await start(name, await sasl())
+    await holds(() => isRead(broker, 'documents', name), command)
     command.child.kill('SIGTERM')
     const { code, stdout, stderr } = await command.result
 
     expect(code).toBe(0)
-    expect(stdout + stderr).not.toContain(password)
+    expect(stdout + stderr).not.toContain(await readFile(at(name), 'utf8').then((secret) => secret.trim()))
   })
 
-  test('ends with one sentence when the password is wrong', async () => {
-    const { code, stderr } = await (await start('wrong', 'canary-guess')).result
+  test.each<[string, () => Promise<string>]>([
+    ['password', () => scram('canary-guess')],
+    ['token', () => token(-60)],
+  ])('ends with one sentence when the %s is wrong', async (name, sasl) => {
+    const { code, stderr } = await (await start(`wrong-${name}`, await sasl())).result
 
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^BROKER_UNREACHABLE: .*authentication.*$/im)
-    expect(stderr).not.toMatch(/canary-(guess|password)/)
+    expect(stderr).toMatch(/^BROKER_UNREACHABLE: .*(authentication|token).*$/im)
+    expect(stderr).not.toContain(await readFile(at(name), 'utf8').then((secret) => secret.trim()))
   })
 })

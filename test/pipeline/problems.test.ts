@@ -31,9 +31,7 @@ deadLetters: later
       '1:1 application: is missing; expected text',
       '1:1 aplication: there is no such key (application)',
       '3:13 kafka.brokers[0]: must be host:port',
-      '4:3 kafka.sasl.password: is missing; expected text',
-      '4:22 kafka.sasl.mechanism: expected one of plain, scram-sha-256, scram-sha-512',
-      '4:42 kafka.sasl: there is a key that is no name; behind the colon of a key stands a blank',
+      '4:22 kafka.sasl.mechanism: expected one of plain, scram-sha-256, scram-sha-512 or "oauthbearer"',
       '5:14 kafka.ssl.ca: expected text, not a number',
       '5:17 kafka.ssl.crt: there is no such key (cert)',
       '6:1 source.topic: is missing; expected text',
@@ -189,6 +187,23 @@ deadLetters: later
       'metadata that is set by Millrace',
       `${smallPipeline}document: { metadata: { source: path } }\n`,
       ['5:25 document.metadata.source: is set by Millrace'],
+    ],
+    [
+      'a colon without its blank, which may be a secret',
+      `${smallPipeline}kafka: { sasl: { mechanism: plain, username: a, password:hunter2 } }\n`,
+      [
+        '5:10 kafka.sasl.password: is missing; expected text',
+        '5:49 kafka.sasl: there is a key that is no name; behind the colon of a key stands a blank',
+      ],
+    ],
+    [
+      'a password beside a token',
+      `${smallPipeline}kafka: { sasl: { mechanism: oauthbearer, username: a, tokenfile: b } }\n`,
+      [
+        '5:10 kafka.sasl.tokenFile: is missing; expected text',
+        '5:42 kafka.sasl.username: does not go with the other keys here',
+        '5:55 kafka.sasl.tokenfile: there is no such key (tokenFile)',
+      ],
     ],
     [
       'one half of a certificate',

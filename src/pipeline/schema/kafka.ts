@@ -19,11 +19,20 @@ const tls = z
   })
   .refine((ssl) => 'cert' in ssl === 'key' in ssl, { message: '`cert` and `key` go together' })
 
-const sasl = z.strictObject({
-  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).meta({ description: 'How the password is proved.' }),
-  username: z.string().min(1).meta({ description: 'The user of the application.' }),
-  password: secret().meta({ description: 'Best from a file, by a reference.' }),
-})
+const sasl = z.discriminatedUnion('mechanism', [
+  z.strictObject({
+    mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).meta({ description: 'How the password is proved.' }),
+    username: z.string().min(1).meta({ description: 'The user of the application.' }),
+    password: secret().meta({ description: 'Best from a file, by a reference.' }),
+  }),
+  z.strictObject({
+    mechanism: z.literal('oauthbearer').meta({ description: 'A token instead of a password.' }),
+    tokenFile: z.string().min(1).meta({
+      description:
+        'File with the token. It is read for every login, so that whoever renews it need not restart anything.',
+    }),
+  }),
+])
 
 const keys = {
   brokers: optional(
