@@ -12,13 +12,13 @@ interface Waiting {
 
 /**
  * Bounds the texts that an embedder was given and whose vectors are not in the index yet: a crash costs no more than to embed these again,
- * however long the index has not answered. A share of more than half the bound does not count: of these one is under way at a time, beside
- * the others, which do not wait for it.
+ * however long the index has not answered. A share of more than half the bound does not count: of these two are under way at a time, beside
+ * the others, which do not wait for them.
  */
 export class TextsUnderWay {
   readonly #limit: number
   readonly #usual: Lane
-  readonly #large = new Lane(0)
+  readonly #large = new Lane(2)
 
   constructor(limit: number) {
     this.#limit = limit
@@ -27,13 +27,14 @@ export class TextsUnderWay {
 
   /** Resolves when there is room for the share, which takes it until it is settled. Rejects with the signal's reason when it aborts. */
   enter(share: Share, signal: AbortSignal): Promise<void> {
-    return (2 * share.texts > this.#limit ? this.#large : this.#usual).enter(share, signal)
+    const isLarge = 2 * share.texts > this.#limit
+    return isLarge ? this.#large.enter({ ...share, texts: 1 }, signal) : this.#usual.enter(share, signal)
   }
 }
 
 /**
- * Who comes first enters first; one that is larger than the bound enters when it is alone. What a later share has overtaken does not count
- * any more: the index answers, and one document that it does not take holds nobody up.
+ * Who comes first enters first; no share is larger than the bound. What a later one has overtaken does not count any more: the index
+ * answers, and one document that it does not take holds nobody up.
  */
 class Lane {
   readonly #limit: number
@@ -66,7 +67,7 @@ class Lane {
   }
 
   #hasRoomFor({ texts }: Share): boolean {
-    return this.#counted.size === 0 || this.#texts + texts <= this.#limit
+    return this.#texts + texts <= this.#limit
   }
 
   #take(share: Share): void {

@@ -128,7 +128,7 @@ describe('the embed operator', () => {
         return texts.map(() => new Float32Array(8))
       },
     }
-    const node = embed('vectors', embedder, { maxTextsUnderWay: 3 })
+    const node = embed('vectors', embedder, { maxTextsUnderWay: 4 })
     const answered = Promise.withResolvers<void>()
     const start = (text: string) => {
       const context = new FakeContext<DocumentKey, readonly IndexOp[]>()
@@ -137,13 +137,13 @@ describe('the embed operator', () => {
       return node.create().process(recordOf(text, change), context)
     }
 
-    await start('a mill')
-    const waiting = start('a race')
-    expect(asked).toEqual(['a mill', 'a mill again'])
+    await Promise.all([start('a mill'), start('a race')])
+    const waiting = start('a wheel')
+    expect(asked).toEqual(['a mill', 'a mill again', 'a race', 'a race again'])
 
     answered.resolve()
     await waiting
-    expect(asked).toEqual(['a mill', 'a mill again', 'a race', 'a race again'])
+    expect(asked).toHaveLength(6)
   })
 
   test('refuses a bound that is no whole number from 1', () => {

@@ -45,16 +45,17 @@ describe('texts under way', () => {
     expect(scene.inside).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  test('of large documents are those of one at a time, and the others do not wait for it', async () => {
+  test('of large documents are those of two at a time, and the others do not wait for them', async () => {
     const scene = new Scene(10)
 
     await scene.enter('large', 500)
     await scene.enter('also large', 6)
+    await scene.enter('third', 6)
     await scene.enter('a', 5)
-    expect(scene.inside).toEqual(['large', 'a'])
+    expect(scene.inside).toEqual(['large', 'also large', 'a'])
 
     await scene.settle('large')
-    expect(scene.inside).toEqual(['large', 'a', 'also large'])
+    expect(scene.inside).toEqual(['large', 'also large', 'a', 'third'])
   })
 
   test('hold nobody up once a later one was settled before them', async () => {
@@ -94,7 +95,7 @@ describe('texts under way', () => {
         const inside = scene.inside.map((name) => texts[Number(name)] ?? 0)
         const usual = inside.filter((count) => count <= 5)
         expect(usual.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10)
-        expect(inside.length - usual.length).toBeLessThanOrEqual(1)
+        expect(inside.length - usual.length).toBeLessThanOrEqual(2)
 
         const settled = new Set<string>()
         while (settled.size < texts.length) {
