@@ -8,7 +8,7 @@ import { pipelinesOf } from '../runtime/pipelines.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import type { Feed, FeedProblem } from '../topology/feed.ts'
 import type { IndexStats, VectorIndex } from '../topology/processor.ts'
-import { type AuditReport, auditIndex } from './audit-report.ts'
+import { type AuditReport, auditIndex, progressOf } from './audit-report.ts'
 import { documentTopology, names } from './documents.ts'
 import { type GivenUpDocument, givenUpDocuments } from './given-up-documents.ts'
 import { plainLogger } from './logger.ts'
@@ -58,6 +58,7 @@ export class DocumentIndex implements AsyncDisposable {
   readonly #queries: Embedder
   readonly #runtime: StreamRuntime
   #lock: WorkspaceLock | undefined
+  #backlog = 0
 
   private constructor(parts: Parts) {
     this.#log = parts.log
@@ -97,12 +98,18 @@ export class DocumentIndex implements AsyncDisposable {
       opened.#lock = await claimWorkspace(data, claim, reindex)
       await log.open()
       await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
+      opened.#backlog = (await progressOf(log)).behind
       await runtime.start()
       return opened
     } catch (error) {
       await opened.close()
       throw error
     }
+  }
+
+  /** Records that an earlier run had read and not indexed when this one was opened. */
+  get backlog(): number {
+    return this.#backlog
   }
 
   get stats(): IndexStats {

@@ -72,18 +72,18 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
 
 /** False when the signal aborted before everything was in the index. */
 async function readWithProgress(documents: DocumentIndex, feed: Feed<unknown>, signal: AbortSignal): Promise<boolean> {
-  let written = 0
+  let total = documents.backlog
   const progress = new ProgressDisplay(systemClock, () => ({
     label: 'indexing',
     done: documents.observer.records,
-    total: written,
-    note: `${documents.observer.chunks.embedded} chunks embedded`,
+    total,
+    note: `${documents.stats.pointsWritten} chunks written`,
   }))
   try {
     return await documents.read(feed, {
       signal,
       onBatch: (records) => {
-        written += records
+        total += records
       },
       onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${reason}\n`),
     })

@@ -13,8 +13,8 @@ const terminalIntervalMs = 100
 const linesIntervalMs = 1_000
 
 /**
- * Shows how far something is on stderr: a bar that redraws itself on a terminal; everywhere else a JSON line when something has changed, at
- * most one a second.
+ * Shows how far something is on stderr when that has changed: a bar on a terminal; everywhere else a JSON line, at most one a second. Shows
+ * nothing while there is nothing to do (a total of 0).
  *
  * @example
  * const progress = new ProgressDisplay(systemClock, () => ({ label: 'indexing', done, total }))
@@ -53,8 +53,8 @@ export class ProgressDisplay {
 
   #show(state: ProgressState): void {
     const shown = this.#terminal ? `\r\u001b[K${bar(state)}` : `${JSON.stringify({ progress: state })}\n`
-    // Something else may have written over a bar; a line stays.
-    if (this.#terminal || shown !== this.#shown) process.stderr.write(shown)
+    if (state.total === 0 || shown === this.#shown) return
+    process.stderr.write(shown)
     this.#shown = shown
   }
 }

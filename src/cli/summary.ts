@@ -39,6 +39,7 @@ export class SummaryObserver implements RuntimeObserver {
   readonly truncated = new Map<string, number>()
   readonly givenUpDocuments: string[] = []
   deadLetters = 0
+  /** Records that are done: all of them is in the index, or they were given up. */
   records = 0
   readonly #nodes: WatchedNodes
 
@@ -46,7 +47,7 @@ export class SummaryObserver implements RuntimeObserver {
     this.#nodes = nodes
   }
 
-  taken(): void {
+  finished(): void {
     this.records++
   }
 

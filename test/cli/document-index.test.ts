@@ -2,7 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { DocumentIndex } from '../../src/cli/document-index.ts'
+import { names } from '../../src/cli/documents.ts'
+import { openLog, workspaceAt } from '../../src/cli/workspace.ts'
 import { folder } from '../../src/connectors/files/folder.ts'
+import { noHeaders } from '../../src/record.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 /** The texts that were embedded as questions. */
@@ -39,3 +42,30 @@ test('a question that is asked again is not embedded again, and finds what is th
   expect(questions).toEqual(['what grinds grain'])
   expect([first.length, second.length]).toEqual([1, 2])
 })
+
+test('what an earlier run has read and not indexed counts as work to do, and as done when it is in the index', async () => {
+  await using root = await temporaryDirectory()
+  const options = { data: join(root.path, 'data'), model: 'hash' }
+  await (await DocumentIndex.open(options)).close()
+  await appendDocuments(options.data, ['a.md', 'b.md'])
+
+  await using index = await DocumentIndex.open(options)
+  const { backlog } = index
+  const documents = join(root.path, 'documents')
+  await mkdir(documents)
+  await index.read(folder({ path: documents }), { signal: new AbortController().signal })
+
+  expect([backlog, index.observer.records, index.stats.pointsWritten]).toEqual([2, 2, 2])
+})
+
+/** Writes documents into the log of a workspace, as a run that is stopped before it has indexed them. */
+async function appendDocuments(data: string, keys: readonly string[]): Promise<void> {
+  const log = openLog(workspaceAt(data))
+  await log.open()
+  const producer = await log.producer()
+  const record = { topic: names.topic, partition: 0, timestamp: 0, headers: noHeaders }
+  const text = (path: string) => Buffer.from(JSON.stringify({ path, text: `About ${path}.` }))
+  await producer.send(keys.map((key) => ({ ...record, key: Buffer.from(key), value: text(key) })))
+  await producer.close()
+  await log.close()
+}
