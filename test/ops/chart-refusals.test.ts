@@ -60,12 +60,13 @@ describe.skipIf(!helm)('values that do not fit are refused with their place', ()
       'tests.roundTrip.enabled=true',
     )
 
-    expect(text).toContain('CONFIG_INVALID: 9 of the values cannot be used.')
+    expect(text).toContain('CONFIG_INVALID: 10 of the values cannot be used.')
     const places = [
       'config, existingConfigMap.name: the pipeline is given more than once',
       'model.pvc.claimName: empty',
       'autoscaling.minReplicas: 9 is more than maxReplicas, 6',
       'autoscaling.keda.topics: empty',
+      'application: empty with autoscaling.type keda',
       'terminationGracePeriodSeconds: 20 s are not more than closeDeadlineMs, 30000 ms',
       'extraEnv.QDRANT_API_KEY: a secret does not belong into the values',
       'secrets: the name a is used twice',
@@ -91,6 +92,12 @@ describe.skipIf(!helm)('values that do not fit are refused with their place', ()
   test('scaling by lag without brokers to ask', async () => {
     const changes = ['autoscaling.type=keda', 'autoscaling.keda.topics:=["a"]', 'kafka.brokers:=[]']
     expect(await complaint(...changes)).toContain('kafka.brokers: empty')
+  })
+
+  test('scaling by the lag of a group that only the pipeline names', async () => {
+    const keda = ['autoscaling.type=keda', 'autoscaling.keda.topics:=["a"]']
+    expect(await complaint(...keda, `config.application=\${APPLICATION}`)).toContain('application: empty')
+    expect(await complaint(...keda, 'config=null', 'existingConfigMap.name=team')).toContain('application: empty')
   })
 
   test('a close that may take longer than the pod has', async () => {

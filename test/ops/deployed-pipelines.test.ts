@@ -49,6 +49,11 @@ test('Compose runs a pipeline over what the demo produces', () => {
   expect(text).toContain('topic: documents\n  format: file\n')
 })
 
+test("a pipeline in someone else's ConfigMap keeps its name, and a topology is called after the release", () => {
+  expect(optionsOf('existing-config').get('--application')).toBeUndefined()
+  expect(optionsOf('topology').get('--application')).toBe('documents-millrace')
+})
+
 function argumentsOf(feature: string): readonly string[] {
   return podsOf(goldenManifests(feature))[0]?.spec.containers[0]?.args ?? []
 }

@@ -59,11 +59,17 @@ annotations:
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ $tag }}{{ end -}}
 {{- end -}}
 
-{{/* The consumer group too: KEDA has to know it. A pipeline whose name comes from elsewhere says nothing here. */}}
+{{/*
+The name of the application, which is that of the consumer group too. Empty where only the pipeline knows it: it lies in someone else's
+ConfigMap, or its name is a reference.
+*/}}
 {{- define "millrace.application" -}}
 {{- $inPipeline := (include "millrace.configText" . | fromYaml).application | default "" | toString -}}
-{{- $own := ternary "" $inPipeline (contains "${" $inPipeline) -}}
-{{- coalesce .Values.application $own (include "millrace.fullname" .) -}}
+{{- if .Values.application -}}
+{{- .Values.application -}}
+{{- else if not (or .Values.existingConfigMap.name (contains "${" $inPipeline)) -}}
+{{- default (include "millrace.fullname" .) $inPipeline -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The ConfigMap of the pipeline, and the file in it. */}}

@@ -81,7 +81,9 @@ topologySpreadConstraints:
   args:
     - run
     - /etc/millrace/{{ include "millrace.pipelineFile" . }}
-    - --application={{ include "millrace.application" . }}
+    {{- with include "millrace.application" . }}
+    - --application={{ . }}
+    {{- end }}
     - --state=/var/lib/millrace/state
     - --host=0.0.0.0
     - --port={{ int .Values.port }}

@@ -51,6 +51,9 @@
 {{- if and (eq .type "keda") (not $.Values.kafka.brokers) -}}
 {{- $problems = append $problems "kafka.brokers: empty with autoscaling.type keda, which asks the brokers for the lag. Name them." -}}
 {{- end -}}
+{{- if and (eq .type "keda") (not (include "millrace.application" $)) -}}
+{{- $problems = append $problems "application: empty with autoscaling.type keda, which has to know the consumer group, and only the pipeline names it. Set it." -}}
+{{- end -}}
 {{- if and (eq .type "hpa") (not (dig "requests" "cpu" "" $.Values.resources)) -}}
 {{- $problems = append $problems "resources.requests.cpu: missing with autoscaling.type hpa, which scales by percent of it. Set it." -}}
 {{- end -}}
