@@ -18,10 +18,12 @@ export function auditCommand(): Command {
     })
 }
 
+const stopFirst = 'Stop it, then run `audit` again; `search` and `export` work meanwhile.'
+
 async function audit(data: string): Promise<AuditReport> {
   const { pipeline } = await requireCard(data)
   const workspace = workspaceAt(data)
-  await using _lock = await lockWorkspace(data)
+  await using _lock = await lockWorkspace(data, stopFirst)
   await using log = openLog(workspace)
   await log.open()
   const index = indexForReading(workspace)

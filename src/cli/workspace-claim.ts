@@ -13,14 +13,15 @@ export interface WorkspaceLock extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Throws STATE_LOCKED while another process has it, STATE_IO. */
-export async function lockWorkspace(data: string): Promise<WorkspaceLock> {
+const stopOrChoose = 'Stop the other process, or choose another folder with --data.'
+
+/** Throws STATE_LOCKED with this `fix` while another process has it, STATE_IO. */
+export async function lockWorkspace(data: string, fix = stopOrChoose): Promise<WorkspaceLock> {
   const { lockDirectory } = workspaceAt(data)
   try {
     return await openLevelStore(lockDirectory, { cacheBytes: 64 * 1024, writeBufferBytes: 64 * 1024 })
   } catch (error) {
     if (isStreamError(error) && error.code === 'STATE_LOCKED') {
-      const fix = 'Stop the other process, or choose another folder with --data.'
       throw new StreamError('STATE_LOCKED', `another process works in ${data}`, { fix, cause: error })
     }
     throw toStreamError(error, 'STATE_IO', `the folder ${data} cannot be written`)

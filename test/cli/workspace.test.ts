@@ -49,11 +49,15 @@ describe('--reindex', { timeout }, () => {
     const second = await folder.index('docs', '--reindex')
     await folder.put('docs/c.md', 'About cats.')
     await holds(async () => (await folder.indexed()).length === 3, first)
+    const audit = await folder.run('audit', '--data', 'data')
     first.child.kill('SIGTERM')
     await first.result
 
     expect(second.stderr).toMatch(/^STATE_LOCKED: another process works in data\./)
     expect(second.code).toBe(1)
+    expect(audit.stderr).toMatch(
+      /another process works in data\. Stop it, then run `audit` again; `search` and `export`/,
+    )
     expect((await folder.run('audit', '--data', 'data')).stdout).toContain('The index is right.')
   })
 
