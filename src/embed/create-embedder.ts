@@ -39,7 +39,7 @@ export interface OpenEmbedder extends AsyncDisposable {
  * const [best] = topK(question, vectors, 1) // { index: 0, score: 0.4 }
  */
 export async function createEmbedder(from: OnnxOptions | Embedder): Promise<OpenEmbedder> {
-  const embedder = 'embed' in from ? from : onnx(from)
+  const embedder = isEmbedder(from) ? from : onnx(from)
   await embedder.open()
   let isOpen = true
   const embed = async (texts: readonly string[], { signal = never, ...options }: EmbedCallOptions & EmbedOptions) => {
@@ -68,11 +68,22 @@ export async function createEmbedder(from: OnnxOptions | Embedder): Promise<Open
   }
 }
 
+/** For programs in JavaScript: `onnx` says what is wrong with whatever is no object. */
+function isEmbedder(from: OnnxOptions | Embedder): from is Embedder {
+  return typeof from === 'object' && from !== null && 'embed' in from
+}
+
 const never = new AbortController().signal
 
 /** For programs in JavaScript: a single string would be taken apart into characters. */
 function requireTexts(texts: readonly unknown[]): void {
-  if (!Array.isArray(texts)) throw new StreamError('EMBED_TEXT', `embed takes an array of texts, not a ${typeof texts}`)
+  if (!Array.isArray(texts))
+    throw new StreamError('CONFIG_INVALID', `embed takes an array of texts, not ${typeof texts}`, {
+      fix: 'Pass an array of strings.',
+    })
   const wrong = texts.findIndex((text) => typeof text !== 'string')
-  if (wrong !== -1) throw new StreamError('EMBED_TEXT', `text ${wrong} is no string but ${typeof texts[wrong]}`)
+  if (wrong !== -1)
+    throw new StreamError('CONFIG_INVALID', `text ${wrong} is no string but ${typeof texts[wrong]}`, {
+      fix: 'Pass an array of strings.',
+    })
 }

@@ -9,7 +9,7 @@ import { type DeviceChoice, deviceChoices, factsOf } from './execution-provider.
 import { inferenceDevice } from './inference-device.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
-import type { Precision } from './models/weights.ts'
+import { type Precision, precisions } from './models/weights.ts'
 import { refuseUnknownOptions } from './option-names.ts'
 import { SharedOpening } from './shared-opening.ts'
 import { cosineOf } from './similarity/kernels.ts'
@@ -70,6 +70,7 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
 /**
  * Embeds with an ONNX model in worker threads; inference never runs on the thread that calls.
  *
+ * Throws CONFIG_INVALID for options that are unknown, missing or out of range.
  * `open` throws MODEL_MISSING or MODEL_INVALID when the model cannot be used, also when it no longer computes what it computed
  * when it was packed, and DEVICE_UNUSABLE when the chosen device cannot be used.
  *
@@ -81,19 +82,36 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
  * const [vector] = await embedder.embed(['Mills grind.'], AbortSignal.timeout(10_000)) // 384 numbers of unit length
  */
 export function onnx(options: OnnxOptions): Embedder {
+  checkOptions(options)
+  return new OnnxEmbedder(options)
+}
+
+function checkOptions(options: OnnxOptions): void {
+  if (typeof options !== 'object' || options === null)
+    throw new StreamError('CONFIG_INVALID', `onnx takes an object with options, not ${options}`, {
+      fix: missingModelFix,
+    })
   refuseUnknownOptions('onnx', options, Object.keys(known))
+  if (typeof options.model !== 'string' || options.model === '')
+    throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix: missingModelFix })
+  checkValues(options)
+}
+
+function checkValues(options: OnnxOptions): void {
   for (const name of counts) {
     const value = options[name]
     if (name === 'maxBatchTokens' && value === 'measure') continue
     if (value !== undefined && !(Number.isInteger(value) && Number(value) >= 1))
       throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
   }
-  const { device = 'cpu' } = options
-  if (!deviceChoices.includes(device))
-    throw new StreamError('CONFIG_INVALID', `device must be one of ${deviceChoices.join(', ')}, not ${device}`)
-  return new OnnxEmbedder(options)
+  for (const [name, allowed] of Object.entries(choices)) {
+    const value = options[name as keyof typeof choices]
+    if (value !== undefined && !(allowed as readonly unknown[]).includes(value))
+      throw new StreamError('CONFIG_INVALID', `${name} must be one of ${allowed.join(', ')}, not ${value}`)
+  }
 }
 
+const missingModelFix = "Name a model of `millrace model list`, or a folder: { model: 'all-MiniLM-L6-v2' }."
 /** Every option there is. */
 const known: Readonly<Record<keyof OnnxOptions, true>> = {
   model: true,
@@ -127,6 +145,12 @@ const counts = [
   'batchTimeoutMs',
   'startTimeoutMs',
 ] as const
+/** Options that have only these values. */
+const choices = {
+  mode: ['exact', 'fast'],
+  precision: precisions,
+  device: deviceChoices,
+} as const satisfies { readonly [Name in keyof OnnxOptions]?: readonly OnnxOptions[Name][] }
 /** A full batch of the bundled model takes 60 ms on an idle core. */
 const defaultBatchTimeoutMs = 120_000
 /** Kernels differ between processors in the last bits (1e-7 in fp32, 1e-4 of the cosine with int8 activations), a wrong one by far more. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
+import { nearestName } from '../nearest-name.ts'
 import { keysAt, schemaKeys, schemasAt, typesOf } from './json-schema.ts'
-import { nearestName } from './nearest-name.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
 import { keyPlaceOf, placeOf, type YamlNode } from './yaml-tree.ts'
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createEmbedder } from '../../src/embed/create-embedder.ts'
 import type { EmbedOptions } from '../../src/embed/embedder.ts'
 import { hash } from '../../src/embed/hash.ts'
+import type { OnnxOptions } from '../../src/embed/onnx.ts'
 import { topK } from '../../src/embed/similarity/index.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { writeTinyModel } from '../support/tiny-model.ts'
@@ -63,6 +64,15 @@ describe('an embedder without a topology', () => {
     expect(uses.options).toEqual([{}, { inputType: 'query' }])
   })
 
+  test.each([
+    [undefined, 'onnx takes an object with options, not undefined. Name a model'],
+    ['all-MiniLM-L6-v2', 'onnx takes an object with options, not all-MiniLM-L6-v2. Name a model'],
+    [{}, 'the option "model" is missing. Name a model'],
+    [{ worker: 2 }, 'onnx has no option "worker". Did you mean workers? Known are'],
+  ])('says what to write instead of %j', async (options, sentence) => {
+    await expect(createEmbedder(options as unknown as OnnxOptions)).rejects.toThrow(`CONFIG_INVALID: ${sentence}`)
+  })
+
   test('gives up with the reason of the signal', async () => {
     await using open = await createEmbedder(hash())
 
@@ -73,9 +83,11 @@ describe('an embedder without a topology', () => {
     const open = await createEmbedder(hash())
 
     await expect(open.embed('mill' as unknown as string[])).rejects.toThrow(
-      'EMBED_TEXT: embed takes an array of texts, not a string.',
+      'CONFIG_INVALID: embed takes an array of texts, not string. Pass an array of strings.',
     )
-    await expect(open.embed(['mill', undefined as unknown as string])).rejects.toThrow('text 1 is no string')
+    await expect(open.embed(['mill', undefined as unknown as string])).rejects.toThrow(
+      'CONFIG_INVALID: text 1 is no string but undefined. Pass',
+    )
     await open.close()
     await expect(open.embed(['mill'])).rejects.toThrow('ILLEGAL_STATE: the embedder is closed. Embed before')
   })

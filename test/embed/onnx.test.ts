@@ -224,15 +224,26 @@ describe('opening and closing', () => {
     expect(await embedder.embed(['mill'], never)).toHaveLength(1)
   })
 
-  test('options that make no sense are refused', () => {
-    expect(() => onnx({ model: 'all-MiniLM-L6-v2', workers: 0 })).toThrow('CONFIG_INVALID: workers must be')
-    expect(() => onnx({ model: 'all-MiniLM-L6-v2', batchTimeoutMs: 0 })).toThrow('batchTimeoutMs must be')
-  })
+  test.each<[string, unknown, string]>([
+    ['a count of none', { workers: 0 }, 'workers must be a whole number from 1, not 0.'],
+    ['a time of none', { batchTimeoutMs: 0 }, 'batchTimeoutMs must be a whole number from 1, not 0.'],
+    ['an arithmetic that there is not', { mode: 'quick' }, 'mode must be one of exact, fast, not quick.'],
+    [
+      'weights that there are not',
+      { precision: 'int4' },
+      'precision must be one of fp32, fp16, int8, int8-dynamic, not int4',
+    ],
+    [
+      'an option that is misspelled',
+      { determinstic: true },
+      'onnx has no option "determinstic". Did you mean deterministic? Known are model, ',
+    ],
+    ['an option that is like no other', { colour: 1 }, 'onnx has no option "colour". Known are model, '],
+    ['no model', { model: undefined }, 'the option "model" is missing. Name a model of `millrace model list`, or a'],
+  ])('%s is refused, instead of being left out', (_, options, sentence) => {
+    const given = { model: 'all-MiniLM-L6-v2', ...(options as object) }
 
-  test('an option that is misspelled is refused, instead of being left out', () => {
-    const misspelled = { model: 'all-MiniLM-L6-v2', determinstic: true }
-
-    expect(() => onnx(misspelled)).toThrow('CONFIG_INVALID: onnx has no option "determinstic". Known are model, ')
+    expect(() => onnx(given)).toThrow(`CONFIG_INVALID: ${sentence}`)
   })
 })
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isStreamError } from '../../src/errors.ts'
+import { nearestName } from '../../src/nearest-name.ts'
 import { interpolate } from '../../src/pipeline/interpolate.ts'
-import { nearestName } from '../../src/pipeline/nearest-name.ts'
 import { pipelineOf, problemsOf, smallPipeline } from '../support/pipelines.ts'
 
 const nothing = { environment: {}, readFile: () => '' }
