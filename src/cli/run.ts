@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { type RuntimeSettings, runtimeSettings } from '../config.ts'
 import { kafkaBroker } from '../connectors/kafka/broker.ts'
 import type { MetricLevel } from '../metrics.ts'
+import { nearestName } from '../nearest-name.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { serveOperations } from '../serve/operations.ts'
 import { RuntimeMetrics } from '../serve/runtime-metrics.ts'
@@ -90,7 +91,10 @@ function brokersOf({ kafka }: Program, { brokers }: RunOptions): readonly string
 function collectSetting(text: string, previous: Partial<RuntimeSettings>): Partial<RuntimeSettings> {
   const [name = '', ...rest] = text.split('=')
   if (!(name in runtimeSettings.shape) || rest.length === 0) {
-    throw new InvalidArgumentError(`Known are ${Object.keys(runtimeSettings.shape).join(', ')}, as name=value.`)
+    const known = Object.keys(runtimeSettings.shape)
+    const nearest = nearestName(name, known)
+    const hint = nearest === undefined || nearest === name ? '' : `Did you mean ${nearest}? `
+    throw new InvalidArgumentError(`${hint}Known are ${known.join(', ')}, as name=value.`)
   }
   return { ...previous, [name]: settingValue(name as keyof RuntimeSettings, rest.join('=')) }
 }

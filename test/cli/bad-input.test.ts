@@ -51,7 +51,12 @@ describe('the command line refuses with one sentence', () => {
       78,
       /^INDEX_MISSING: there is no index in /,
     ],
-    ['an audit without an index', ({ data }) => ['audit', '--data', data], 78, /^INDEX_MISSING: /],
+    [
+      'an audit without an index',
+      ({ data }) => ['audit', '--data', data],
+      78,
+      /^INDEX_MISSING: .*`node .*main\.ts index <folder>`/,
+    ],
     ['an export without an index', ({ data }) => ['export', '--data', data], 78, /^INDEX_MISSING: /],
     ['a topology file that is not there', ({ file }) => ['run', file('t.ts')], 78, /^TOPOLOGY_FILE: there is no file /],
     [
@@ -91,7 +96,7 @@ describe('the command line refuses with one sentence', () => {
       'an unknown setting',
       ({ file }) => ['run', file('good.ts'), '--set', 'comitIntervalMs=1'],
       2,
-      /^USAGE: .*commitIntervalMs/,
+      /^USAGE: .*Did you mean commitIntervalMs\? Known are application, /,
     ],
   ])('%s', async (_, parameters, code, sentence) => {
     await using place = await workplace()
