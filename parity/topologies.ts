@@ -172,10 +172,21 @@ export const topologies: Readonly<Record<string, Builder>> = {
       sizeOf(window),
     )
   },
+  emitOnWindowClose: (recording, played) => {
+    const window = windowOf(recording)
+    const { words } = recording.topology
+    const stream = played.stream()
+    const options = { emit: 'window-close', initialize: () => 7, add: fold31, ...stored(recording) } as const
+    if (words?.includes('count')) played.toWindowed(stream.process(count('S', { window, ...options })), sizeOf(window))
+    else if (window.kind === 'session')
+      played.toWindowed(stream.process(aggregate('S', { window, merge: merge41, ...options })), undefined)
+    else played.toWindowed(stream.process(aggregate('S', { window, ...options })), sizeOf(window))
+  },
   streamTimePerOperator: (recording, played) => {
     const window = windowOf(recording)
+    const emit = recording.topology.kind === 'emitFinal' ? 'window-close' : 'update'
     const stream = played.stream()
-    const counts = stream.process(evenOnly).process(count('S', { window, ...stored(recording) }))
+    const counts = stream.process(evenOnly).process(count('S', { window, emit, ...stored(recording) }))
     played.toWindowed(
       recording.topology.kind === 'suppress' ? counts.process(suppress('sup', { untilWindowCloses: window })) : counts,
       sizeOf(window),

@@ -1,5 +1,6 @@
 export { type Aggregator, aggregate, type Merger } from './aggregation/aggregate.ts'
 export { count } from './aggregation/count.ts'
+export type { Emit } from './aggregation/emit.ts'
 export type { GroupedBy, GroupedByKey, GroupKey, GroupValue } from './aggregation/grouping.ts'
 export { type Reducer, reduce } from './aggregation/reduce.ts'
 export { type SuppressOptions, suppress } from './aggregation/suppress.ts'

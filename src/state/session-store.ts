@@ -62,6 +62,9 @@ export class SessionEntries<K, V> {
       all: function* () {
         for (const session of index.all()) yield* entryOf(session)
       },
+      between: function* (fromMs, toMs) {
+        for (const session of index.between(fromMs, toMs)) yield* entryOf(session)
+      },
       put: ({ key, window }, value, timestamp) => {
         if (window.endMs <= index.latestMs - retentionMs) return false
         const keyBytes = keySerde.serialize(key)

@@ -50,8 +50,8 @@ export interface WindowStore<K, V> extends ReadOnlyWindowStore<K, V> {
    * ignored, and false.
    */
   put(key: K, startMs: number, value: V | null, timestamp: number): boolean
-  /** Everything that starts at `timeMs` or earlier, in the order of the starts, then of the serialized keys. */
-  until(timeMs: number): Iterable<readonly [key: K, entry: WindowEntry<V>]>
+  /** Windows of all keys that start within the bounds, both included, in the order of the starts, then of the serialized keys. */
+  between(fromMs: number, toMs: number): Iterable<readonly [key: K, entry: WindowEntry<V>]>
 }
 
 export interface WindowEntry<V> extends Timestamped<V> {
@@ -73,6 +73,8 @@ export interface SessionStore<K, V> extends ReadOnlySessionStore<K, V> {
    * and false.
    */
   put(session: Windowed<K>, value: V | null, timestamp: number): boolean
+  /** Sessions of all keys that end within the bounds, both included, in the order of ends, starts and serialized keys. */
+  between(fromMs: number, toMs: number): Iterable<SessionEntry<K, V>>
 }
 
 export interface SessionEntry<K, V> extends Timestamped<V> {

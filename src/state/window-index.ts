@@ -69,9 +69,16 @@ export class WindowIndex {
   /** Windows whose place in time is `timeMs` or earlier, in the order of time, then of the bytes of the key. */
   before(timeMs: number): readonly IndexedWindow[] {
     if (timeMs < this.#earliestMs) return []
-    const found = [...this.#byTime.entries({ lt: timeText(timeMs + 1) })].map(([, window]) => window)
+    const found = this.between(0, timeMs)
     this.#earliestMs = found[0]?.timeMs ?? timeMs + 1
     return found
+  }
+
+  /** Windows whose place in time lies within the bounds, both included, in the order of time, of starts, then of the bytes of the key. */
+  between(fromMs: number, toMs: number): readonly IndexedWindow[] {
+    if (toMs < 0) return []
+    const range = { gte: timeText(Math.max(0, fromMs)), lt: timeText(toMs + 1) }
+    return [...this.#byTime.entries(range)].map(([, window]) => window)
   }
 
   /** All windows, in the order of the keys' bytes, then of time. */
@@ -118,7 +125,7 @@ function firstAtOrAfter(windows: readonly IndexedWindow[], place: Place): number
 }
 
 function placeOf({ timeMs, key, startMs }: IndexedWindow): string {
-  return `${timeText(timeMs)}${key}${timeText(startMs)}`
+  return `${timeText(timeMs)}${timeText(startMs)}${key}`
 }
 
 /** Eight bytes as text, in the order of the numbers. */

@@ -60,7 +60,7 @@ export class WindowEntries<K, V> {
       fetch: (key, startMs) => rows.get(windowKey(keySerde.serialize(key), startMs)),
       fetchRange: (key, fromMs, toMs) => index.of(keyText(keySerde.serialize(key)), fromMs, toMs).flatMap(entryOf),
       all: () => pairs(index.all()),
-      until: (timeMs) => pairs(index.before(timeMs)),
+      between: (fromMs, toMs) => pairs(index.between(fromMs, toMs)),
       put: (key, startMs, value, timestamp) => {
         if (startMs <= index.latestMs - retentionMs) return false
         const keyBytes = keySerde.serialize(key)

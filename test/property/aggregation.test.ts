@@ -30,25 +30,35 @@ const inputs = fc.array(input, { minLength: 1, maxLength: 25, size: 'max' })
 /** Before which inputs the runtime is dropped, and restored from its changelogs. */
 const restarts = fc.uniqueArray(fc.nat(24), { maxLength: 3 })
 
-/** The last value of each window that was sent, by `key start end`. */
-async function played(
-  window: Windows,
-  records: readonly Input[],
-  stops: readonly number[],
-): Promise<Map<string, number>> {
+const emit = fc.constantFrom('update', 'window-close')
+
+/** After all windows: what closes them all. */
+const end: Input = { key: 'z', value: 1, timestamp: 1_000_000 }
+
+interface Run {
+  readonly window: Windows
+  readonly records: readonly Input[]
+  readonly stops: readonly number[]
+  readonly emit: 'update' | 'window-close'
+}
+
+/** The last value of each window that was sent, by `key start end`. At window close there may be only one. */
+async function played({ window, records, stops, emit }: Run): Promise<Map<string, number>> {
   const builder = new TopologyBuilder()
   const stream = builder.stream('in', source)
   if (window.kind === 'session')
-    stream.process(aggregate('sums', { ...sums, window, merge: (a, b) => a + b })).to('out', target)
-  else stream.process(aggregate('sums', { ...sums, window })).to('out', target)
+    stream.process(aggregate('sums', { ...sums, window, emit, merge: (a, b) => a + b })).to('out', target)
+  else stream.process(aggregate('sums', { ...sums, window, emit })).to('out', target)
   await using driver = await TopologyTestDriver.start(builder.build())
   for (const [index, record] of records.entries()) {
     if (stops.includes(index)) await driver.crashAndRestart()
     await driver.pipe(source, record)
   }
+  if (emit === 'window-close') await driver.pipe(source, end)
   const last = new Map<string, number>()
   for (const { key, value } of await driver.read(target)) {
     const name = named(key.key, key.window.startMs, key.window.endMs)
+    if (emit === 'window-close') expect([last.has(name), value]).toEqual([false, expect.any(Number)])
     if (value === null) last.delete(name)
     else last.set(name, value)
   }
@@ -94,14 +104,20 @@ describe('aggregates of windows', () => {
       parts: fc.integer({ min: 1, max: 4 }),
       graceMs: fc.nat(100),
     })
-    const property = fc.asyncProperty(shape, inputs, restarts, async ({ sizeMs, parts, graceMs }, records, stops) => {
-      const advanceMs = Math.max(1, Math.ceil(sizeMs / parts))
-      const windows = hopping({ sizeMs, advanceMs, graceMs })
+    const property = fc.asyncProperty(
+      shape,
+      inputs,
+      restarts,
+      emit,
+      async ({ sizeMs, parts, graceMs }, records, stops, emit) => {
+        const advanceMs = Math.max(1, Math.ceil(sizeMs / parts))
+        const windows = hopping({ sizeMs, advanceMs, graceMs })
 
-      const sums = await played(windows, records, stops)
+        const sums = await played({ window: windows, records, stops, emit })
 
-      expect(sorted(sums)).toEqual(sorted(naiveSums(windows, records)))
-    })
+        expect(sorted(sums)).toEqual(sorted(naiveSums(windows, records)))
+      },
+    )
 
     await fc.assert(property, { numRuns: 60 })
   })
@@ -111,7 +127,8 @@ describe('aggregates of windows', () => {
       fc.integer({ min: 1, max: 80 }),
       inputs,
       restarts,
-      async (differenceMs, records, stops) => {
+      emit,
+      async (differenceMs, records, stops, emit) => {
         const expected = new Map<string, number>()
         for (const [key, own] of byKey(records)) {
           const starts = own.flatMap(({ timestamp }) => [Math.max(0, timestamp - differenceMs), timestamp + 1])
@@ -121,7 +138,7 @@ describe('aggregates of windows', () => {
           }
         }
 
-        const sums = await played(sliding({ differenceMs, graceMs: 1_000 }), records, stops)
+        const sums = await played({ window: sliding({ differenceMs, graceMs: 1_000 }), records, stops, emit })
 
         expect(sorted(sums)).toEqual(sorted(expected))
       },
@@ -135,7 +152,8 @@ describe('aggregates of windows', () => {
       fc.integer({ min: 1, max: 60 }),
       inputs,
       restarts,
-      async (gapMs, records, stops) => {
+      emit,
+      async (gapMs, records, stops, emit) => {
         const expected = new Map<string, number>()
         for (const [key, own] of byKey(records)) {
           const times = own.map(({ timestamp }) => timestamp).sort((a, b) => a - b)
@@ -147,7 +165,7 @@ describe('aggregates of windows', () => {
           }
         }
 
-        const sums = await played(session({ gapMs, graceMs: 1_000 }), records, stops)
+        const sums = await played({ window: session({ gapMs, graceMs: 1_000 }), records, stops, emit })
 
         expect(sorted(sums)).toEqual(sorted(expected))
       },

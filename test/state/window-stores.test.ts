@@ -44,7 +44,7 @@ describe('a window store', () => {
       { startMs: 10, value: 11, timestamp: 10 },
       { startMs: 20, value: 21, timestamp: 20 },
     ])
-    expect([...windows.until(10)].map(([key, { startMs }]) => [key, startMs])).toEqual([
+    expect([...windows.between(0, 10)].map(([key, { startMs }]) => [key, startMs])).toEqual([
       ['a', 0],
       ['a', 10],
       ['ab', 10],

@@ -1,38 +1,72 @@
-import type { SessionStore } from '../../state/store.ts'
-import type { Processor } from '../../topology/processor.ts'
+import type { StreamRecord } from '../../record.ts'
+import type { SessionEntry, SessionStore } from '../../state/store.ts'
+import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Window, Windowed } from '../../windowed.ts'
+import type { Emit } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { SessionWindows } from './windows.ts'
+
+interface SessionOptions<K, V, A> {
+  readonly store: string
+  readonly windows: SessionWindows
+  readonly fold: Fold<K, V, A>
+  readonly emit: Emit
+}
 
 /**
  * One aggregate a key and session. A record joins the sessions that it touches: a tombstone goes out for each, then the joined one, whose
  * time is its end. Null values are aggregated too.
  */
-export function aggregateBySession<K, V, A>(
-  store: string,
-  { gapMs, graceMs }: SessionWindows,
-  fold: Fold<K, V, A>,
-): Processor<K | null, V, Windowed<K>, A> {
+export function aggregateBySession<K, V, A>(options: SessionOptions<K, V, A>): Processor<K | null, V, Windowed<K>, A> {
   return {
-    process({ key, value, timestamp, headers }, context) {
-      if (key === null) return context.drop('null_key')
-      const sessions = context.store<SessionStore<K, A>>(store)
-      const closedMs = Math.max(sessions.observedMs, timestamp) - graceMs - gapMs
-      const touched = sessions.findSessions(key, timestamp - gapMs, timestamp + gapMs)
-      const alone: Window = { startMs: timestamp, endMs: timestamp }
-      const window = touched.reduce((joined, { session }) => around(joined, session.window), alone)
-      if (window.endMs < closedMs) return context.drop('late')
-      for (const { session } of window.startMs === window.endMs ? [] : touched) {
-        sessions.put(session, null, timestamp)
-        context.forward({ key: session, value: null, timestamp: session.window.endMs, headers })
-      }
-      const merged = touched.reduce((sum, { value: held }) => fold.merge(sum, held, key), fold.create())
-      const after = fold.add(merged, value, key)
-      // It touches nothing that is still kept, but its own place is gone already: what goes out is the last that is heard of it.
-      if (!sessions.put({ key, window }, after, timestamp)) context.drop('late')
-      context.forward({ key: { key, window }, value: after, timestamp: window.endMs, headers })
+    process(record, context) {
+      if (record.key === null) context.drop('null_key')
+      else addToSession({ ...record, key: record.key }, context, options)
     },
   }
+}
+
+function addToSession<K, V, A>(
+  { key, value, timestamp, headers }: StreamRecord<K, V>,
+  context: ProcessorContext<Windowed<K>, A>,
+  { store, windows, fold, emit }: SessionOptions<K, V, A>,
+): void {
+  const { gapMs, graceMs } = windows
+  const sessions = context.store<SessionStore<K, A>>(store)
+  const send = (session: Windowed<K>, result: A | null): void =>
+    context.forward({ key: session, value: result, timestamp: session.window.endMs, headers })
+  const closedBeforeMs = sessions.observedMs - gapMs - graceMs
+  const closedMs = Math.max(sessions.observedMs, timestamp) - gapMs - graceMs
+  if (emit === 'window-close') sendAll(sessions.between(closedBeforeMs, closedMs - 1), send)
+
+  const touched = sessions.findSessions(key, timestamp - gapMs, timestamp + gapMs)
+  const window = joined(timestamp, touched)
+  if (window.endMs < closedMs) {
+    context.drop('late')
+    return
+  }
+  for (const { session } of window.startMs === window.endMs ? [] : touched) {
+    sessions.put(session, null, timestamp)
+    if (emit === 'update') send(session, null)
+  }
+  const after = fold.add(mergedOf(touched, key, fold), value, key)
+  // It touches nothing that is still kept, but its own place is gone already: what goes out is the last that is heard of it.
+  if (!sessions.put({ key, window }, after, timestamp)) context.drop('late')
+  if (emit === 'update') send({ key, window }, after)
+}
+
+function sendAll<K, A>(closed: Iterable<SessionEntry<K, A>>, send: (session: Windowed<K>, result: A) => void): void {
+  for (const { session, value } of closed) send(session, value)
+}
+
+/** The session that a record and what it touches become. */
+function joined<K, A>(timestamp: number, touched: readonly SessionEntry<K, A>[]): Window {
+  const alone: Window = { startMs: timestamp, endMs: timestamp }
+  return touched.reduce((window, { session }) => around(window, session.window), alone)
+}
+
+function mergedOf<K, V, A>(touched: readonly SessionEntry<K, A>[], key: K, fold: Fold<K, V, A>): A | null {
+  return touched.reduce((sum, { value }) => fold.merge(sum, value, key), fold.create())
 }
 
 function around(a: Window, b: Window): Window {

@@ -3,6 +3,7 @@ import type { WindowEntry, WindowStore } from '../../state/store.ts'
 import type { Timestamped } from '../../state/timestamped.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Windowed } from '../../windowed.ts'
+import { type Emit, forwardClosed } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { SlidingWindows } from './windows.ts'
 
@@ -15,6 +16,7 @@ export function aggregateBySlidingWindow<K, V, A>(
   store: string,
   windows: SlidingWindows,
   fold: Fold<K, V, A>,
+  emit: Emit,
 ): Processor<K | null, V, Windowed<K>, A> {
   return {
     process(record, context) {
@@ -24,7 +26,13 @@ export function aggregateBySlidingWindow<K, V, A>(
       const aggregates = context.store<WindowStore<K, A>>(store)
       const closedMs = Math.max(aggregates.observedMs, timestamp) - windows.graceMs
       if (timestamp + 1 + windows.differenceMs <= closedMs) return context.drop('late')
-      const step = new SlidingStep({ ...record, key }, { windows, fold, aggregates, context, closedMs })
+      if (emit === 'window-close') {
+        const closedBeforeMs = aggregates.observedMs - windows.graceMs
+        const { differenceMs } = windows
+        const closed = aggregates.between(closedBeforeMs - differenceMs, closedMs - 1 - differenceMs)
+        forwardClosed(closed, differenceMs, { context, headers: record.headers })
+      }
+      const step = new SlidingStep({ ...record, key }, { windows, fold, emit, aggregates, context, closedMs })
       if (timestamp < windows.differenceMs) step.runEarly()
       else step.run()
     },
@@ -34,6 +42,7 @@ export function aggregateBySlidingWindow<K, V, A>(
 interface StepOptions<K, V, A> {
   readonly windows: SlidingWindows
   readonly fold: Fold<K, V, A>
+  readonly emit: Emit
   readonly aggregates: WindowStore<K, A>
   readonly context: ProcessorContext<Windowed<K>, A>
   /** Windows that end before it take nothing. */
@@ -144,8 +153,9 @@ class SlidingStep<K, V, A> {
 
   #put(startMs: number, value: A | null, timestamp: number): void {
     const { key, headers } = this.#record
-    const { aggregates, windows, context } = this.#options
+    const { aggregates, windows, emit, context } = this.#options
     aggregates.put(key, startMs, value, timestamp)
+    if (emit === 'window-close') return
     const window = { startMs, endMs: startMs + windows.differenceMs }
     context.forward({ key: { key, window }, value, timestamp, headers })
   }

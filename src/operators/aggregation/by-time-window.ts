@@ -1,6 +1,8 @@
+import type { StreamRecord } from '../../record.ts'
 import type { WindowStore } from '../../state/store.ts'
-import type { Processor } from '../../topology/processor.ts'
-import type { Windowed } from '../../windowed.ts'
+import type { Processor, ProcessorContext } from '../../topology/processor.ts'
+import type { Window, Windowed } from '../../windowed.ts'
+import { type Emit, forwardClosed } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { TimeWindows } from './windows.ts'
 
@@ -9,27 +11,41 @@ export function aggregateByTimeWindow<K, V, A>(
   store: string,
   windows: TimeWindows,
   fold: Fold<K, V, A>,
+  emit: Emit,
 ): Processor<K | null, V, Windowed<K>, A> {
+  const addTo = (
+    window: Window,
+    { key, value, timestamp, headers }: StreamRecord<K, V>,
+    context: Context<K, A>,
+  ): void => {
+    const aggregates = context.store<WindowStore<K, A>>(store)
+    const before = aggregates.fetch(key, window.startMs)
+    const time = Math.max(before?.timestamp ?? timestamp, timestamp)
+    const after = fold.add(before ? before.value : fold.create(), value, key)
+    aggregates.put(key, window.startMs, after, time)
+    if (emit === 'update') context.forward({ key: { key, window }, value: after, timestamp: time, headers })
+  }
   return {
-    process({ key, value, timestamp, headers }, context) {
+    process(record, context) {
+      const { key, timestamp, headers } = record
       if (key === null) return context.drop('null_key')
       const aggregates = context.store<WindowStore<K, A>>(store)
+      const closedBeforeMs = aggregates.observedMs - windows.graceMs
       const closedMs = Math.max(aggregates.observedMs, timestamp) - windows.graceMs
+      if (emit === 'window-close') {
+        const closed = aggregates.between(closedBeforeMs - windows.sizeMs + 1, closedMs - windows.sizeMs)
+        forwardClosed(closed, windows.sizeMs, { context, headers })
+      }
       for (const startMs of startsOf(windows, timestamp)) {
         const window = { startMs, endMs: startMs + windows.sizeMs }
-        if (window.endMs <= closedMs) {
-          context.drop('late')
-          continue
-        }
-        const before = aggregates.fetch(key, startMs)
-        const time = Math.max(before?.timestamp ?? timestamp, timestamp)
-        const after = fold.add(before ? before.value : fold.create(), value, key)
-        aggregates.put(key, startMs, after, time)
-        context.forward({ key: { key, window }, value: after, timestamp: time, headers })
+        if (window.endMs <= closedMs) context.drop('late')
+        else addTo(window, { ...record, key }, context)
       }
     },
   }
 }
+
+type Context<K, A> = ProcessorContext<Windowed<K>, A>
 
 /** Starts of the windows that hold a time, earliest first. None is negative. */
 function* startsOf({ sizeMs, advanceMs }: TimeWindows, timestamp: number): Generator<number> {

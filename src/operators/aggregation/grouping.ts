@@ -7,6 +7,7 @@ import { aggregateByKey } from './by-key.ts'
 import { aggregateBySession } from './by-session.ts'
 import { aggregateBySlidingWindow } from './by-sliding-window.ts'
 import { aggregateByTimeWindow } from './by-time-window.ts'
+import type { Emit } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { SessionWindows, TimeWindows, Windows } from './windows.ts'
 
@@ -16,6 +17,8 @@ export interface GroupedByKey<K, W> {
   readonly key?: Serde<K>
   /** Default: one aggregate a key, for ever. */
   readonly window?: W
+  /** With a window: every update, or one result when nothing can change it any more. Default `update`. */
+  readonly emit?: W extends Windows ? Emit : 'update'
   /** Default `level`. */
   readonly storage?: 'level' | 'memory'
   readonly by?: undefined
@@ -41,6 +44,7 @@ export type GroupValue<V, W> = W extends TimeWindows | SessionWindows ? V | null
 export interface AnyGrouping {
   readonly key?: Serde<unknown>
   readonly window?: Windows | undefined
+  readonly emit?: Emit
   readonly storage?: 'level' | 'memory'
   readonly by?: ((value: never, key: never) => unknown) | undefined
   readonly input?: Serde<unknown>
@@ -60,7 +64,7 @@ export function aggregation(
   const supplier: ProcessorSupplier<unknown, unknown, unknown, unknown> = {
     ...node,
     stores: [storeOf(node.name, key, grouping, fold)],
-    create: () => processorOf(node.name, grouping.window, fold),
+    create: () => processorOf(node.name, grouping, fold),
     ...(grouping.by && { precededBy: regrouping(node.name, key, grouping.by, grouping) }),
   }
   return supplier as CheckedSupplier
@@ -69,26 +73,29 @@ export function aggregation(
 function storeOf(
   name: string,
   key: Serde<unknown>,
-  { window, storage = 'level' }: AnyGrouping,
+  { window, emit, storage = 'level' }: AnyGrouping,
   { value }: Fold<unknown, unknown, unknown>,
 ): StoreSpec {
   const base = { name, key, value, storage }
   if (!window) return { kind: 'timestamped-key-value', ...base }
-  if (window.kind === 'session') return { kind: 'session', ...base, retentionMs: window.gapMs + window.graceMs }
+  // What includes its end closes a moment after the store may forget it: one that still has to go out is kept as long.
+  const lastMs = emit === 'window-close' ? 1 : 0
+  if (window.kind === 'session')
+    return { kind: 'session', ...base, retentionMs: window.gapMs + window.graceMs + lastMs }
   if (window.kind === 'sliding')
-    return { kind: 'window', ...base, retentionMs: 2 * window.differenceMs + window.graceMs }
+    return { kind: 'window', ...base, retentionMs: 2 * window.differenceMs + window.graceMs + lastMs }
   return { kind: 'window', ...base, retentionMs: window.sizeMs + window.graceMs }
 }
 
 function processorOf(
   store: string,
-  window: Windows | undefined,
+  { window, emit = 'update' }: AnyGrouping,
   fold: Fold<unknown, unknown, unknown>,
 ): Processor<unknown, unknown, unknown, unknown> {
   if (!window) return aggregateByKey(store, fold)
-  if (window.kind === 'session') return aggregateBySession(store, window, fold)
-  if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold)
-  return aggregateByTimeWindow(store, window, fold)
+  if (window.kind === 'session') return aggregateBySession({ store, windows: window, fold, emit })
+  if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold, emit)
+  return aggregateByTimeWindow(store, window, fold, emit)
 }
 
 /** Changes the key, and sends the record to where the records of that key meet. */

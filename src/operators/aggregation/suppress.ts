@@ -59,7 +59,7 @@ export function suppress<K, V>(
         const { key: windowed, timestamp, headers } = record
         const next = record.value === null ? null : { value: record.value, headers }
         waiting.put(windowed, windowed.window.endMs, next, timestamp)
-        for (const [closed, entry] of waiting.until(waiting.observedMs - openMs)) {
+        for (const [closed, entry] of waiting.between(0, waiting.observedMs - openMs)) {
           waiting.put(closed, entry.startMs, null, entry.timestamp)
           context.forward({ key: closed, timestamp: entry.timestamp, ...entry.value })
         }

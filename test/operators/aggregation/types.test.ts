@@ -28,6 +28,8 @@ function theseDoNotCompile(): void {
   views().process(aggregate('c', { window, initialize: () => 0, add: (sum, view) => sum + view.seconds }))
   // @ts-expect-error sessions need a way to join two aggregates
   views().process(aggregate('d', { window: session({ gapMs: 5 }), initialize: () => 0, add: (sum) => sum + 1 }))
+  // @ts-expect-error without a window nothing closes
+  views().process(count('f', { emit: 'window-close' }))
   // @ts-expect-error what reduces views gives a view
   views().process(reduce('e', (longest, view) => longest.seconds + view.seconds))
 }
