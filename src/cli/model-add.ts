@@ -5,6 +5,7 @@ import { addFolder } from '../embed/models/add-folder.ts'
 import { recordGolden } from '../embed/models/golden.ts'
 import { addFromHub } from '../embed/models/hub.ts'
 import type { ModelCard } from '../embed/models/model-card.ts'
+import { StreamError } from '../errors.ts'
 import { modelsFolder, type WeightsOptions, withWeightsOptions } from './model-options.ts'
 import { ownName, shellWord } from './own-name.ts'
 import { ProgressDisplay } from './progress.ts'
@@ -27,11 +28,21 @@ export function modelAddCommand(): Command {
 }
 
 async function add(model: string, { revision, json, ...weights }: AddOptions): Promise<void> {
-  const isFolder = statSync(model, { throwIfNoEntry: false })?.isDirectory() === true
+  const found = statSync(model, { throwIfNoEntry: false })
+  const isFolder = found?.isDirectory() === true
+  if (!isFolder && isPath(model))
+    throw new StreamError('MODEL_MISSING', found ? `${model} is no folder` : `there is no folder ${model}`, {
+      fix: 'Name the folder of a model, or <owner>/<name> on the hub.',
+    })
   const card = isFolder
     ? await addFolder(model, { ...weights, modelsFolder: modelsFolder(), tryOut: recordGolden })
     : await downloadModel(model, { ...weights, revision })
   process.stdout.write(json ? `${JSON.stringify(card)}\n` : asText(card))
+}
+
+/** What cannot be meant as a name on the hub. */
+function isPath(model: string): boolean {
+  return /^[./~]|\\|\/.*\/|\/$/.test(model)
 }
 
 async function downloadModel(

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { errorReason, isGone } from '../connectors/files/file-errors.ts'
 import { defaultModelsFolder } from '../embed/models/model-card.ts'
 import { type Precision, precisions } from '../embed/models/weights.ts'
-import { toStreamError } from '../errors.ts'
+import { StreamError } from '../errors.ts'
 
 /** Which weights of a model are meant. */
 export interface WeightsOptions {
@@ -28,10 +29,15 @@ export function ratio(value: string): number {
   throw new InvalidArgumentError('It must be a number from 0 to 1.')
 }
 
-/** The lines of a file that are not empty. Throws SOURCE_UNREADABLE. */
+/** The lines of a file that are not empty. Throws SOURCE_MISSING, SOURCE_UNREADABLE. */
 export async function textsIn(file: string): Promise<readonly string[]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw toStreamError(error, 'SOURCE_UNREADABLE', `${file} cannot be read`)
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    if (isGone(cause))
+      throw new StreamError('SOURCE_MISSING', `there is no file ${file}`, {
+        fix: 'Name a file of texts, one a line.',
+        cause,
+      })
+    throw new StreamError('SOURCE_UNREADABLE', `the file ${file} cannot be read: ${errorReason(cause)}`, { cause })
   })
   return text.split(/\r?\n/).filter((line) => line.trim() !== '')
 }

@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander'
+import { type ModelChoice, readModel } from '../embed/models/model.ts'
 import { type ModelReport, type Quality, type VerifyOptions, verifyModel } from '../embed/models/verify.ts'
+import { weightsAt } from '../embed/models/weights.ts'
 import type { Mode } from '../embed/worker-protocol.ts'
 import { StreamError } from '../errors.ts'
 import { modelsFolder, ratio, textsIn, type WeightsOptions, withWeightsOptions } from './model-options.ts'
@@ -41,6 +43,7 @@ async function verify(model: string, options: VerifyCommandOptions): Promise<voi
   const folder = { modelsFolder: modelsFolder() }
   const right: VerifyOptions['against'] =
     texts === undefined ? undefined : { ...folder, model: against ?? model, precision: 'fp32' }
+  if (right) await requireFp32(right.model, against === undefined ? { ...folder, ...weights } : folder)
   const report = await verifyModel({
     ...folder,
     ...weights,
@@ -52,6 +55,14 @@ async function verify(model: string, options: VerifyCommandOptions): Promise<voi
   })
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : asText(report))
   if (report.quality) refuseInexact(report.quality, { model, minCosine, minRecall })
+}
+
+async function requireFp32(nameOrFolder: string, choice: ModelChoice): Promise<void> {
+  const { name, folder } = await readModel(nameOrFolder, choice)
+  if (weightsAt(folder, { precision: 'fp32' }) !== undefined) return
+  throw new StreamError('MODEL_MISSING', `model "${name}" has no fp32 weights to compare with`, {
+    fix: 'Give --against <model>: one that has them, such as its fp32 original.',
+  })
 }
 
 function refuseInexact(

@@ -143,6 +143,31 @@ describe('millrace model refuses with one sentence', { timeout }, () => {
     ['a name that is none', ['add', 'nobody'], 2, /^USAGE: "nobody" is not the name of a model on the hub\./],
     ['a bound that is none', ['verify', 'x', '--min-cosine', '2'], 2, /^USAGE: .*It must be a number from 0 to 1\./],
     ['a comparison without texts', ['verify', 'x', '--against', 'y'], 2, /^USAGE: --against needs texts/],
+    [
+      'weights that there is nothing to compare with',
+      ['verify', 'all-MiniLM-L6-v2', '--texts', 'README.md'],
+      78,
+      /^MODEL_MISSING: model "all-MiniLM-L6-v2" has no fp32 weights to compare with\. Give --against <model>/,
+    ],
+    [
+      'texts that are not there',
+      ['bench', 'all-MiniLM-L6-v2', '--texts', 'none.txt'],
+      2,
+      /^SOURCE_MISSING: there is no file none\.txt\. Name a file of texts/,
+    ],
+    [
+      'texts that are a folder',
+      ['bench', 'x', '--texts', 'src'],
+      1,
+      /^SOURCE_UNREADABLE: the file src cannot be read: ill/,
+    ],
+    [
+      'a folder that is not there',
+      ['add', './nope'],
+      78,
+      /^MODEL_MISSING: there is no folder \.\/nope\. Name the folder/,
+    ],
+    ['a file instead of a folder', ['add', './README.md'], 78, /^MODEL_MISSING: \.\/README\.md is no folder\./],
     ['a model that is not there', ['verify', 'nonesuch'], 78, /^MODEL_MISSING: model "nonesuch" is neither/],
     ['a file outside', ['bench', 'all-MiniLM-L6-v2', '--file', '../x.onnx'], 78, /^CONFIG_INVALID: file "..\/x.onnx"/],
   ])('%s', async (_, parameters, code, sentence) => {
