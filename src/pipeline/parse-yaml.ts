@@ -146,6 +146,7 @@ class TreeReader {
     }
     if (isAlias(node)) return this.#unfolded(node, path, depth, place)
     if (node?.anchor) this.#anchors.set(node.anchor, node)
+    if (node?.tag !== undefined) return this.#refused(sentences.TAG_RESOLVE_FAILED, path, place)
     if (isMap(node)) return { kind: 'map', entries: this.#entries(node, path, depth), ...place }
     if (isSeq(node))
       return {
@@ -163,7 +164,11 @@ class TreeReader {
   #unfolded(alias: Alias, path: Path, depth: number, place: Place): YamlNode {
     const target = this.#anchors.get(alias.source)
     if (target) return this.read(target, path, depth + 1)
-    this.problems.push(problemAt(place, path, 'the alias names an anchor that does not stand above it'))
+    return this.#refused('the alias names an anchor that does not stand above it', path, place)
+  }
+
+  #refused(message: string, path: Path, place: Place): YamlNode {
+    this.problems.push(problemAt(place, path, message))
     return { kind: 'scalar', value: '', broken: true, ...place }
   }
 

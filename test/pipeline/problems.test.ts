@@ -89,6 +89,11 @@ deadLetters: later
       ['5:10 runtime: the alias names an anchor that does not stand above it'],
     ],
     ['a tag', 'application: !secret x\n', ['1:14 tags like !name are not taken']],
+    [
+      'tags of YAML itself',
+      smallPipeline.replace('documents\n', '!!binary aGVsbG8=\n').replace('model: {', 'model: !!map {'),
+      ['1:23 application: tags like !name are not taken', '3:14 model: tags like !name are not taken'],
+    ],
     ['a directive', '%YAML 1.1\n---\napplication: a\n', ['1:1 directives like %YAML are not taken']],
     ['two documents', 'a: 1\n---\nb: 2\n', ['2:1 the file holds a second document (---); write one pipeline a file']],
     ['an open bracket', 'a: [1, 2', ['1:9 the indentation does not fit the lines above, or a bracket is not closed']],
