@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-/** Suites by what they need: unit, property and contracts need nothing; fault kills child processes; ops wants Helm where it renders charts; integration wants a Kafka. */
+/**
+ * Suites by what they need: unit, property and contracts need nothing; fault kills child processes; ops wants Helm and promtool for some of
+ * its tests; integration wants a Kafka.
+ */
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
 /** The examples import the package by its name, as its users do. */
