@@ -57,8 +57,9 @@ function asText(report: AuditReport): string {
 
 /** One next step: whether something is wrong with the index is only known when the last run has been finished. */
 function conclusion(behind: number, affected: number): string {
-  const index = `\`${ownName()} index <source>`
-  if (behind > 0) return `The last run did not finish: ${behind} records are still to be indexed. Run ${index}\` again.`
-  if (affected > 0) return `The index differs from what the pipeline knows. ${index} --reindex\` builds it anew.`
+  const index = `${ownName()} index <source>`
+  if (behind > 0)
+    return `The last run did not finish: ${behind} records are still to be indexed. Run \`${index}\` again.`
+  if (affected > 0) return `The index differs from what the pipeline knows. \`${index} --reindex\` builds it anew.`
   return 'The index is right.'
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { isStreamError, reasonOf } from '../errors.ts'
+import { asStarted } from './own-name.ts'
 
 /**
  * Ends the process with one sentence on stderr: exit code 1 for a failure at run time, 2 for wrong usage, 78 for wrong configuration.
@@ -8,7 +9,7 @@ import { isStreamError, reasonOf } from '../errors.ts'
 export function exit(error: unknown): never {
   if (error instanceof CommanderError) process.exit(exitCodeOf(error))
   if (isStreamError(error)) {
-    process.stderr.write(`${error.message}\n`)
+    process.stderr.write(`${asStarted(error.message)}\n`)
     process.exit(error.exitCode)
   }
   process.stderr.write(`unexpected: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}\n`)

@@ -20,6 +20,11 @@ export function ownName(start: Start = ofThisProcess()): string {
   return env.npm_command || script.split(sep).includes('node_modules') ? 'npx millrace' : 'millrace'
 }
 
+/** A sentence of the library, with the commands that it names as they are called here. */
+export function asStarted(sentence: string, name = ownName()): string {
+  return sentence.replaceAll('`millrace ', () => `\`${name} `)
+}
+
 function ofThisProcess(): Start {
   return { env: process.env, script: process.argv[1] ?? '', directory: process.cwd() }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ownName, shellWord } from '../../src/cli/own-name.ts'
+import { asStarted, ownName, shellWord } from '../../src/cli/own-name.ts'
 
 test.each([
   [
@@ -20,6 +20,14 @@ test.each([
   ['a global installation', {}, '/usr/local/bin/millrace', 'millrace'],
 ])('started from %s a hint names a command that exists there', (_, env, script, name) => {
   expect(ownName({ env, script, directory: '/work' })).toBe(name)
+})
+
+test('a command in a sentence of the library becomes one that exists, and other words stay', () => {
+  const sentence = 'Run `millrace index` on /srv/millrace first; see `millrace model list`.'
+
+  expect(asStarted(sentence, 'npx millrace')).toBe(
+    'Run `npx millrace index` on /srv/millrace first; see `npx millrace model list`.',
+  )
 })
 
 test.each([
