@@ -64,7 +64,8 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
   const givenUp = await documents.givenUp()
   await documents.close()
   const seconds = (systemClock.now() - startedAt) / 1_000
-  report(summaryOf({ documents, feed, givenUp, seconds }), givenUp, options)
+  const empty = folder !== undefined && feed.stats.changed + feed.stats.unchanged === 0
+  report({ summary: summaryOf({ documents, feed, givenUp, seconds }), givenUp, empty }, options)
   const truncated = truncationLines(documents.observer.truncated)
   if (truncated.length > 0) process.stderr.write(`${truncated.join('\n')}\n`)
   if (givenUp.length > 0 && !watch) process.exitCode = 1
@@ -110,7 +111,14 @@ function summaryOf({ documents: { observer, stats }, feed, givenUp, seconds }: D
   }
 }
 
-function report(summary: IndexSummary, givenUp: readonly GivenUpDocument[], options: IndexOptions): void {
+interface Report {
+  readonly summary: IndexSummary
+  readonly givenUp: readonly GivenUpDocument[]
+  /** A folder without a document: there is nothing to search. */
+  readonly empty: boolean
+}
+
+function report({ summary, givenUp, empty }: Report, options: IndexOptions): void {
   const letters = deadLetterLines(givenUp, options.data)
   if (letters.length > 0) process.stderr.write(`${letters.join('\n')}\n`)
   if (options.json) {
@@ -122,7 +130,7 @@ function report(summary: IndexSummary, givenUp: readonly GivenUpDocument[], opti
   const lines = [
     `documents: ${documents.new} new, ${documents.changed} changed, ${documents.metadataOnly} with new metadata only, ${documents.unchanged} unchanged, ${documents.deleted} deleted`,
     `chunks:    ${chunks.embedded} embedded, ${chunks.reused} reused, ${chunks.deleted} deleted (${seconds} s)`,
-    `next:      ${ownName()} search "..."${place}`,
+    ...(empty ? [] : [`next:      ${ownName()} search "..."${place}`]),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }

@@ -160,6 +160,19 @@ describe('an index', { timeout }, () => {
     expect(second.summary.documents).toMatchObject({ new: 0, unchanged: 4 })
   })
 
+  test('of a folder without documents is not proposed for a search', async () => {
+    await using folder = await documentFolder({ 'docs/photo.jpg': 'no text' })
+    const index = () => folder.run('index', 'docs', '--data', 'data', '--model', 'hash')
+
+    const without = await index()
+    await folder.put('docs/a.md', 'About apples.')
+    const withOne = await index()
+
+    expect(without.stderr).toContain('no file in it matches')
+    expect(without.stdout).not.toContain('search')
+    expect(withOne.stdout).toContain('search "..." --data data')
+  })
+
   test.each([
     ['a slash at its end', 'docs/'],
     ['a dot before it', './docs'],
