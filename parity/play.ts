@@ -1,3 +1,6 @@
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { isStreamError } from '../src/errors.ts'
 import type { StreamRecord } from '../src/record.ts'
 import type {
@@ -42,7 +45,13 @@ export async function play(recording: Recording): Promise<Played> {
   const topology = played.build()
   let dropped = 0
   const observer = { dropped: () => void dropped++ }
-  await using driver = await TopologyTestDriver.start(topology, { startMs: recording.initialWallClockMs, observer })
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'millrace-parity-'))
+  await using driver = await TopologyTestDriver.start(topology, {
+    startMs: recording.initialWallClockMs,
+    observer,
+    stateInMemory: recording.topology.storeType === 'inMemory',
+    stateDirectory: folder.path,
+  })
   const steps: PlayedStep[] = []
   for (const step of recording.steps) {
     dropped = 0

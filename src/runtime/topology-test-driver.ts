@@ -19,6 +19,8 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
   /** Where the clock starts, milliseconds since the epoch. Default 0. */
   readonly startMs?: number
   readonly observer?: RuntimeObserver
+  /** False: stores that are not `memory` lie on LevelDB in `stateDirectory`. Default true, with nothing on disk. */
+  readonly stateInMemory?: boolean
 }
 
 /** A record to feed in. */
@@ -146,14 +148,14 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async #startRuntime(): Promise<void> {
-    const { broker: _, partitions: __, startMs: ___, ...settings } = this.#options
+    const { broker: _, partitions: __, startMs: ___, stateInMemory = true, ...settings } = this.#options
     this.#runtime = new StreamRuntime({
       application: 'test',
       ...settings,
       topology: this.#topology,
       broker: this.#broker,
       clock: this.clock,
-      stateInMemory: true,
+      stateInMemory,
     })
     await this.#runtime.start()
     this.#passLeases(this.#runtime)

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
@@ -10,6 +11,7 @@ import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { plainTopologyTo } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const View = z.object({ page: z.string(), bot: z.boolean() })
 const views = kafka({ topic: 'views', key: string, value: json(View) })
@@ -55,6 +57,22 @@ describe('the test driver', () => {
     await driver.pipe(views, { key: 'a', value: { page: '/one', bot: false } })
 
     expect((await driver.read(pages)).map((record) => record.value)).toEqual(['/one'])
+  })
+
+  test('stores may lie on disk, where a restart finds them', async () => {
+    await using folder = await temporaryDirectory()
+    const restored: number[] = []
+    await using driver = await TopologyTestDriver.start(viewsTopology(), {
+      stateInMemory: false,
+      stateDirectory: folder.path,
+      observer: { restored: ({ records }) => restored.push(records) },
+    })
+    await driver.pipe(views, { key: 'a', value: { page: '/one', bot: false } })
+
+    await driver.crashAndRestart()
+
+    expect(await readdir(folder.path)).not.toEqual([])
+    expect(restored).toEqual([0, 0])
   })
 
   test('a record that cannot be read becomes a dead letter and the next one goes on', async () => {
