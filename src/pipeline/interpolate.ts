@@ -50,7 +50,8 @@ type Resolved = { readonly text: string; readonly origin: 'environment' | 'file'
 const failure = (problem: string): Resolved => ({ problem })
 
 function resolve(inner: string, { environment, readFile }: References): Resolved {
-  if (inner.startsWith('file:')) return contentOf(inner.slice('file:'.length), readFile)
+  // `${file:-x}` is a variable with a default.
+  if (/^file:(?!-)/.test(inner)) return contentOf(inner.slice('file:'.length), readFile)
   const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(inner)
   if (!match)
     return failure(

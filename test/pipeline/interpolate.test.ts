@@ -16,6 +16,7 @@ test.each<[string, string]>([
   [`\${EMPTY:-x}`, 'x'],
   [`\${HOST:-x}`, 'mill'],
   [`\${NONE:-}`, ''],
+  [`\${file:-x}`, 'x'],
   [`\${NONE:-a:-b: c}`, 'a:-b: c'],
   [`\${file:/run/secrets/key}`, '</run/secrets/key>'],
   [`$\${HOST}`, `\${HOST}`],

@@ -37,7 +37,8 @@ describe('references in a value', () => {
   test('give the text of a variable or a file as it is, also when it looks like a reference', () => {
     fc.assert(
       fc.property(text, name, fc.oneof(text, curly), (before, variable, value) => {
-        fc.pre(!before.includes('$'))
+        // With the line break behind it that would be one line break.
+        fc.pre(!before.includes('$') && !value.endsWith('\r'))
         const references = { environment: { [variable]: value }, readFile: () => `${value}\n` }
 
         expect(interpolate(`${before}\${${variable}}`, references).text).toBe(before + value)
