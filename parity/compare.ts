@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Played, PlayedStep } from './play.ts'
 import type { RecordedEntry, RecordedOutput, RecordedStep, Recording } from './recording.ts'
 
-/** The first thing in which we differ from a recording. */
+/** A thing in which we differ from a recording. */
 export interface Difference {
   /** Number of the step, or the name of a store. */
   readonly at: string
@@ -10,19 +10,19 @@ export interface Difference {
   readonly ours: unknown
 }
 
-export function firstDifference(recording: Recording, played: Played): Difference | undefined {
-  for (const [index, step] of recording.steps.entries()) {
-    const ours = played.steps[index]
-    const difference = ours ? stepDifference(index, step, ours) : undefined
-    if (difference) return difference
-  }
-  if (!played.stores || recording.steps.some((step) => step.error)) return undefined
-  for (const [name, entries] of Object.entries(recording.stores ?? {})) {
+/** In the order of the steps, then of the stores. */
+export function differences(recording: Recording, played: Played): Difference[] {
+  const inSteps = played.steps.flatMap((ours, index) => stepDifference(index, recording.steps[index] ?? {}, ours) ?? [])
+  return played.stores ? [...inSteps, ...storeDifferences(recording, played.stores)] : inSteps
+}
+
+function storeDifferences(recording: Recording, stores: NonNullable<Played['stores']>): Difference[] {
+  if (recording.steps.some((step) => step.error)) return []
+  return Object.entries(recording.stores ?? {}).flatMap(([name, entries]) => {
     const recorded = comparable(entries)
-    const ours = comparable(played.stores[name] ?? [])
-    if (!isDeepStrictEqual(recorded, ours)) return { at: `store ${name}`, recorded, ours }
-  }
-  return undefined
+    const ours = comparable(stores[name] ?? [])
+    return isDeepStrictEqual(recorded, ours) ? [] : { at: `store ${name}`, recorded, ours }
+  })
 }
 
 function stepDifference(index: number, step: RecordedStep, played: PlayedStep): Difference | undefined {
