@@ -6,6 +6,9 @@ import { createProgram } from './program.ts'
 // brokers and databases: it had rather look more often. The size of the young generation can only be set on the command line: see bin.ts.
 setFlagsFromString('--heap-growing-percent=30')
 
+// ONNX Runtime would keep a device id and a file of events, and has an address to upload them to. It looks when it is loaded.
+process.env.ORT_DISABLE_TELEMETRY ??= '1'
+
 // Whoever reads our output may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
