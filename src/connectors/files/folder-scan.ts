@@ -98,9 +98,12 @@ export class FolderScan {
     } catch (error) {
       if (!isStreamError(error)) throw error
       const { root } = this.#options
-      if (this.#reported.get(root) === error.fact) return
-      this.#reported.set(root, error.fact)
-      yield { records: [], problems: [{ place: root, reason: error.fact }], cursor: this.#cursor, caughtUp: false }
+      // An empty folder says so itself.
+      const waiting = error.code === 'SOURCE_EMPTY' ? '' : '; nothing is deleted, and it is waited for'
+      const reason = error.fact + waiting
+      if (this.#reported.get(root) === reason) return
+      this.#reported.set(root, reason)
+      yield { records: [], problems: [{ place: root, reason }], cursor: this.#cursor, caughtUp: false }
     }
   }
 

@@ -175,7 +175,9 @@ describe('without events', () => {
     renameSync(root, `${root}-away`)
     await vi.waitFor(() => {
       clock.advance(31_000)
-      expect(problems).toEqual([{ place: root, reason: `there is no folder ${root}` }])
+      expect(problems).toEqual([
+        { place: root, reason: `there is no folder ${root}; nothing is deleted, and it is waited for` },
+      ])
     })
     renameSync(`${root}-away`, root)
     put('b.md', 'two')
