@@ -57,7 +57,7 @@ function report(tallies: ReadonlyMap<string, Tally>, left: ReadonlyMap<string, n
   }
   const notBuilt = [...left.values()].reduce((a, b) => a + b, 0)
   print(`all ${total}: ${sum.passed} passed, ${sum.deviated} deviate, ${sum.failed} differ, ${notBuilt} not built:`)
-  print(`  ${[...left].map(([what, count]) => `${what} ${count}`).join(', ')}`)
+  if (left.size > 0) print(`  ${[...left].map(([what, count]) => `${what} ${count}`).join(', ')}`)
 }
 
 function print(line: string): void {
