@@ -59,6 +59,6 @@ test('an index run that is killed again and again ends right, and a wiped state 
   await rm(join(data, 'state'), { recursive: true })
   const restored = await millrace(index(data))
   const summary = JSON.parse(restored.stdout) as IndexSummary
-  expect(summary.chunks).toEqual({ embedded: 0, reused: 0, deleted: 0 })
+  expect(summary.chunks).toEqual({ embedded: 0, reused: 0, deleted: 0, truncated: 0 })
   expect(differences(points, await exported(data))).toEqual([])
 })
