@@ -18,6 +18,7 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'src/runtime/checkpoint.ts',
         find: `await writeChangelogs(records, options)
+  tellWritten(changes, options)
   await failpoint('before-offsets')
 `,
         replacement: `[]
@@ -44,8 +45,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/node-graph.ts',
-        find: `pass.follow(running.node.name, writing(running, record, pass.inFlight, pass.signal))`,
-        replacement: `void writing(running, record, pass.inFlight, pass.signal).catch(() => undefined)`,
+        find: `pass.follow(running.node.name, this.#writing(running, record, pass.inFlight, pass.signal))`,
+        replacement: `void this.#writing(running, record, pass.inFlight, pass.signal).catch(() => undefined)`,
       },
     ],
   },
