@@ -81,9 +81,14 @@ describe('one request', () => {
 
   test('of a caller that gives up rejects with the reason of its signal', async () => {
     const given = new AbortController()
-    const { url } = await serverWith(() => given.abort('enough'))
+    const arrived = Promise.withResolvers<void>()
+    const { url } = await serverWith(() => arrived.resolve())
 
-    await expect(connectTo(url).request('GET', '/', { signal: given.signal })).rejects.toBe('enough')
+    const refused = expect(connectTo(url).request('GET', '/', { signal: given.signal })).rejects.toBe('enough')
+    await arrived.promise
+    given.abort('enough')
+
+    await refused
   })
 
   test('whose connection breaks says so', async () => {
