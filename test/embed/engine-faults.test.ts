@@ -158,11 +158,11 @@ describe('a text that the device refuses', () => {
     const gone = engine.embed(['one', 'two'], given.signal)
     await settle()
     given.abort('enough')
+    await expect(gone).rejects.toBe('enough')
 
     device.refuseNext('too hot')
     await settle()
 
-    await expect(gone).rejects.toBe('enough')
     expect(device.batches).toEqual([['one', 'two']])
   })
 
