@@ -2,7 +2,7 @@ import { malformed, misfit, otherSpace } from './failures.ts'
 
 /** What the vectors of an answer have to be like. */
 export interface VectorRules {
-  /** Undefined as long as nobody knows: any, but all the same. */
+  /** The length of every vector. Undefined before the first answer has told it: then all must have the same. */
   readonly dimensions: number | undefined
   /** Scale vectors to unit length. */
   readonly normalize: boolean

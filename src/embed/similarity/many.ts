@@ -19,7 +19,9 @@ export interface Neighbour {
  * One vector against many: a number for each of `vectors`, in their order. Checks like `cosine`, and names the vector that is wrong.
  *
  * @example
- * const scores = compareToAll(query, passages, { metric: 'dot' })
+ * const vectors = await embedder.embed(texts)
+ * const query = await embedder.embedQuery('What makes flour?')
+ * const scores = compareToAll(query, vectors, { metric: 'dot' })
  */
 export function compareToAll(query: Vector, vectors: readonly Vector[], options: CompareOptions = {}): Float64Array {
   const metric = options.metric ?? 'cosine'
@@ -59,7 +61,10 @@ export function pairwise(vectors: readonly Vector[], options: CompareOptions = {
  * so many. Throws CONFIG_INVALID when `k` is not a whole number from 1.
  *
  * @example
- * for (const { index, score } of topK(query, passages, 5)) console.log(score, texts[index])
+ * const texts = ['Mills grind grain.', 'Rivers carry water.']
+ * const vectors = await embedder.embed(texts)
+ * const query = await embedder.embedQuery('What makes flour?')
+ * for (const { index, score } of topK(query, vectors, 1)) console.log(score, texts[index])
  */
 export function topK(
   query: Vector,
