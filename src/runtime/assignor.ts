@@ -1,3 +1,4 @@
+import { StreamError } from '../errors.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
 import { topicName } from '../topology/topology.ts'
@@ -17,6 +18,17 @@ export function topicsBySubtopology(topology: Topology, application: string): Ma
       }),
     ]),
   )
+}
+
+/** Says which task a partition belongs to. Throws ILLEGAL_STATE for a topic that nobody reads. */
+export function taskFinder(topics: ReadonlyMap<number, readonly string[]>): (partition: TopicPartition) => TaskId {
+  const readers = new Map([...topics].flatMap(([id, names]) => names.map((topic) => [topic, id] as const)))
+  return ({ topic, partition }) => {
+    const subtopology = readers.get(topic)
+    if (subtopology === undefined)
+      throw new StreamError('ILLEGAL_STATE', `the group assigned topic "${topic}", which nobody reads`)
+    return `${subtopology}_${partition}`
+  }
 }
 
 /** The sub-topologies whose tasks have stores that a standby could keep. */

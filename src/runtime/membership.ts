@@ -1,17 +1,38 @@
 import type { Clock } from '../clock.ts'
-import type { GroupListener } from './broker.ts'
+import type { StreamError } from '../errors.ts'
+import type { Broker, CommitOffset, GroupListener, GroupMember, GroupOptions } from './broker.ts'
 import type { RebalanceReason, RuntimeObserver } from './observer.ts'
 
-/** Whether the group counts an instance in, and how long its rebalances take: told by what the group calls. */
+export interface MembershipOptions {
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly observer: RuntimeObserver
+}
+
+/**
+ * The place of an instance in its group, over all the times that it joins: whether the group counts it in, and how long rebalances take,
+ * is told by what the group calls.
+ */
 export class Membership {
+  readonly #broker: Broker
   readonly #clock: Clock
   readonly #observer: RuntimeObserver
+  #member: GroupMember | undefined
+  /** Resolves once the group is joined; the first assignment may come before. */
+  #joined = Promise.withResolvers<GroupMember>()
   #isMember = false
   #rebalance: { readonly reason: RebalanceReason; readonly since: number } | undefined
 
-  constructor(clock: Clock, observer: RuntimeObserver) {
+  constructor({ broker, clock, observer }: MembershipOptions) {
+    this.#broker = broker
     this.#clock = clock
     this.#observer = observer
+    this.#joined.promise.catch(() => undefined)
+  }
+
+  /** Undefined until the group is joined. After `leave` it stays the one that has left, until the next `join`. */
+  get member(): GroupMember | undefined {
+    return this.#member
   }
 
   /** From the first assignment until the group goes on without us: also while it rebalances. */
@@ -19,8 +40,34 @@ export class Membership {
     return this.#isMember
   }
 
-  /** The listener of a member that is about to join. */
-  around(listener: GroupListener): GroupListener {
+  /** The first time, or again after `leave`. Throws what `Broker.join` throws. */
+  async join(options: GroupOptions, listener: GroupListener): Promise<void> {
+    if (this.#member) {
+      this.#member = undefined
+      this.#joined = Promise.withResolvers<GroupMember>()
+      this.#joined.promise.catch(() => undefined)
+    }
+    this.#member = await this.#broker.join(options, this.#around(listener))
+    this.#joined.resolve(this.#member)
+  }
+
+  /** Waits for a join that is under way. */
+  async commit(offsets: readonly CommitOffset[]): Promise<void> {
+    const member = await this.#joined.promise
+    await member.commit(offsets)
+  }
+
+  async leave(): Promise<void> {
+    await this.#member?.leave()
+  }
+
+  /** Nobody will join any more: commits that wait for it fail with this error. */
+  end(error: StreamError): void {
+    this.#joined.reject(error)
+  }
+
+  /** Counts what the group calls, and passes it on. */
+  #around(listener: GroupListener): GroupListener {
     this.#isMember = false
     this.#begin('join')
     return {

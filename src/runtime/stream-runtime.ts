@@ -2,10 +2,9 @@ import { type Clock, systemClock } from '../clock.ts'
 import { parseSettings, type RuntimeSettings, type RuntimeSettingsInput } from '../config.ts'
 import { StreamError, toStreamError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
-import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
-import { topicsBySubtopology } from './assignor.ts'
-import type { Broker, CommitOffset, GroupListener, GroupMember, TopicPartition } from './broker.ts'
+import { taskFinder, topicsBySubtopology } from './assignor.ts'
+import type { Broker, GroupListener } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { Deadline } from './deadline.ts'
@@ -65,12 +64,8 @@ export class StreamRuntime implements AsyncDisposable {
   readonly #lagWatch: LagWatch
   readonly #membership: Membership
   readonly #isStateOnDisk: boolean
-  readonly #sourceNodes: ReadonlyMap<string, number>
   /** Aborts when the runtime ends. */
   readonly #joining = new AbortController()
-  /** Present once the group is joined; the first assignment may come before. */
-  #joined = Promise.withResolvers<GroupMember>()
-  #member: GroupMember | undefined
   readonly #firstAssignment = Promise.withResolvers<void>()
   #opening: Promise<void> | undefined
   #working: Promise<void> | undefined
@@ -86,9 +81,8 @@ export class StreamRuntime implements AsyncDisposable {
     this.#logger = logger
     this.#settings = parseSettings(settings)
     this.#isStateOnDisk = !stateInMemory
-    this.#membership = new Membership(clock, observer)
+    this.#membership = new Membership({ broker, clock, observer })
     const topics = topicsBySubtopology(topology, this.#settings.application)
-    this.#sourceNodes = new Map([...topics].flatMap(([id, names]) => names.map((topic) => [topic, id] as const)))
     this.#factory = new TaskFactory({
       topology,
       broker,
@@ -99,21 +93,21 @@ export class StreamRuntime implements AsyncDisposable {
       failpoint,
       stateInMemory,
       signal: this.#joining.signal,
-      member: () => this.#member,
-      commitOffsets: (offsets) => this.#commit(offsets),
-      pause: (partition) => this.#member?.pause([partition]),
-      resume: (partition) => this.#member?.resume([partition]),
+      member: () => this.#membership.member,
+      commitOffsets: (offsets) => this.#membership.commit(offsets),
+      pause: (partition) => this.#membership.member?.pause([partition]),
+      resume: (partition) => this.#membership.member?.resume([partition]),
       wake: () => this.#loop.wake(),
       fail: (task, error) => this.#taskFailed(task, error),
     })
     this.#manager = new TaskManager({
       clock,
       logger,
-      taskOf: (partition) => this.#taskOf(partition),
+      taskOf: taskFinder(topics),
       create: (starts) => this.#factory.create(starts),
       prepare: (task) => this.#factory.prepare(task),
       released: (task, end) => this.#factory.released(task, end),
-      commitOffsets: (offsets) => this.#commit(offsets),
+      commitOffsets: (offsets) => this.#membership.commit(offsets),
       failed: (error) => this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'a task could not be restored')),
       stateChanged: () => this.#updateState(),
     })
@@ -127,7 +121,7 @@ export class StreamRuntime implements AsyncDisposable {
     this.#watchdog = new Watchdog({
       broker,
       clock,
-      topics: [...this.#sourceNodes.keys()],
+      topics: [...new Set([...topics.values()].flat())],
       deadlineMs: this.#settings.processingDeadlineMs,
       assigned: () => this.#manager.assigned,
       tasks: () => this.#manager.tasks,
@@ -137,7 +131,6 @@ export class StreamRuntime implements AsyncDisposable {
     this.#lagWatch = new LagWatch({ broker, clock, logger, observer, tasks: () => this.#manager.tasks })
     // A caller that never looks at `finished` hears of the failure from `start`, `close` or the listener.
     this.#finished.promise.catch(() => undefined)
-    this.#joined.promise.catch(() => undefined)
     this.#firstAssignment.promise.catch(() => undefined)
   }
 
@@ -269,15 +262,13 @@ export class StreamRuntime implements AsyncDisposable {
       report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
       signal: this.#joining.signal,
     })
-    this.#member = await this.#unlessEnding(this.#broker.join(options, this.#membership.around(this.#listener())))
-    if (this.#member) this.#joined.resolve(this.#member)
+    await this.#unlessEnding(this.#membership.join(options, this.#listener()))
   }
 
-  /** Undefined for what was called off by the end. */
-  async #unlessEnding<T>(work: Promise<T>): Promise<T | undefined> {
-    return work.catch((error: unknown) => {
+  /** What was called off by the end has not failed. */
+  async #unlessEnding(work: Promise<void>): Promise<void> {
+    await work.catch((error: unknown) => {
       if (!this.#joining.signal.aborted) throw error
-      return undefined
     })
   }
 
@@ -285,12 +276,9 @@ export class StreamRuntime implements AsyncDisposable {
   async #rejoin(): Promise<void> {
     await this.#opening
     if (!this.#lifecycle.alive) return
-    await this.#member?.leave()
+    await this.#membership.leave()
     await this.#manager.close()
     if (!this.#lifecycle.alive) return
-    this.#member = undefined
-    this.#joined = Promise.withResolvers<GroupMember>()
-    this.#joined.promise.catch(() => undefined)
     await this.#join()
   }
 
@@ -317,18 +305,6 @@ export class StreamRuntime implements AsyncDisposable {
       },
       failed: (error) => void this.#fail(error),
     }
-  }
-
-  #taskOf({ topic, partition }: TopicPartition): TaskId {
-    const subtopology = this.#sourceNodes.get(topic)
-    if (subtopology === undefined)
-      throw new StreamError('ILLEGAL_STATE', `the group assigned topic "${topic}", which nobody reads`)
-    return `${subtopology}_${partition}`
-  }
-
-  async #commit(offsets: readonly CommitOffset[]): Promise<void> {
-    const member = await this.#joined.promise
-    await member.commit(offsets)
   }
 
   #updateState(): void {
@@ -406,10 +382,10 @@ export class StreamRuntime implements AsyncDisposable {
     this.#joining.abort(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     // What goes wrong while opening is told by `start`.
     await this.#opening?.catch(() => undefined)
-    this.#joined.reject(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
+    this.#membership.end(new StreamError('BROKER_CLOSED', 'the runtime is closed'))
     await closeAll([
       () => this.#working,
-      () => this.#member?.leave(),
+      () => this.#membership.leave(),
       () => this.#manager.close(),
       () => this.#factory.close(),
     ])
