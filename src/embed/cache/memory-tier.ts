@@ -1,3 +1,4 @@
+import { LruMap } from '../../lru-map.ts'
 import type { CacheKey } from './cache-key.ts'
 import type { CacheEntry } from './entry.ts'
 
@@ -19,13 +20,12 @@ export function memoryBytes(dimensions: number): number {
 
 /** Vectors in memory, bounded by bytes: the one that was used longest ago goes first. */
 export class MemoryTier {
-  readonly #options: MemoryTierOptions
-  /** In the order of use, the latest last. */
-  readonly #entries = new Map<CacheKey, CacheEntry>()
-  #bytes = 0
+  readonly #isFresh: MemoryTierOptions['isFresh']
+  readonly #entries: LruMap<CacheKey, CacheEntry>
 
-  constructor(options: MemoryTierOptions) {
-    this.#options = options
+  constructor({ maxBytes, isFresh }: MemoryTierOptions) {
+    this.#isFresh = isFresh
+    this.#entries = new LruMap({ maxBytes })
   }
 
   get size(): number {
@@ -33,50 +33,30 @@ export class MemoryTier {
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#entries.bytes
   }
 
   /** Undefined when it is not there, or too old. */
   get(key: CacheKey): CacheEntry | undefined {
     const entry = this.#entries.get(key)
-    if (!entry) return undefined
-    this.#delete(entry)
-    if (!this.#options.isFresh(entry)) return undefined
-    this.#append(entry)
-    return entry
+    if (!entry || this.#isFresh(entry)) return entry
+    this.#entries.delete(key)
+    return undefined
   }
 
   /** Like `get`, but counts as no use. */
   peek(key: CacheKey): CacheEntry | undefined {
-    const entry = this.#entries.get(key)
-    return entry && this.#options.isFresh(entry) ? entry : undefined
+    const entry = this.#entries.peek(key)
+    return entry && this.#isFresh(entry) ? entry : undefined
   }
 
   /** An entry that is larger than the whole tier is left out. */
   set(entry: CacheEntry): void {
-    const known = this.#entries.get(entry.key)
-    if (known) this.#delete(known)
-    const bytes = memoryBytes(entry.vector.length)
-    if (bytes > this.#options.maxBytes) return
-    for (const oldest of this.#entries.values()) {
-      if (this.#bytes + bytes <= this.#options.maxBytes) break
-      this.#delete(oldest)
-    }
-    this.#append(entry)
+    this.#entries.set(entry.key, entry, memoryBytes(entry.vector.length))
   }
 
   /** Those that are not too old, the one that was used longest ago first. */
   entries(): readonly CacheEntry[] {
-    return [...this.#entries.values()].filter(this.#options.isFresh)
-  }
-
-  #append(entry: CacheEntry): void {
-    this.#entries.set(entry.key, entry)
-    this.#bytes += memoryBytes(entry.vector.length)
-  }
-
-  #delete(entry: CacheEntry): void {
-    this.#entries.delete(entry.key)
-    this.#bytes -= memoryBytes(entry.vector.length)
+    return [...this.#entries.values()].filter(this.#isFresh)
   }
 }
