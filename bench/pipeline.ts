@@ -1,8 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { documentTopology } from '../src/cli/documents.ts'
-import { type EmbeddedBroker, embeddedBroker } from '../src/connectors/embedded/broker.ts'
 import { type Embedder, hash } from '../src/embed/index.ts'
 import { createChunker } from '../src/operators/chunker/chunker.ts'
 import { markdown } from '../src/operators/chunker/markdown.ts'
@@ -11,28 +7,20 @@ import { StreamRuntime } from '../src/runtime/stream-runtime.ts'
 import type { VectorIndex } from '../src/topology/processor.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { book500, changeStream } from '../test/support/change-stream.ts'
-import { produceEvents } from '../test/support/document-pipeline.ts'
+import { DocumentLog, type LogRun } from './document-log.ts'
 import { compare, type Figure, rounded } from './measure.ts'
 
 const events = changeStream(book500)
-const place = { topic: 'documents', partitions: 4 }
 
 /** All that is not chunking, hashing, embedding or the index: log, decoding, dedupe, diff, state, changelogs, commits. */
 export async function pipelineOverhead(): Promise<Figure> {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
-  const broker = embeddedBroker({ directory: join(folder, 'log') })
-  await broker.open()
-  await broker.createTopics([place])
-  await produceEvents(broker, events, place)
-  let run = 0
+  await using log = await DocumentLog.write(events)
   const { speedup, subjectMs } = await compare({
     clock: 'cpu',
     rounds: 5,
-    subject: () => runPipeline(broker, { application: `run-${run}`, stateDirectory: join(folder, `state-${run++}`) }),
+    subject: () => runPipeline(log.nextRun()),
     baseline: chunkAndHash,
   })
-  await broker.close()
-  await rm(folder, { recursive: true })
   return {
     figure: 'pipeline.overhead',
     value: rounded(1 / speedup),
@@ -41,11 +29,8 @@ export async function pipelineOverhead(): Promise<Figure> {
   }
 }
 
-async function runPipeline(
-  broker: EmbeddedBroker,
-  options: { readonly application: string; readonly stateDirectory: string },
-): Promise<void> {
-  const runtime = new StreamRuntime({ topology: nothingTopology(), broker, ...options })
+async function runPipeline(run: LogRun): Promise<void> {
+  const runtime = new StreamRuntime({ topology: nothingTopology(), ...run })
   await runtime.start()
   await runtime.drain()
   await runtime.close()
