@@ -36,7 +36,10 @@ export function changelogTopic(application: string, store: string): string {
   return `${application}-${store}-changelog`
 }
 
-/** Key and value are plain, as Kafka Streams writes them: any consumer can read the topic with the store's serdes. */
+/**
+ * Key and value are the bytes of the store's serdes, in the layout of Kafka Streams: the key of a window store is followed by start and
+ * sequence number, that of a session store by end and start (src/windowed.ts takes them apart). What a value means only its serde knows.
+ */
 export function changelogRecord(change: StoreChange, sourceOffsets: Uint8Array): ChangelogRecord {
   const header: Header = { key: sourceOffsetsHeader, value: sourceOffsets }
   return { key: change.key, value: change.value, headers: [header] }
