@@ -201,13 +201,19 @@ describe('a caller that gives up', () => {
 })
 
 describe('a device', () => {
-  test('that is busy gets the next batch when the texts have waited long enough', async () => {
-    const device = new FakeDevice()
+  /** The second call comes when the first is on the device already. */
+  async function twoCallsAt(device: FakeDevice) {
     const { engine, clock } = engineWith([device])
     const calls = [engine.embed(['first'], never)]
     await settle()
     calls.push(engine.embed(['second'], never))
     await settle()
+    return { calls, clock }
+  }
+
+  test('that is busy gets the next batch when the texts have waited long enough', async () => {
+    const device = new FakeDevice()
+    const { calls, clock } = await twoCallsAt(device)
     expect(device.batches).toEqual([['first']])
 
     clock.advance(20)
@@ -220,11 +226,7 @@ describe('a device', () => {
 
   test('that is busy gets it also when the alarm came before its time', async () => {
     const device = new FakeDevice()
-    const { engine, clock } = engineWith([device])
-    const calls = [engine.embed(['first'], never)]
-    await settle()
-    calls.push(engine.embed(['second'], never))
-    await settle()
+    const { calls, clock } = await twoCallsAt(device)
 
     clock.set(-1)
     clock.advance(20)
