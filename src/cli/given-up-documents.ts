@@ -1,6 +1,6 @@
 import { deadLetterTopicOf, parseSettings } from '../config.ts'
-import { headerText } from '../record.ts'
 import type { Broker } from '../runtime/broker.ts'
+import { readLetters } from '../runtime/dead-letter-topic.ts'
 import { names } from './documents.ts'
 
 /** A document whose latest version ended as a dead letter: it is missing in the index, or old. */
@@ -30,15 +30,10 @@ export async function givenUpDocuments(log: Broker): Promise<readonly GivenUpDoc
 /** The last dead letter of each document, and which version it was. */
 async function deadLetters(log: Broker): Promise<Map<string, { readonly offset: number; readonly reason: string }>> {
   const letters = new Map<string, { readonly offset: number; readonly reason: string }>()
-  const partitions = (await log.topics([deadLetterTopic])).get(deadLetterTopic)?.partitions ?? 0
-  for (let partition = 0; partition < partitions; partition++) {
-    for await (const { records } of log.read({ topic: deadLetterTopic, partition }, 0)) {
-      for (const { key, headers } of records) {
-        const offset = Number(headerText(headers, '__streams.errors.offset'))
-        const reason = headerText(headers, '__streams.errors.message') ?? ''
-        letters.set(Buffer.from(key ?? []).toString(), { offset, reason })
-      }
-    }
+  if (!(await log.topics([deadLetterTopic])).has(deadLetterTopic)) return letters
+  for await (const { letter } of readLetters(log, deadLetterTopic)) {
+    const { key, source, message } = letter
+    if (source) letters.set(Buffer.from(key ?? []).toString(), { offset: source.offset, reason: message })
   }
   return letters
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { readVersion } from '../version.ts'
 import { auditCommand } from './audit.ts'
 import { describeCommand } from './describe.ts'
+import { dlqCommand } from './dlq.ts'
 import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
 import { initCommand } from './init.ts'
@@ -30,6 +31,7 @@ export function createProgram(): Command {
     validateCommand(),
     runCommand(),
     describeCommand(),
+    dlqCommand(),
     modelCommand(),
     versionCommand(),
   ]

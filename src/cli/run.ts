@@ -54,7 +54,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const program = await loadProgram(file, logger)
   const { topology } = program
   await using broker = kafkaBroker({ ...program.kafka, brokers: brokersOf(program, options), logger })
-  const application = options.application ?? program.settings?.application ?? basename(file).replace(/\.[^.]*$/, '')
+  const application = options.application ?? applicationOf(program, file)
   const settings = {
     ...program.settings,
     application,
@@ -83,7 +83,15 @@ async function run(file: string, options: RunOptions): Promise<void> {
   await Promise.race([runtime.finished, closeFailed])
 }
 
-function brokersOf({ kafka }: Program, { brokers }: RunOptions): readonly string[] {
+/** What a program is called unless an option says otherwise: as in the pipeline, else like the file without its ending. */
+export function applicationOf({ settings }: Pick<Program, 'settings'>, file: string): string {
+  return settings?.application ?? basename(file).replace(/\.[^.]*$/, '')
+}
+
+export function brokersOf(
+  { kafka }: Pick<Program, 'kafka'>,
+  { brokers }: { readonly brokers?: string },
+): readonly string[] {
   return brokers?.split(',') ?? kafka?.brokers ?? (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',')
 }
 

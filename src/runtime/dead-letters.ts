@@ -2,9 +2,10 @@ import type { ErrorReaction, RuntimeSettings } from '../config.ts'
 import { isStreamError, type StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { partitionFor } from '../partitioner.ts'
-import type { Headers, RecordMetadata } from '../record.ts'
+import type { RecordMetadata } from '../record.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { LogRecord, ProducerRecord } from './broker.ts'
+import { errorHeaders, ofRedrive } from './dead-letter.ts'
 import type { RuntimeObserver } from './observer.ts'
 import type { TopicWriter } from './topic-writer.ts'
 
@@ -30,7 +31,7 @@ export interface DeadLettersOptions {
 
 /**
  * Applies the error handlers: `fail`, `skip`, or `dead-letter`, which writes the source record as it came (key, value, headers,
- * timestamp) with six headers that say what went wrong, under the names that Kafka Streams uses.
+ * timestamp) with headers that say what went wrong.
  */
 export class DeadLetters {
   readonly #options: DeadLettersOptions
@@ -65,7 +66,11 @@ export class DeadLetters {
    */
   async #write(raw: LogRecord, { error, source, generation }: GivenUpRecord): Promise<boolean> {
     const whole = { ...raw, headers: [...raw.headers, ...errorHeaders(error, source, error.stack ?? '')] }
-    const headersAlone = { ...raw, value: null, headers: errorHeaders(error, source, '') }
+    const headersAlone = {
+      ...raw,
+      value: null,
+      headers: [...ofRedrive(raw.headers), ...errorHeaders(error, source, '')],
+    }
     return (await this.#send(whole, generation)) || (await this.#send(headersAlone, generation))
   }
 
@@ -99,18 +104,3 @@ export class DeadLetters {
 }
 
 type Letter = Pick<LogRecord, 'key' | 'value' | 'timestamp' | 'headers'>
-
-function errorHeaders(error: StreamError, source: RecordMetadata | undefined, stacktrace: string): Headers {
-  const facts = {
-    exception: error.code,
-    stacktrace,
-    message: error.message,
-    topic: source?.topic ?? '',
-    partition: String(source?.partition ?? -1),
-    offset: String(source?.offset ?? -1),
-  }
-  return Object.entries(facts).map(([name, text]) => ({
-    key: `__streams.errors.${name}`,
-    value: new TextEncoder().encode(text),
-  }))
-}

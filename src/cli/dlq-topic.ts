@@ -1,0 +1,97 @@
+import type { Command } from 'commander'
+import { deadLetterTopicOf, parseSettings } from '../config.ts'
+import { kafkaBroker } from '../connectors/kafka/broker.ts'
+import { StreamError } from '../errors.ts'
+import type { Broker } from '../runtime/broker.ts'
+import type { LetterFilter } from '../runtime/dead-letter-topic.ts'
+import { names } from './documents.ts'
+import { loadProgram, type Program } from './load-program.ts'
+import { plainLogger } from './logger.ts'
+import { applicationOf, brokersOf } from './run.ts'
+import { defaultDataDirectory, openLog, requireCard, workspaceAt } from './workspace.ts'
+import { lockWorkspace } from './workspace-claim.ts'
+
+/** Where a command finds the dead letters. */
+export interface LetterSource {
+  readonly brokers?: string
+  readonly application?: string
+  readonly topic?: string
+  readonly data: string
+}
+
+/** The dead letters of an application, and the log that they lie in. */
+export interface LetterTopic extends AsyncDisposable {
+  readonly application: string
+  readonly topic: string
+  readonly broker: Broker
+  /** They are those of `millrace index`: nothing runs that would take a letter that is put back. */
+  readonly isWorkspace: boolean
+}
+
+export function withLetterSource(command: Command): Command {
+  return command
+    .argument('[file]', 'the pipeline or topology file that `run` was given')
+    .option('--application <name>', 'the application on Kafka (default: as for `run`)')
+    .option('--brokers <list>', 'Kafka brokers, host:port separated by commas (default: as for `run`)')
+    .option('--topic <name>', 'the dead-letter topic (default: that of the pipeline, else <application>-dead-letter)')
+    .option('--data <folder>', 'the folder that `index` filled, without a file or an application', defaultDataDirectory)
+}
+
+export function withLetterFilter(command: Command): Command {
+  return command
+    .option('--code <code>', 'only letters with this error code')
+    .option('--key <key>', 'only letters with this key')
+    .option('--source <topic>', 'only letters of records of this topic')
+}
+
+/** Options that are not given must not be there at all. */
+export function filterOf({ code, key, source }: LetterFilter): LetterFilter {
+  return {
+    ...(code !== undefined && { code }),
+    ...(key !== undefined && { key }),
+    ...(source !== undefined && { source }),
+  }
+}
+
+/**
+ * The letters on Kafka of the application that a file or `--application` names; else those of the folder `--data`. Throws
+ * BROKER_UNREACHABLE, INDEX_MISSING, STATE_LOCKED while another process works in the folder.
+ */
+export async function openLetters(file: string | undefined, options: LetterSource): Promise<LetterTopic> {
+  const isKafka = file !== undefined || options.application !== undefined
+  if (isKafka) return onKafka(file, options)
+  if (options.brokers !== undefined)
+    throw new StreamError('USAGE', '--brokers alone says not whose dead letters are meant', {
+      fix: 'Name the pipeline file, or the application with --application.',
+    })
+  return inWorkspace(options)
+}
+
+async function onKafka(file: string | undefined, options: LetterSource): Promise<LetterTopic> {
+  const program: Partial<Program> = file === undefined ? {} : await loadProgram(file)
+  const application = options.application ?? applicationOf(program, file ?? '')
+  const settings = parseSettings({ ...program.settings, application })
+  const broker = kafkaBroker({ ...program.kafka, brokers: brokersOf(program, options), logger: plainLogger })
+  await broker.open()
+  const topic = options.topic ?? deadLetterTopicOf(settings)
+  return { application, topic, broker, isWorkspace: false, [Symbol.asyncDispose]: () => broker.close() }
+}
+
+async function inWorkspace({ data, topic }: LetterSource): Promise<LetterTopic> {
+  await requireCard(data)
+  const lock = await lockWorkspace(data, 'Stop it, then run the command again.')
+  const broker = openLog(workspaceAt(data))
+  const close = async () => {
+    await broker.close()
+    await lock.close()
+  }
+  try {
+    await broker.open()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const { application } = names
+  const own = deadLetterTopicOf(parseSettings({ application }))
+  return { application, topic: topic ?? own, broker, isWorkspace: true, [Symbol.asyncDispose]: close }
+}

@@ -1,0 +1,178 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { millraceHere } from '../support/command-here.ts'
+import { type LetterFolder, letterFolder } from '../support/letter-folder.ts'
+
+const dlq = (folder: LetterFolder, name: string, ...parameters: string[]) =>
+  millraceHere(['dlq', name, ...parameters, '--data', folder.data])
+
+const linesOf = (text: string) =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+const three = [
+  { key: 'a.md', value: 'About apples.', code: 'EMBED_TEXT', timestamp: 2_000 },
+  { key: 'b.md', value: 'About bees.', code: 'EMBED_TEXT', timestamp: 1_000 },
+  { key: 'c.md', value: 'About clay.', code: 'DOCUMENT_TOO_LARGE', timestamp: 3_000 },
+] as const
+
+describe('dlq list', () => {
+  test('counts letters by code and source, with the times of their records and the last letter', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stdout } = await dlq(folder, 'list', '--json')
+
+    expect(linesOf(stdout)).toEqual([
+      {
+        ...{ code: 'EMBED_TEXT', source: 'documents', letters: 2, latest: '0@1' },
+        ...{ first: '1970-01-01T00:00:01.000Z', last: '1970-01-01T00:00:02.000Z' },
+      },
+      {
+        ...{ code: 'DOCUMENT_TOO_LARGE', source: 'documents', letters: 1, latest: '0@2' },
+        ...{ first: '1970-01-01T00:00:03.000Z', last: '1970-01-01T00:00:03.000Z' },
+      },
+    ])
+  })
+
+  test('prints a table for people, and what to do next', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stdout } = await dlq(folder, 'list')
+
+    expect(stdout.split('\n')).toEqual([
+      'code                source     letters  first                     last                      latest',
+      'EMBED_TEXT          documents  2        1970-01-01T00:00:01.000Z  1970-01-01T00:00:02.000Z  0@1',
+      'DOCUMENT_TOO_LARGE  documents  1        1970-01-01T00:00:03.000Z  1970-01-01T00:00:03.000Z  0@2',
+      '3 dead letters in index-dead-letter',
+      expect.stringMatching(/^next: .*dlq show 0@1$/),
+      '',
+    ])
+  })
+
+  test('prints each letter, and only those that are meant', async () => {
+    await using folder = await letterFolder(three)
+
+    const byKey = await dlq(folder, 'list', '--letters', '--json', '--key', 'b.md')
+    const byCode = await dlq(folder, 'list', '--letters', '--code', 'DOCUMENT_TOO_LARGE')
+    const bySource = await dlq(folder, 'list', '--source', 'elsewhere')
+
+    expect(linesOf(byKey.stdout)).toMatchObject([
+      { letter: '0@1', source: { topic: 'documents', partition: 0, offset: 1 }, key: 'b.md', attempt: 0 },
+    ])
+    expect(byCode.stdout).toBe('0@2  DOCUMENT_TOO_LARGE  documents-0@2  1970-01-01T00:00:03.000Z  c.md\n')
+    expect(bySource.stdout).toBe('no dead letters in index-dead-letter\n')
+  })
+
+  test('says how often a record was put back before it failed again', async () => {
+    await using folder = await letterFolder([{ ...three[0], attempt: 2 }])
+
+    const { stdout } = await dlq(folder, 'list', '--letters')
+
+    expect(stdout).toContain('redriven 2 times')
+  })
+
+  test('lets nothing of a hostile key reach the terminal', async () => {
+    await using folder = await letterFolder([{ ...three[0], key: '\u001b[2Ja\u202eb\nc' }])
+
+    const { stdout } = await dlq(folder, 'list', '--letters')
+
+    expect(stdout).toContain('\\u{1b}[2Ja\\u{202e}b c\n')
+  })
+})
+
+describe('dlq show', () => {
+  test('prints code, fact, fix, places, headers and payload of a letter', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stdout } = await dlq(folder, 'show', '0@1')
+
+    expect(stdout.split('\n')).toEqual([
+      'letter:    index-dead-letter-0@1',
+      'source:    documents-0@1',
+      'code:      EMBED_TEXT',
+      'fact:      it failed.',
+      'fix:       Look at the text of the named document.',
+      'time:      1970-01-01T00:00:01.000Z',
+      'redriven:  0 times',
+      'key:       b.md',
+      'payload:   11 bytes',
+      '',
+      'headers:',
+      '  __streams.errors.exception   EMBED_TEXT',
+      '  __streams.errors.stacktrace  at a line',
+      '  __streams.errors.message     EMBED_TEXT: it failed. Look at the text of the named document.',
+      '  __streams.errors.topic       documents',
+      '  __streams.errors.partition   0',
+      '  __streams.errors.offset      1',
+      '',
+      'About bees.',
+      '',
+    ])
+  })
+
+  test('shows the beginning of a long payload, and writes all of it to a file', async () => {
+    const value = 'ä'.repeat(2_000)
+    await using folder = await letterFolder([{ ...three[0], value: `x${value}` }])
+    const out = join(folder.data, 'payload')
+
+    const { stdout } = await dlq(folder, 'show', '0@0', '--json', '--out', out)
+
+    expect(linesOf(stdout)).toMatchObject([
+      { letter: '0@0', code: 'EMBED_TEXT', fact: 'it failed.', bytes: 4_001, excerpt: `x${'ä'.repeat(399)} ...` },
+    ])
+    expect(await readFile(out, 'utf8')).toBe(`x${value}`)
+  })
+
+  test('shows what is no text in hexadecimal, and a deletion as none', async () => {
+    await using folder = await letterFolder([
+      { ...three[0], value: Uint8Array.of(0xff, 0x00) },
+      { ...three[0], value: null },
+    ])
+
+    const binary = await dlq(folder, 'show', '0@0')
+    const deletion = await dlq(folder, 'show', '0@1', '--json')
+
+    expect(binary.stdout).toContain('\n0xff00\n')
+    expect(linesOf(deletion.stdout)).toMatchObject([{ bytes: null, excerpt: null }])
+  })
+
+  test.each(['0@3', '1@0'])('says that there is no letter %s', async (place) => {
+    await using folder = await letterFolder(three)
+
+    const { stderr, code } = await dlq(folder, 'show', place)
+
+    expect(stderr).toMatch(new RegExp(`^USAGE: there is no letter ${place} in index-dead-letter\\. See `))
+    expect(code).toBe(2)
+  })
+})
+
+describe('the place of the letters', () => {
+  test('is not guessed from brokers alone', async () => {
+    const { stderr, code } = await millraceHere(['dlq', 'list', '--brokers', '127.0.0.1:1'])
+
+    expect(stderr).toContain('USAGE: --brokers alone says not whose dead letters are meant.')
+    expect(code).toBe(2)
+  })
+
+  test('is named where it does not exist', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stderr, code } = await dlq(folder, 'list', '--topic', 'nowhere')
+
+    expect(stderr).toMatch(/^TOPIC_MISSING: embedded .* has no dead-letter topic "nowhere"\. Name the application/)
+    expect(code).toBe(78)
+  })
+
+  test('is refused while another process works there', async () => {
+    await using folder = await letterFolder(three)
+    await using _ = await folder.lock()
+
+    const { stderr, code } = await dlq(folder, 'list')
+
+    expect(stderr).toMatch(/^STATE_LOCKED: another process works in .*\. Stop it, then run the command again\.\n$/)
+    expect(code).toBe(1)
+  })
+})
