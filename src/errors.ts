@@ -68,6 +68,10 @@ export const errorTable = {
   COMMIT_UNKNOWN: runtime('migrate', 'Nothing to do: the task starts again from what is committed.'),
   PRODUCE_FAILED: runtime('retry', 'Check the partition leaders and the topic configuration.'),
   RECORD_REJECTED: runtime('skip', 'Make the record fit the limits of the topic.'),
+  GROUP_ACTIVE: runtime(
+    'fatal',
+    'Stop all instances of the application; one that was killed leaves when its session has timed out.',
+  ),
   CONSUMER_DEAD: runtime('fatal', 'Restart the instance; the cause is named.'),
   PROCESSING_STALLED: runtime('fatal', 'Restart the instance: what is not committed is read again.'),
   CLIENT_VERSION: runtime('fatal', 'Install the exact version of kafkajs that package.json names.'),

@@ -31,6 +31,46 @@ export interface Broker extends AsyncDisposable {
    * it is above the end.
    */
   read(partition: TopicPartition, from: number, signal?: AbortSignal): AsyncIterable<ReadBatch>
+  /** For people who operate an application; its instances need none of it. Absent where a log offers nothing of the kind. */
+  readonly admin?: BrokerAdmin
+}
+
+/** What a look at an application, or its end, asks of a log. */
+export interface BrokerAdmin {
+  /** Who is in the group now. One that does not exist has no members. */
+  describeGroup(group: string): Promise<GroupDescription>
+  /** Forgets what the group has committed; one that does not exist is no error. Throws GROUP_ACTIVE while it has members. */
+  deleteGroup(group: string): Promise<void>
+  /** Deletes topics with their records and what was committed of them, and waits until they are gone. Absent ones are passed over. */
+  deleteTopics(names: readonly string[]): Promise<void>
+  /** The rights that this client lacks, each as a BROKER_DENIED that says what to allow. Asks without writing, joining or fencing. */
+  missingRights(wanted: WantedRights): Promise<readonly StreamError[]>
+}
+
+export interface GroupDescription {
+  readonly members: readonly MemberDescription[]
+  /** What the members have agreed on; undefined while there are none, or they rebalance. */
+  readonly assignor: string | undefined
+}
+
+export interface MemberDescription {
+  readonly memberId: string
+  /** Where it runs, as the log saw it: `/10.0.0.7`. */
+  readonly host: string
+  /** What it subscribes to; undefined while the group rebalances. */
+  readonly topics: readonly string[] | undefined
+}
+
+/** What an application does with the log. */
+export interface WantedRights {
+  readonly group: string
+  /** Existing topics. */
+  readonly reads: readonly string[]
+  /** Existing topics. */
+  readonly writes: readonly string[]
+  readonly creates: readonly TopicSpec[]
+  /** One of its transactional ids, where it has any. */
+  readonly transactionalId?: string
 }
 
 export interface TopicPartition {

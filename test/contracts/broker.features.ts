@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { administrationFeatures } from './broker/administration.ts'
 import { commitFeatures } from './broker/commits.ts'
 import { deliveryFeatures } from './broker/delivery.ts'
 import { type BrokerCapabilities, type BrokerTarget, useLog } from './broker/harness.ts'
@@ -31,5 +32,6 @@ export function brokerFeatures(
     readingFeatures(log)
     transactionFeatures(log)
     isolationFeatures(log)
+    administrationFeatures(log)
   })
 }

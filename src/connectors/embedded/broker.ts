@@ -3,6 +3,7 @@ import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import type {
   Broker,
+  BrokerAdmin,
   CommittedOffset,
   GroupListener,
   GroupMember,
@@ -17,6 +18,7 @@ import type {
 } from '../../runtime/broker.ts'
 import { type LevelStoreOptions, openLevelStore } from '../../state/level-store.ts'
 import { memoryStore } from '../../state/memory-store.ts'
+import { administration } from './administration.ts'
 import { Host } from './host.ts'
 import type { Member } from './member.ts'
 import { PlainProducer } from './producer.ts'
@@ -74,6 +76,7 @@ interface HostAccess {
 
 export class EmbeddedBroker implements Broker {
   readonly name: string
+  readonly admin: BrokerAdmin = administration(() => this.#open)
   readonly #access: HostAccess
   readonly #members = new Set<Member>()
   readonly #producers = new Set<Producer>()

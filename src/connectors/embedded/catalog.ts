@@ -89,6 +89,14 @@ export class Catalog {
     }
   }
 
+  /** Forgets a topic; gives what has to be written for that. */
+  remove(name: string): ByteChange[] {
+    const partitions = this.#topics.get(name) ?? []
+    this.#topics.delete(name)
+    const keys = partitions.flatMap(({ topic: { id }, index }) => [nextOffsetKey(id, index), cleaningKey(id, index)])
+    return [topicKey(name), ...keys].map((key) => ({ key, value: null }))
+  }
+
   #newTopic({ topic, partitions, cleanup = 'delete', settings = {} }: TopicSpec): Topic {
     this.#lastId++
     return { id: this.#lastId, name: topic, partitions, cleanup, settings }

@@ -34,6 +34,11 @@ export class Cleaner {
     })
   }
 
+  /** Runs something while nothing is cleaned. */
+  pausing(action: () => Promise<void>): Promise<void> {
+    return this.#enqueue(action)
+  }
+
   /** Waits for the slice that is being worked on. */
   async stop(): Promise<void> {
     this.#cancel?.()

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
-import type { AssignorMember, GroupListener, GroupOptions } from '../../runtime/broker.ts'
+import type { AssignorMember, GroupDescription, GroupListener, GroupOptions } from '../../runtime/broker.ts'
 import type { EmbeddedLog } from './log.ts'
 import { Member, type Membership } from './member.ts'
 
@@ -41,6 +41,15 @@ export class Group implements Membership {
     const member = new Member(options, listener, { ...this.#context, group: this })
     this.rejoin(member)
     return member
+  }
+
+  /** Who is in it, without those that are leaving. */
+  describe(): GroupDescription {
+    const present = [...this.#members].filter(([, { isLeaving }]) => !isLeaving)
+    return {
+      members: present.map(([memberId, { options }]) => ({ memberId, host: 'this process', topics: options.topics })),
+      assignor: present[0]?.[1].options.assignor.name,
+    }
   }
 
   rejoin(member: Member): void {

@@ -78,6 +78,9 @@ export function topicIdOfCommittedKey(key: Uint8Array): number {
   return bufferOf(key).readUInt32BE(key.length - committedPlaceBytes)
 }
 
+/** What all groups have committed. */
+export const allCommittedRange: ByteRange = { gte: Uint8Array.of(kinds.group), lt: Uint8Array.of(kinds.group + 1) }
+
 const recordKeyBytes = 17
 
 export function recordKey(topicId: number, partition: number, offset: number): Uint8Array {
@@ -87,6 +90,11 @@ export function recordKey(topicId: number, partition: number, offset: number): U
   key.writeUInt32BE(partition, 5)
   writeOffset(key, offset, 9)
   return key
+}
+
+/** All records of a topic. */
+export function recordRange(topicId: number): ByteRange {
+  return { gte: recordKey(topicId, 0, 0), lt: recordKey(topicId + 1, 0, 0) }
 }
 
 export function offsetOfRecordKey(key: Uint8Array): number {

@@ -8,11 +8,12 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../runtime/broker.ts'
-import type { ByteChange, ByteStore } from '../../state/store.ts'
+import type { ByteChange, ByteRange, ByteStore } from '../../state/store.ts'
 import { Catalog } from './catalog.ts'
 import { type Draft, draft } from './draft.ts'
 import { GroupCommit } from './group-commit.ts'
 import {
+  allCommittedRange,
   type Cleaning,
   committedKey,
   committedRange,
@@ -22,6 +23,7 @@ import {
   formatVersion,
   offsetOfRecordKey,
   recordKey,
+  recordRange,
   topicIdOfCommittedKey,
 } from './layout.ts'
 import type { Partition } from './partition.ts'
@@ -79,6 +81,20 @@ export class EmbeddedLog {
       creation.undo()
       throw error
     }
+  }
+
+  /**
+   * The records first: after a crash in between there is an empty topic, to be deleted again, and nothing that a later topic with the same
+   * id could take for its own.
+   */
+  async deleteTopic(name: string): Promise<void> {
+    this.#checkOpen()
+    const id = this.catalog.find(name)?.id
+    if (id === undefined) return
+    await this.flush()
+    await this.#store.clear(recordRange(id))
+    const committed = await this.#committedKeys(allCommittedRange, id)
+    await this.#writer.write([...this.catalog.remove(name), ...committed.map((key) => ({ key, value: null }))])
   }
 
   offsets(partitions: readonly TopicPartition[]): PartitionOffsets[] {
@@ -155,6 +171,19 @@ export class EmbeddedLog {
     const ids = new Set<number>()
     for await (const [key] of this.#store.range(committedRange(group))) ids.add(topicIdOfCommittedKey(key))
     return this.catalog.namesOf(ids)
+  }
+
+  /** Forgets what the group has committed. */
+  async deleteGroup(group: string): Promise<void> {
+    this.#checkOpen()
+    await this.flush()
+    await this.#store.clear(committedRange(group))
+  }
+
+  async #committedKeys(range: ByteRange, topicId: number): Promise<Uint8Array[]> {
+    const keys: Uint8Array[] = []
+    for await (const [key] of this.#store.range(range)) if (topicIdOfCommittedKey(key) === topicId) keys.push(key)
+    return keys
   }
 
   /** Throws OFFSET_OUT_OF_RANGE when the log neither holds the offset nor is about to. */

@@ -1,6 +1,7 @@
 import { StreamError } from '../../errors.ts'
 import type {
   Broker,
+  BrokerAdmin,
   CommittedOffset,
   GroupListener,
   GroupMember,
@@ -13,6 +14,7 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../runtime/broker.ts'
+import { administration } from './administration.ts'
 import { type KafkaBrokerOptions, KafkaClientFactory } from './client.ts'
 import { ClusterConnections } from './cluster.ts'
 import { within } from './deadline.ts'
@@ -49,6 +51,7 @@ const disconnectTimeoutMs = 2_000
 
 class KafkaBroker implements Broker {
   readonly name: string
+  readonly admin: BrokerAdmin
   readonly #factory: KafkaClientFactory
   readonly #members = new Set<Promise<GroupMember>>()
   readonly #producers = new Set<Promise<Producer>>()
@@ -57,6 +60,7 @@ class KafkaBroker implements Broker {
   constructor(factory: KafkaClientFactory) {
     this.#factory = factory
     this.name = factory.name
+    this.admin = administration(factory, () => this.#requireOpen())
   }
 
   async open(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import type { Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs'
+import type { Admin, Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs'
 import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
@@ -148,6 +148,17 @@ export class KafkaClientFactory {
     const isUnreachable = namespace === 'BrokerPool' && level === this.kafkaJs.logLevel.ERROR
     this.logger.debug(facts, sentence)
     if (isUnreachable) this.#reachability.failed(message, Number(facts.retryCount ?? 0))
+  }
+}
+
+/** Runs something with an admin client of its own. */
+export async function administer<T>(factory: KafkaClientFactory, action: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = factory.kafka(retries.request).admin()
+  try {
+    await admin.connect()
+    return await action(admin)
+  } finally {
+    await admin.disconnect()
   }
 }
 

@@ -1,12 +1,19 @@
 import type { PartitionMetadata } from 'kafkajs'
 import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
-import type { CommittedOffset, GroupOptions, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
+import type { CommittedOffset, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
 import { within } from './deadline.ts'
 import { endCluster } from './ended-cluster.ts'
 import { isDenied, isPassing, isUnknownTopic, requestError, topicMissing, unreachable } from './errors.ts'
-import { type Cluster, type DescribedGroups, readCommitted } from './internals.ts'
+import {
+  type AnsweringBroker,
+  type Cluster,
+  type Coordinator,
+  type DescribedGroup,
+  type DescribedGroups,
+  readCommitted,
+} from './internals.ts'
 
 const openTimeoutMs = 15_000
 const longestAttempts = 10
@@ -15,6 +22,8 @@ const missingAttempts = 3
 const firstPauseMs = 50
 /** What settings are asked of, as the protocol numbers it. */
 const topicResource = 2
+/** As the protocol numbers the kinds of coordinators. */
+const transactionCoordinator = 1
 const longestPauseMs = 1_000
 
 /** Connections of one broker object that are neither a member's nor a producer's: for metadata, offsets and reads. */
@@ -156,22 +165,47 @@ export class ClusterConnections {
   }
 
   async committedTopics(group: string): Promise<string[]> {
-    const { responses } = await this.#request([], `the offsets of group "${group}"`, async (cluster) => {
-      const coordinator = await cluster.findGroupCoordinator({ groupId: group })
-      // No topic is every topic: KafkaJS writes an empty list as null.
-      return coordinator.offsetFetch({ groupId: group, topics: [] })
-    })
+    // No topic is every topic: KafkaJS writes an empty list as null.
+    const { responses } = await this.askCoordinator(group, 'the offsets', (coordinator) =>
+      coordinator.offsetFetch({ groupId: group, topics: [] }),
+    )
     const committed = responses.filter(({ partitions }) => partitions.some(({ offset }) => Number(offset) >= 0))
     return committed.map(({ topic }) => topic)
   }
 
-  /** The assignor that the members of a group have agreed on; undefined while they have not. */
-  async assignorOf({ group, topics }: GroupOptions): Promise<string | undefined> {
-    const { groups }: DescribedGroups = await this.using(topics, async (cluster) => {
-      const coordinator = await cluster.findGroupCoordinator({ groupId: group })
-      return coordinator.describeGroups({ groupIds: [group] })
-    })
-    return groups[0]?.protocol || undefined
+  /** As the coordinator has it; a group that does not exist has no members. */
+  async describeGroup(group: string): Promise<DescribedGroup | undefined> {
+    const { groups }: DescribedGroups = await this.askCoordinator(group, 'the members', (coordinator) =>
+      coordinator.describeGroups({ groupIds: [group] }),
+    )
+    return groups[0]
+  }
+
+  /** Asks a broker, whichever. */
+  async askAny<Answer>(what: string, ask: (broker: AnsweringBroker) => Promise<Answer>): Promise<Answer> {
+    return this.#request([], what, async (cluster) => ask(await cluster.brokerPool.findConnectedBroker()))
+  }
+
+  /** Asks the broker that keeps a transactional id. */
+  async askTransactionCoordinator<Answer>(
+    transactionalId: string,
+    ask: (coordinator: Coordinator) => Promise<Answer>,
+  ): Promise<Answer> {
+    const request = { groupId: transactionalId, coordinatorType: transactionCoordinator }
+    return this.#request([], `the coordinator of transactional id "${transactionalId}"`, async (cluster) =>
+      ask(await cluster.findGroupCoordinator(request)),
+    )
+  }
+
+  /** Asks the broker that keeps a group. */
+  async askCoordinator<Answer>(
+    group: string,
+    what: string,
+    ask: (coordinator: Coordinator) => Promise<Answer>,
+  ): Promise<Answer> {
+    return this.#request([], `${what} of group "${group}"`, async (cluster) =>
+      ask(await cluster.findGroupCoordinator({ groupId: group })),
+    )
   }
 
   async #listOffsets(asked: readonly AskedTopic[], fromBeginning: boolean): Promise<Map<string, number>> {

@@ -84,6 +84,12 @@ export const isUnknownTopic = (error: unknown): boolean => hasType(error, unknow
 
 export const isTopicThere = (error: unknown): boolean => hasType(error, ['TOPIC_ALREADY_EXISTS'])
 
+/** What is answered about several topics is one error that holds one for each; those of topics that another client has just created are none. */
+export function firstOf(error: unknown): unknown {
+  const errors: unknown = error instanceof Error && 'errors' in error ? error.errors : undefined
+  return Array.isArray(errors) ? errors.find((one) => !isTopicThere(one)) : error
+}
+
 export const isOutOfRange = (error: unknown): boolean => hasType(error, ['OFFSET_OUT_OF_RANGE'])
 
 /** Another broker coordinates the group by now, or will in a moment. */
@@ -98,6 +104,18 @@ export const isOffsetsPassing = (error: unknown): boolean =>
 /** The group does not know the member any more. */
 export const isUnknownMember = (error: unknown): boolean =>
   hasType(error, ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'])
+
+/** What a group answers to somebody who is no member of it, or when it is none itself. */
+export const isForeignMember = (error: unknown): boolean =>
+  isUnknownMember(error) || hasType(error, ['COORDINATOR_NOT_AVAILABLE', 'GROUP_ID_NOT_FOUND', 'REBALANCE_IN_PROGRESS'])
+
+/** What a transactional id answers to a producer that it knows nothing of. */
+export const isForeignProducer = (error: unknown): boolean =>
+  isFenced(error) || hasType(error, ['INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE'])
+
+export const isGroupActive = (error: unknown): boolean => hasType(error, ['NON_EMPTY_GROUP'])
+
+export const isUnknownGroup = (error: unknown): boolean => hasType(error, ['GROUP_ID_NOT_FOUND'])
 
 /** Another attempt, after a look at the current metadata, may succeed. */
 export const isPassing = (error: unknown): boolean =>

@@ -89,7 +89,11 @@ export interface RequestQueue {
   scheduleCheckPendingRequests(): void
 }
 
-export interface DescribingBroker extends KafkaBroker {
+/** KafkaJS's types leave these requests out. */
+export interface AnsweringBroker extends KafkaBroker {
+  fetch(request: object): Promise<FetchResponse>
+  produce(request: object): Promise<unknown>
+  endTxn(request: object): Promise<unknown>
   describeConfigs(request: {
     readonly resources: readonly { readonly type: number; readonly name: string; readonly configNames: string[] }[]
     readonly includeSynonyms: boolean
@@ -108,7 +112,7 @@ export interface BrokerPool {
   createSeedBroker: () => Promise<void>
   findBroker: (choice: { readonly nodeId: string }) => Promise<KafkaBroker>
   /** A connected broker of the cluster, whichever; connects when there is none. */
-  findConnectedBroker: () => Promise<DescribingBroker>
+  findConnectedBroker: () => Promise<AnsweringBroker>
   refreshMetadata: (topics: readonly string[]) => Promise<null>
   refreshMetadataIfNecessary: (topics: readonly string[]) => Promise<null | undefined>
   /** The first answer that is no error; null when there is none. */
@@ -122,24 +126,82 @@ export interface SyncedGroup {
   readonly memberAssignment: Buffer
 }
 
-/** The broker that keeps a group. Each of these throws when the answer has an error code. */
-export interface Coordinator extends KafkaBroker {
+/** The broker that keeps a group, or a transactional id. Each of these throws when the answer has an error code. */
+export interface Coordinator extends AnsweringBroker {
   joinGroup(request: object): Promise<unknown>
   syncGroup(request: object): Promise<SyncedGroup>
   heartbeat(request: object): Promise<unknown>
+  /** What is refused is in the results. */
+  deleteGroups(groups: readonly string[]): Promise<{ readonly results: readonly { readonly error?: Error }[] }>
 }
 
 export interface Cluster extends KafkaCluster {
-  findGroupCoordinator(group: { groupId: string }): Promise<Coordinator>
+  /** Of a group; of a transactional id with `coordinatorType` 1. */
+  findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Coordinator>
   readonly targetTopics: Set<string>
   readonly brokerPool: BrokerPool
   /** Read by the transaction manager, but never set by KafkaJS, which then falls back to its slow defaults. */
   retry?: RetryOptions
 }
 
+/** One request, and how its answer is read. */
+export interface ProtocolExchange<Answer, Decoded> {
+  readonly request: {
+    readonly apiKey: number
+    readonly apiVersion: number
+    readonly apiName: string
+    /** What follows on the client id. */
+    encode(): Promise<EncodedRecord>
+  }
+  readonly response: { decode(answer: Buffer): Promise<Decoded>; parse(decoded: Decoded): Promise<Answer> }
+}
+
+/** A broker that can be asked what KafkaJS does not know of. */
+export interface RawBroker extends KafkaBroker {
+  /** By the number of a request; without those that the broker does not know. Null before it is connected. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null
+  readonly connectionPool: { send<Answer, Decoded>(exchange: ProtocolExchange<Answer, Decoded>): Promise<Answer> }
+}
+
+export interface ProducerIdentity {
+  readonly producerId: string
+  readonly producerEpoch: number
+}
+
+interface TransactionRequest extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+/** The broker that keeps the transactions of an id. Each of these throws when the answer has an error code. */
+export interface TransactionCoordinator extends KafkaBroker {
+  initProducerId(request: {
+    readonly transactionalId: string
+    readonly transactionTimeout: number | undefined
+  }): Promise<ProducerIdentity>
+  addPartitionsToTxn(
+    request: TransactionRequest & {
+      readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[]
+    },
+  ): Promise<unknown>
+  addOffsetsToTxn(request: TransactionRequest & { readonly groupId: string }): Promise<unknown>
+  endTxn(request: TransactionRequest & { readonly transactionResult: boolean }): Promise<unknown>
+}
+
 export interface DescribedGroups {
-  /** `protocol` is the name of the assignor. */
-  readonly groups: readonly { readonly protocol: string; readonly members: readonly { readonly memberId: string }[] }[]
+  readonly groups: readonly DescribedGroup[]
+}
+
+export interface DescribedGroup {
+  /** The name of the assignor. */
+  readonly protocol: string
+  readonly members: readonly DescribedMember[]
+}
+
+export interface DescribedMember {
+  readonly memberId: string
+  readonly clientHost: string
+  /** In the format of Kafka's consumer protocol; empty while the group rebalances. */
+  readonly memberMetadata: Buffer
 }
 
 export type CommittedTopics = readonly {
@@ -176,6 +238,9 @@ export type CreateCluster = (options: {
   readonly metadataMaxAge?: number
   readonly allowAutoTopicCreation?: boolean
 }) => Cluster
+
+/** What FindCoordinator calls the coordinator of transactions; without a type it is that of a group. */
+export const transactionCoordinator = 1
 
 /** `isolation.level` read_committed. */
 export const readCommitted = 1

@@ -87,7 +87,9 @@ export class KafkaMember implements GroupMember {
       member.#isDead = true
       member.#fetching.resolve()
       await member.#end()
-      const used = isOtherAssignor(error) ? await context.cluster.assignorOf(options).catch(() => undefined) : undefined
+      const described = isOtherAssignor(error) ? context.cluster.describeGroup(options.group) : undefined
+      // A group that is rebalancing has not agreed on one.
+      const used = (await described?.catch(() => undefined))?.protocol || undefined
       throw joinError(error, options, { name: context.factory.name, used })
     } finally {
       options.signal?.removeEventListener('abort', callOff)

@@ -1,9 +1,9 @@
 import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { TopicDescription, TopicSpec } from '../../runtime/broker.ts'
-import { type KafkaClientFactory, retries } from './client.ts'
+import { administer, type KafkaClientFactory } from './client.ts'
 import type { ClusterConnections } from './cluster.ts'
-import { isTopicThere, requestError } from './errors.ts'
+import { firstOf, requestError } from './errors.ts'
 
 const readyTimeoutMs = 30_000
 const pollEveryMs = 50
@@ -57,33 +57,21 @@ export async function createTopics(
 }
 
 async function create(factory: KafkaClientFactory, specs: readonly TopicSpec[]): Promise<void> {
-  const admin = factory.kafka(retries.request).admin()
+  const topics = specs.map((spec) => ({
+    topic: spec.topic,
+    numPartitions: spec.partitions,
+    replicationFactor: spec.replicationFactor ?? -1,
+    configEntries: Object.entries({ 'cleanup.policy': spec.cleanup ?? 'delete', ...spec.settings }).map(
+      ([name, value]) => ({ name, value }),
+    ),
+  }))
   try {
-    await admin.connect()
-    await admin.createTopics({
-      // Waiting for leaders the client's way fails when the topic is so new that the broker does not know it.
-      waitForLeaders: false,
-      topics: specs.map((spec) => ({
-        topic: spec.topic,
-        numPartitions: spec.partitions,
-        replicationFactor: spec.replicationFactor ?? -1,
-        configEntries: Object.entries({ 'cleanup.policy': spec.cleanup ?? 'delete', ...spec.settings }).map(
-          ([name, value]) => ({ name, value }),
-        ),
-      })),
-    })
+    // Waiting for leaders the client's way fails when the topic is so new that the broker does not know it.
+    await administer(factory, (admin) => admin.createTopics({ waitForLeaders: false, topics }))
   } catch (error) {
     const names = specs.map(({ topic }) => topic).join(', ')
     throw requestError(firstOf(error), factory.name, `to create topics ${names}`)
-  } finally {
-    await admin.disconnect()
   }
-}
-
-/** The answer for several topics is one error that holds one for each; those of topics that another client has just created are none. */
-function firstOf(error: unknown): unknown {
-  const errors: unknown = error instanceof Error && 'errors' in error ? error.errors : undefined
-  return Array.isArray(errors) ? errors.find((one) => !isTopicThere(one)) : error
 }
 
 async function readyPartitions(cluster: ClusterConnections, clock: Clock, topic: string): Promise<number> {
