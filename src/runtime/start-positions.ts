@@ -2,7 +2,7 @@ import type { RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { Topology } from '../topology/topology.ts'
-import type { Broker, CommittedOffset } from './broker.ts'
+import type { Broker, CommittedOffset, PartitionOffsets } from './broker.ts'
 import { decodeEpoch, decodeMark, type RecoveryMark } from './recovery-mark.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey } from './task-inputs.ts'
@@ -40,7 +40,7 @@ export async function startPositions(
       const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
       const epoch = decodeEpoch(commit.metadata)
       const { offset = earliest } = commit
-      if (offset >= earliest && offset <= latest) return [partitionKey(commit), { offset, mark, epoch }]
+      if (isInLog(offset, { earliest, latest })) return [partitionKey(commit), { offset, mark, epoch }]
       return [partitionKey(commit), { offset: reset(commit, { earliest, latest }, settings), mark: 'open', epoch }]
     }),
   )
@@ -58,16 +58,21 @@ async function areNew(starts: readonly TaskStart[], options: StartPositionsOptio
   return indexesEmpty && ranges.every(({ latest }) => latest === 0)
 }
 
-function reset(
-  { topic, partition, offset }: CommittedOffset,
-  { earliest, latest }: { readonly earliest: number; readonly latest: number },
-  { offsetReset }: RuntimeSettings,
-): number {
-  if (offsetReset === 'earliest') return earliest
-  if (offsetReset === 'latest') return latest
-  throw new StreamError(
-    'OFFSET_OUT_OF_RANGE',
-    `the committed offset ${offset} of ${topic}-${partition} is not in the log, which has ${earliest} to ${latest}`,
-    { details: { topic, partition, offset, earliest, latest } },
-  )
+function reset(commit: CommittedOffset, range: LogRange, { offsetReset }: RuntimeSettings): number {
+  if (offsetReset === 'earliest') return range.earliest
+  if (offsetReset === 'latest') return range.latest
+  throw notInLog(commit, range)
+}
+
+type LogRange = Pick<PartitionOffsets, 'earliest' | 'latest'>
+
+/** The log still has the record of that offset, or will have it next. */
+export function isInLog(offset: number, { earliest, latest }: LogRange): boolean {
+  return offset >= earliest && offset <= latest
+}
+
+/** A committed offset that retention, or the end of the topic, has overtaken. */
+export function notInLog({ topic, partition, offset }: CommittedOffset, { earliest, latest }: LogRange): StreamError {
+  const fact = `the committed offset ${offset} of ${topic}-${partition} is not in the log, which has ${earliest} to ${latest}`
+  return new StreamError('OFFSET_OUT_OF_RANGE', fact, { details: { topic, partition, offset, earliest, latest } })
 }

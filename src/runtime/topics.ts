@@ -7,45 +7,84 @@ import { keepsOrder, requireChangelog, requireRepartition, type TopicPlan } from
 
 type Descriptions = ReadonlyMap<string, TopicDescription>
 
+/** What the topics of a topology are, and what is to be made of them. */
+export interface TopicLook extends TopicPlan {
+  /** Those of the application that are there. */
+  readonly existing: Descriptions
+  /** Between sub-topologies, with the partitions that they have or will have. */
+  readonly repartition: readonly TopicSpec[]
+  readonly changelogs: readonly PlannedChangelog[]
+  readonly deadLetter: TopicSpec
+}
+
 /**
  * Checks that the user's topics exist and makes those of the application. Throws TOPIC_MISSING with all that are missing, and
  * TOPIC_MISMATCH before anything is written when what exists does not fit.
  */
 export async function prepareTopics(topology: Topology, settings: RuntimeSettings, broker: Broker): Promise<TopicPlan> {
+  const { partitions, tasks, existing, repartition, changelogs, deadLetter } = await lookAtTopics(
+    topology,
+    settings,
+    broker,
+  )
+  for (const changelog of changelogs) requireFitting(changelog, existing)
+  await broker.createTopics([...repartition, ...changelogs.map(({ spec }) => spec)])
+  if (!existing.has(deadLetter.topic)) await broker.createTopics([deadLetter])
+  return { partitions, tasks }
+}
+
+/**
+ * Looks at the user's topics and at those of the application, and writes nothing. Throws TOPIC_MISSING with all that are missing, and
+ * TOPIC_MISMATCH when topics do not fit one another; changelogs are left to `requireFitting`.
+ */
+export async function lookAtTopics(topology: Topology, settings: RuntimeSettings, broker: Broker): Promise<TopicLook> {
   const partitions = await describeUserTopics(topology, settings, broker)
-  const existing = await broker.topics(internalTopics(topology, settings))
+  const deadLetterTopic = deadLetterTopicOf(settings)
+  const existing = await broker.topics([...internalTopics(topology, settings), deadLetterTopic])
   const repartition = planRepartitionTopics(topology, settings.application, { partitions, existing })
   for (const part of topology.subtopologies) requireEqualPartitions(part, topology, settings, partitions)
   const tasks = new Map(
     topology.subtopologies.map((part) => [part.id, taskCount(part, topology, settings, partitions)]),
   )
-  const changelogs = topology.subtopologies.flatMap((part) => changelogsOf(part, settings, tasks.get(part.id) ?? 1))
-  for (const { spec, part } of changelogs) requireChangelog(spec, existing.get(spec.topic), sourcesOf(part, partitions))
-  await broker.createTopics([...repartition, ...changelogs.map(({ spec }) => spec)])
-  await createDeadLetterTopic(settings, broker, partitions)
-  return { partitions, tasks }
+  const changelogs = topology.subtopologies.flatMap((part) =>
+    changelogsOf(part, settings, tasks.get(part.id) ?? 1).map((spec) => ({
+      spec,
+      sources: sourcesOf(part, partitions),
+    })),
+  )
+  // An existing dead-letter topic is taken as it is.
+  const letters = existing.get(deadLetterTopic)?.partitions ?? 1
+  partitions.set(deadLetterTopic, letters)
+  const deadLetter = { topic: deadLetterTopic, partitions: letters, settings: { 'retention.ms': '-1' } }
+  return { partitions, tasks, existing, repartition, changelogs, deadLetter }
 }
 
-interface PlannedChangelog {
-  readonly part: Subtopology
+export interface PlannedChangelog {
   readonly spec: TopicSpec
+  /** `"documents" has 6 partitions`, of every topic that its sub-topology reads. */
+  readonly sources: string
 }
 
-function changelogsOf(part: Subtopology, { application }: RuntimeSettings, partitions: number): PlannedChangelog[] {
+/** A changelog that is there has other partitions than tasks write to, or forgets. Throws TOPIC_MISMATCH. */
+export function requireFitting({ spec, sources }: PlannedChangelog, existing: Descriptions): void {
+  requireChangelog(spec, existing.get(spec.topic), sources)
+}
+
+function changelogsOf(part: Subtopology, { application }: RuntimeSettings, partitions: number): TopicSpec[] {
   return part.stores
     .filter((spec) => spec.changelog ?? true)
-    .map(({ name }) => ({ part, spec: { topic: changelogTopic(application, name), partitions, cleanup: 'compact' } }))
+    .map(({ name }) => ({ topic: changelogTopic(application, name), partitions, cleanup: 'compact' }))
 }
 
-/** `"documents" has 6 partitions`, of every topic that a sub-topology reads. */
 function sourcesOf({ topics }: Subtopology, partitions: ReadonlyMap<string, number>): string {
   return topics.map((topic) => `"${topic}" has ${partitions.get(topic) ?? 'as many'} partitions`).join(', ')
 }
 
-function internalTopics(topology: Topology, settings: RuntimeSettings): string[] {
+/** The topics that the runtime makes for itself, without the one for dead letters. */
+export function internalTopics(topology: Topology, settings: RuntimeSettings): readonly string[] {
   const repartition = repartitionSinks(topology).map((sink) => topicName(sink, settings.application) ?? sink.name)
   const changelogs = topology.subtopologies.flatMap((part) => changelogsOf(part, settings, 0))
-  return [...repartition, ...changelogs.map(({ spec }) => spec.topic)]
+  return [...repartition, ...changelogs.map(({ topic }) => topic)]
 }
 
 function repartitionSinks(topology: Topology): SinkNode[] {
@@ -124,16 +163,4 @@ function taskCount(
     return node?.kind === 'source' ? (partitions.get(topicName(node, application) ?? '') ?? 0) : 0
   })
   return Math.max(0, ...counts)
-}
-
-/** An existing dead-letter topic is taken as it is. */
-async function createDeadLetterTopic(
-  settings: RuntimeSettings,
-  broker: Broker,
-  partitions: Map<string, number>,
-): Promise<void> {
-  const topic = deadLetterTopicOf(settings)
-  const existing = (await broker.topics([topic])).get(topic)
-  if (!existing) await broker.createTopics([{ topic, partitions: 1, settings: { 'retention.ms': '-1' } }])
-  partitions.set(topic, existing?.partitions ?? 1)
 }
