@@ -220,15 +220,25 @@ function classifyUnits(): Uint8Array {
   }
   classify(punctuation, alone)
   classify(ideographs, alone)
+  // What decomposes stays inside its word: only what is the same afterwards is a safe place to cut.
+  for (const code of [...decomposing(punctuation), ...decomposing(ideographs)]) classes[code] = inWord
   classify(spaces, space)
-  // Punctuation that decomposes stays inside its word: only what is the same afterwards is a safe place to cut.
-  for (const [code, kind] of classes.entries()) if (kind === alone && decomposes(code)) classes[code] = inWord
   return classes
 }
 
-function decomposes(code: number): boolean {
-  const character = String.fromCharCode(code)
-  return character.normalize('NFD') !== character
+/** Those UTF-16 units of the ranges that canonical decomposition changes. A range is looked at as a whole first: most have none. */
+function* decomposing(ranges: Ranges): Generator<number> {
+  for (let at = 0; at < ranges.length; at += 2) {
+    const from = ranges[at] ?? 0
+    const to = Math.min(ranges[at + 1] ?? 0, 0xffff)
+    const units = new Uint16Array(Math.max(0, to - from + 1)).map((_, offset) => from + offset)
+    if (isDecomposed(Buffer.from(units.buffer).toString('utf16le'))) continue
+    for (const unit of units) if (!isDecomposed(String.fromCharCode(unit))) yield unit
+  }
+}
+
+function isDecomposed(text: string): boolean {
+  return text.normalize('NFD') === text
 }
 
 /** Ranges as the inside of a character class. */
