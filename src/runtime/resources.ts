@@ -1,3 +1,5 @@
+import type { RuntimeSettings } from '../config.ts'
+import { StreamError } from '../errors.ts'
 import type { Pipeline, Resource, Sink, VectorIndex } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import { closeAll } from './close-all.ts'
@@ -43,6 +45,23 @@ export function requestTimeoutOf(topology: Topology, { nodes }: Subtopology): nu
   return Math.max(0, ...nodes.flatMap((name) => sinksAt(topology, name).map((sink) => sink.requestTimeoutMs ?? 0)))
 }
 
+/** An owner stops writing one request timeout before its session can end; there must be time left in which it may write. Throws CONFIG_INVALID. */
+export function requireShortRequests(
+  topology: Topology,
+  { sessionTimeoutMs, rebalanceTimeoutMs }: RuntimeSettings,
+): void {
+  const membershipMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs)
+  for (const subtopology of topology.subtopologies) {
+    const requestTimeoutMs = requestTimeoutOf(topology, subtopology)
+    if (requestTimeoutMs <= membershipMs / 2) continue
+    throw new StreamError(
+      'CONFIG_INVALID',
+      `a request to the index may take ${requestTimeoutMs} ms, more than half of sessionTimeoutMs or rebalanceTimeoutMs, which is ${membershipMs}`,
+      { fix: 'Lower `requestTimeoutMs` of the index, or raise `sessionTimeoutMs`.' },
+    )
+  }
+}
+
 /** Whether an owner of this part of the topology needs an epoch. */
 export function isFenced(topology: Topology, { nodes }: Subtopology): boolean {
   return nodes.some((name) => sinksAt(topology, name).some(({ fenced }) => fenced))
@@ -55,13 +74,14 @@ function sinksAt(topology: Topology, name: string): readonly Sink<never, never>[
   return node?.kind === 'sink' && node.target.kind === 'sink' ? [node.target.sink] : []
 }
 
-function resourcesOf(topology: Topology): Set<Resource> {
+/** Each once. */
+export function resourcesOf(topology: Topology): Set<Resource> {
   const nodes = [...topology.nodes.values()]
   return new Set(nodes.flatMap((node) => (node.kind === 'processor' ? (node.supplier.resources ?? []) : [])))
 }
 
 /** Each sink once, with a node that stands for its pipeline. */
-function sinksOf(topology: Topology): Map<Sink<never, never>, string> {
+export function sinksOf(topology: Topology): Map<Sink<never, never>, string> {
   const nodes = [...topology.nodes.values()]
   const observed = nodes.flatMap((node) =>
     node.kind === 'processor' ? (node.supplier.observes ?? []).map((index) => [index, node.name] as const) : [],

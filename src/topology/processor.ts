@@ -61,12 +61,27 @@ export interface ProcessorContext<K, V> {
    * the gate it throws ILLEGAL_STATE.
    */
   readonly settled: Promise<void>
+  /** Beyond the gate: to be told of work that is done for the record together with others. Absent when nobody follows the record. */
+  readonly onShared?: ((work: SharedWork) => void) | undefined
+}
+
+/** Work for several records at once, such as a batch of a model. All of them are told of the same object. */
+export interface SharedWork {
+  /** On the clock of whoever did it, milliseconds. */
+  readonly startedAt: number
+  readonly endedAt: number
+  /** How much it was, by what was counted: `{ texts: 12, tokens: 480 }`. */
+  readonly counts: Readonly<Record<string, number>>
+  /** Why nothing came of it. */
+  readonly error?: unknown
 }
 
 /** Something that is opened once per process before tasks start, and closed after the last one has. */
 export interface Resource {
   open(): Promise<void>
   close(): Promise<void>
+  /** The one that this one stands before, as a cache does: whoever only looks opens that one, and nothing is written. */
+  readonly behind?: Resource | undefined
 }
 
 /** Names the node that a stream comes out of. */
@@ -189,8 +204,23 @@ export interface VectorIndex extends Sink<DocumentKey, readonly IndexOp[]> {
   /** Every point, in no particular order. */
   scan(options?: ScanOptions): AsyncIterable<StoredPoint>
   search(query: SearchQuery, options?: SearchOptions): Promise<readonly Hit[]>
+  /**
+   * Looks at a target that is not open, and writes nothing. Throws what would keep `open` from working, but for a target that `open`
+   * makes. With `dimensions` undefined they are not compared. Absent: there is no way to look but to open.
+   */
+  inspect?(pipeline: Pick<Pipeline, 'dimensions'>): Promise<IndexReport>
   /** Counts since `open`. */
   readonly stats: IndexStats
+}
+
+/** What a look at an index has found that keeps nobody from opening it. */
+export interface IndexReport {
+  /** False: `open` makes it. */
+  readonly exists: boolean
+  /** What `open` will add to it: `payload index on _millrace.doc`. */
+  readonly missing: readonly string[]
+  /** Of some of its points. */
+  readonly pipelines: readonly string[]
 }
 
 export interface IndexStats {

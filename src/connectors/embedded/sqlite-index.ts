@@ -1,11 +1,12 @@
 import { dirname } from 'node:path'
 import { type Clock, systemClock } from '../../clock.ts'
-import { reasonOf, StreamError } from '../../errors.ts'
+import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type { StreamRecord } from '../../record.ts'
 import { requireShape } from '../../shapes.ts'
 import { makeFolder } from '../../state/make-folder.ts'
 import type {
+  IndexReport,
   IndexStats,
   Pipeline,
   ScanOptions,
@@ -46,6 +47,9 @@ export interface SqliteIndexOptions {
 export function sqliteIndex(options: SqliteIndexOptions = {}): VectorIndex {
   return new SqliteIndex(options)
 }
+
+/** Enough to meet the points of an earlier pipeline, where it has left any. */
+const inspectedPoints = 1_000
 
 interface Session {
   readonly thread: DatabaseThread
@@ -96,6 +100,26 @@ class SqliteIndex implements VectorIndex {
     } catch (error) {
       await thread.close()
       throw error
+    }
+  }
+
+  async inspect({ dimensions }: Pick<Pipeline, 'dimensions'>): Promise<IndexReport> {
+    const reader = new SqliteIndex({
+      path: this.#path,
+      readOnly: true,
+      busyTimeoutMs: this.#busyTimeoutMs,
+      clock: this.#clock,
+    })
+    try {
+      await reader.open({ id: '', dimensions })
+    } catch (error) {
+      if (isStreamError(error) && error.code === 'INDEX_MISSING') return { exists: false, missing: [], pipelines: [] }
+      throw error
+    }
+    try {
+      return { exists: true, missing: [], pipelines: await pipelinesOf(reader.scan()) }
+    } finally {
+      await reader.close()
     }
   }
 
@@ -185,6 +209,18 @@ class SqliteIndex implements VectorIndex {
   #closedError(): StreamError {
     return new StreamError('INDEX_CLOSED', `the index ${this.name} is not open`)
   }
+}
+
+/** Of the first page, which is at hand. */
+async function pipelinesOf(points: AsyncIterable<StoredPoint>): Promise<readonly string[]> {
+  const found = new Set<string>()
+  let count = 0
+  for await (const { pipeline } of points) {
+    found.add(pipeline)
+    count++
+    if (count === inspectedPoints) break
+  }
+  return [...found]
 }
 
 async function folderFor(path: string): Promise<void> {

@@ -73,6 +73,13 @@ export class Reader {
     }
   }
 
+  /** The pipelines of so many points, whichever come first. */
+  async samplePipelines(limit: number): Promise<readonly string[]> {
+    const body = { limit: Math.min(limit, this.#facts.maxPage), with_payload: ['_millrace'] }
+    const { points } = await this.#ask<Page>('scroll', body)
+    return [...new Set(points.flatMap((point) => bookkeepingOf(point)?.pipeline ?? []))]
+  }
+
   async *#points({ condition, withPayload, signal }: PageRequest): AsyncGenerator<RawPoint> {
     const request = {
       limit: Math.min(pagePoints, this.#facts.maxPage),

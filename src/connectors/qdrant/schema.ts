@@ -70,10 +70,16 @@ export async function openCollection(client: Client, request: CollectionRequest)
   const indexes = isFenced ? fenceIndexes : payloadIndexes
   const dimensions = verify(info, name, { dimensions: request.dimensions, indexes })
   if (!request.readOnly) await createIndexes(client, name, { info, indexes })
-  const strict = info.config.strict_mode_config?.enabled ? info.config.strict_mode_config : {}
+  return factsOf(info, { name, dimensions, isFenced })
+}
+
+function factsOf(
+  { config }: CollectionInfo,
+  { isFenced, ...known }: Pick<CollectionFacts, 'name' | 'dimensions'> & { readonly isFenced: boolean },
+): CollectionFacts {
+  const strict = config.strict_mode_config?.enabled ? config.strict_mode_config : {}
   return {
-    name,
-    dimensions,
+    ...known,
     maxPoints: Math.min(
       strict.upsert_max_batchsize ?? Infinity,
       strict.write_rate_limit ?? Infinity,
@@ -83,6 +89,28 @@ export async function openCollection(client: Client, request: CollectionRequest)
     maxPage: strict.max_query_limit ?? Infinity,
     maxConditionSize: strict.condition_max_size ?? Infinity,
   }
+}
+
+export interface CollectionLook {
+  readonly facts: CollectionFacts
+  /** Payload fields that `openCollection` will index. */
+  readonly missingIndexes: readonly string[]
+}
+
+/** Verifies like `openCollection`, and creates nothing; undefined when there is no such collection. */
+export async function lookAtCollection(
+  client: Client,
+  request: CollectionRequest,
+): Promise<CollectionLook | undefined> {
+  const isFenced = request.fence && !request.readOnly
+  await checkVersion(client, isFenced)
+  const name = await realName(client, request.collection)
+  const info = await find(client, name)
+  if (!info) return undefined
+  const indexes = isFenced ? fenceIndexes : payloadIndexes
+  const dimensions = verify(info, name, { dimensions: request.dimensions, indexes })
+  const missingIndexes = Object.keys(indexes).filter((field) => !info.payload_schema?.[field])
+  return { facts: factsOf(info, { name, dimensions, isFenced }), missingIndexes }
 }
 
 async function checkVersion(client: Client, isFenced: boolean): Promise<void> {

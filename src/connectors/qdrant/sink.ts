@@ -4,6 +4,7 @@ import { HttpConnection } from '../../http-connection.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import type { DocumentKey, Hit, IndexOp, PointRef } from '../../model.ts'
 import type {
+  IndexReport,
   IndexStats,
   Lease,
   Pipeline,
@@ -19,7 +20,7 @@ import { Client } from './client.ts'
 import { type Counts, Delivery } from './delivery.ts'
 import type { PayloadKeys } from './operations.ts'
 import { Reader } from './reader.ts'
-import { type CollectionFacts, openCollection } from './schema.ts'
+import { type CollectionFacts, type CollectionRequest, lookAtCollection, openCollection } from './schema.ts'
 import { QdrantWriter, type RequestLimits } from './writer.ts'
 
 export interface QdrantOptions {
@@ -88,6 +89,8 @@ interface Session {
   readonly writers: Map<QdrantWriter, Lease | undefined>
 }
 
+/** Enough to meet the points of an earlier pipeline, where it has left any. */
+const inspectedPoints = 1_000
 /** The server's limit for a body, less a frame. */
 const longestBodyBytes = 32 * 1024 * 1024 - 1024
 
@@ -134,17 +137,25 @@ class QdrantIndex implements VectorIndex {
 
   async open({ dimensions }: Pipeline): Promise<void> {
     if (this.#session) throw new StreamError('ILLEGAL_STATE', `the index ${this.name} is open already`)
-    const facts = await openCollection(this.#client, {
-      collection: this.#collection,
-      dimensions,
-      readOnly: this.#readOnly,
-      fence: this.fenced,
-    })
+    const facts = await openCollection(this.#client, this.#request(dimensions))
     const writers: Session['writers'] = new Map()
     const epochSeen = (epoch: number) => this.fenced && requireLatest(epoch, [...writers.values()])
     const reader = new Reader({ client: this.#client, facts, keys: this.#keys, epochSeen })
     this.#session = { facts, reader, writers }
     this.#counts = noCounts()
+  }
+
+  async inspect({ dimensions }: Pick<Pipeline, 'dimensions'>): Promise<IndexReport> {
+    const look = await lookAtCollection(this.#client, this.#request(dimensions))
+    if (!look) return { exists: false, missing: [], pipelines: [] }
+    const { facts, missingIndexes } = look
+    const reader = new Reader({ client: this.#client, facts, keys: this.#keys, epochSeen: () => undefined })
+    const missing = missingIndexes.map((field) => `payload index on ${field}`)
+    return { exists: true, missing, pipelines: await reader.samplePipelines(inspectedPoints) }
+  }
+
+  #request(dimensions: number | undefined): CollectionRequest {
+    return { collection: this.#collection, dimensions, readOnly: this.#readOnly, fence: this.fenced }
   }
 
   writer(_task: TaskId, lease?: Lease): SinkWriter<DocumentKey, readonly IndexOp[]> {

@@ -67,6 +67,10 @@ export class CachedEmbedder implements WholeEmbedder {
     return this.#embedder.textsAtOnce
   }
 
+  get behind(): Embedder {
+    return this.#embedder
+  }
+
   /** Those of the embedder behind; `texts` counts the hits too. */
   get stats(): EmbedderStats {
     const { memoryHits, diskHits } = this.cacheStats

@@ -20,6 +20,8 @@ export interface IndexCapabilities {
 export interface OpenIndex {
   readonly index: VectorIndex
   readonly writer: SinkWriter<string, readonly IndexOp[]>
+  /** One more client of the same target, not opened. */
+  client(): VectorIndex
   /** Opens one more client of the same target; closed after the test. */
   open(as?: Pipeline): Promise<VectorIndex>
   write(key: string, ...operations: readonly IndexOp[]): Promise<void>
@@ -45,6 +47,7 @@ export function useIndex(createTarget: () => Promise<IndexTarget>): OpenIndex {
     get writer() {
       return writer
     },
+    client: () => target.client(),
     async open(as = { id: 'pipeline-a', dimensions: testDimensions }) {
       const client = target.client()
       opened.push(client)

@@ -33,6 +33,21 @@ export function lifecycleFeatures(subject: OpenIndex): void {
       expect([...(await subject.dump(next)).values()].map((stored) => stored.pipeline)).toEqual(['pipeline-a'])
     })
 
+    test('a look says what is there, and changes nothing', async () => {
+      await subject.write('a', upsert(point('a', 'text')))
+      await subject.index.close()
+
+      const report = await subject.client().inspect?.({ dimensions: testDimensions })
+      const unasked = await subject.client().inspect?.({ dimensions: undefined })
+
+      expect(report).toEqual({ exists: true, missing: [], pipelines: ['pipeline-a'] })
+      expect(unasked).toEqual(report)
+      await expect(subject.client().inspect?.({ dimensions: testDimensions * 2 })).rejects.toMatchObject({
+        code: 'INDEX_MISMATCH',
+      })
+      expect((await subject.dump(await subject.open())).size).toBe(1)
+    })
+
     test('writers of several tasks write side by side', async () => {
       const writers = (['0_0', '0_1', '0_2', '0_3'] as const).map((task) => subject.index.writer(task))
 
