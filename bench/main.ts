@@ -7,7 +7,7 @@ import { embedEventLoopDelay, embedPadding, embedPipeline, embedTokenizer } from
 import { embedFast, embedFastAlone, embedTwoWorkers } from './embed-modes.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
-import { metricsOverhead } from './metrics.ts'
+import { metricsOverhead, tracingOverhead } from './metrics.ts'
 import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
 import { restoreRate } from './restore.ts'
@@ -44,6 +44,7 @@ const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'store.read-cache': storeReadCache,
   'store.read-disk': storeReadDisk,
   'store.write-batch': storeWrite,
+  'tracing.overhead': tracingOverhead,
 }
 
 /** `npm run -s bench [prefix]`: one line of JSON for each figure whose name starts with the prefix. */

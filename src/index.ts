@@ -37,10 +37,12 @@ export type {
   StandbyEvent,
 } from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
+export type { ReceivedBatch, RecordTrace, TracedRecord, Tracer } from './runtime/tracer.ts'
 export type { RuntimeView, TaskPhase, TaskView } from './runtime/views.ts'
 export { bytes, json, msgpack, nullable, type Serde, string } from './serde.ts'
 export { type OperationsOptions, type OperationsServer, serveOperations } from './serve/operations.ts'
 export { RuntimeMetrics, type RuntimeMetricsOptions } from './serve/runtime-metrics.ts'
+export { RuntimeTracing, type RuntimeTracingOptions } from './serve/runtime-tracing.ts'
 export type {
   KeyRange,
   KeyValueStore,
@@ -80,6 +82,7 @@ export type {
   Resource,
   SearchOptions,
   SearchQuery,
+  SharedWork,
   Sink,
   SinkWriter,
   StoredPoint,

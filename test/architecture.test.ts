@@ -37,7 +37,10 @@ const layers: Record<string, Layer> = {
     packages: ['kafkajs', '@qdrant/js-client-rest', 'node:sqlite', 'sqlite-vec'],
   },
   // It is told by a runtime, and looks at one: events and views, no parts.
-  serve: { imports: ['topology', 'runtime/views.ts', 'runtime/observer.ts'], packages: [] },
+  serve: {
+    imports: ['topology', 'runtime/views.ts', 'runtime/observer.ts', 'runtime/tracer.ts'],
+    packages: ['@opentelemetry/api'],
+  },
   // Puts operators, embedders and indexes together, as a composition root does, from a description instead of code. It is no root:
   // it runs nothing, and knows neither the runtime nor the environment, so that a file compiles to a value wherever it is read.
   // Its schemas are what it is about: hence zod.

@@ -7,6 +7,7 @@ import { nearestName } from '../nearest-name.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { serveOperations } from '../serve/operations.ts'
 import { RuntimeMetrics } from '../serve/runtime-metrics.ts'
+import { RuntimeTracing } from '../serve/runtime-tracing.ts'
 import { loadProgram, type Program } from './load-program.ts'
 import { jsonLogger } from './logger.ts'
 import { portNumber } from './port-number.ts'
@@ -63,8 +64,16 @@ async function run(file: string, options: RunOptions): Promise<void> {
   }
   const metrics =
     options.port === undefined ? undefined : new RuntimeMetrics({ topology, application, level: options.metrics })
+  const tracer = new RuntimeTracing({ application })
   // Checks the settings: what is wrong with them is told without a broker.
-  const runtime = new StreamRuntime({ topology, broker, logger, ...settings, ...(metrics && { observer: metrics }) })
+  const runtime = new StreamRuntime({
+    topology,
+    broker,
+    logger,
+    tracer,
+    ...settings,
+    ...(metrics && { observer: metrics }),
+  })
   await using _ =
     metrics && (await serveOperations({ runtime, metrics, logger, host: options.host, port: options.port }))
   // Nothing is begun yet, and a connection that is being made cannot be called back.

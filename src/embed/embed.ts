@@ -73,7 +73,7 @@ class EmbedProcessor implements Processor<DocumentKey, DocumentChange, DocumentK
   async #embed(record: Input, change: DocumentChange, context: Context): Promise<void> {
     const { settled, signal } = context
     await this.#underWay.enter({ texts: change.upserts.length, settled }, signal)
-    const points = await pointsOf(change.upserts, this.#embedder, signal)
+    const points = await pointsOf(change.upserts, this.#embedder, context)
     context.forward(withValue(record, operationsOf(change, points)))
   }
 }
@@ -84,11 +84,12 @@ type Context = ProcessorContext<DocumentKey, readonly IndexOp[]>
 async function pointsOf(
   pending: readonly PendingPoint[],
   embedder: Embedder,
-  signal: AbortSignal,
+  { signal, onShared }: Pick<Context, 'signal' | 'onShared'>,
 ): Promise<readonly Point[]> {
   const texts = pending.map((point) => point.meaning)
   const truncated = new Set<number>()
-  const vectors = await embedder.embed(texts, signal, { onTruncated: (at) => truncated.add(at) })
+  const onTruncated = (at: number) => truncated.add(at)
+  const vectors = await embedder.embed(texts, signal, { onTruncated, ...(onShared && { onBatch: onShared }) })
   return pending.map(({ id, meaning, payload }, at) => {
     const vector = vectors[at]
     if (!vector) throw new StreamError('EMBED_FAILED', `asked for ${texts.length} vectors and got ${vectors.length}`)

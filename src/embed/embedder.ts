@@ -1,4 +1,4 @@
-import type { Resource } from '../topology/processor.ts'
+import type { Resource, SharedWork } from '../topology/processor.ts'
 
 /**
  * Names everything that decides what a vector looks like: model, weights, pooling, normalisation, prefix, tokenizer, length limit and
@@ -11,6 +11,8 @@ export interface EmbedOptions {
   readonly inputType?: 'passage' | 'query'
   /** Told the place of every text that was longer than `maxTokens`, before the vectors are there. */
   readonly onTruncated?: (at: number) => void
+  /** Told of every batch that had texts of the call, before its vectors are there. Its counts are `texts` and `tokens`. */
+  readonly onBatch?: (batch: SharedWork) => void
 }
 
 /**

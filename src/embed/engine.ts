@@ -106,7 +106,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     signal.throwIfAborted()
     this.#counted.texts += texts.length
     this.#schedule()
-    return this.#flights.ask(texts, signal, options.onTruncated)
+    return this.#flights.ask(texts, signal, options)
   }
 
   /** Callers that still wait get EMBED_FAILED. The devices stay open: they belong to whoever made them. */
@@ -245,7 +245,9 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   async #runOn(device: Device<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
-    const vectors = await device.run(batch.flatMap(({ ids }) => (ids === undefined ? [] : [ids])))
+    const vectors = await this.#timed(batch, () =>
+      device.run(batch.flatMap(({ ids }) => (ids === undefined ? [] : [ids]))),
+    )
     this.#count(batch)
     const left = this.#deliver(batch, vectors)
     if (left.length === 0) return
@@ -254,10 +256,27 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     await Promise.all(left.map((flight) => this.#condemn(flight, refusal, harmless)))
   }
 
+  /** Tells of a run whose texts have all their askers still. */
+  async #timed(batch: readonly Flight<Ids>[], run: () => Promise<Float32Array>): Promise<Float32Array> {
+    const { clock } = this.#options
+    const startedAt = clock.now()
+    const counts = { texts: batch.length, tokens: tokensOf(batch) }
+    const ran = (failure: object = {}) =>
+      this.#flights.ran(batch, { startedAt, endedAt: clock.now(), counts, ...failure })
+    try {
+      const vectors = await run()
+      ran()
+      return vectors
+    } catch (error) {
+      ran({ error })
+      throw error
+    }
+  }
+
   #count(batch: readonly Flight<Ids>[]): void {
     const longest = batch.reduce((most, flight) => Math.max(most, flight.tokens), 0)
     this.#counted.batches++
-    this.#counted.tokens += batch.reduce((sum, flight) => sum + flight.tokens, 0)
+    this.#counted.tokens += tokensOf(batch)
     this.#counted.paddedTokens += longest * batch.length
   }
 
@@ -333,6 +352,10 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   #enqueue(flight: Flight<Ids>): void {
     if (this.#flights.isWanted(flight)) this.#former.add(flight)
   }
+}
+
+function tokensOf(batch: readonly { readonly tokens: number }[]): number {
+  return batch.reduce((sum, { tokens }) => sum + tokens, 0)
 }
 
 function takesBatches({ isUsable, isOverloaded }: Pick<Device, 'isUsable' | 'isOverloaded'>): boolean {

@@ -1,3 +1,6 @@
+import type { SharedWork } from '../topology/processor.ts'
+import type { EmbedOptions } from './embedder.ts'
+
 /** A text on its way to a vector, with everybody who wants it. Runs once, however many they are. */
 export class Flight<Ids extends Sized = Int32Array> {
   readonly text: string
@@ -34,9 +37,12 @@ interface Call<Ids extends Sized> {
   next: number
   missing: number
   readonly flights: Set<Flight<Ids>>
-  readonly onTruncated: ((at: number) => void) | undefined
+  readonly options: CallOptions
   settle(error?: unknown): void
 }
+
+/** What a caller wants to be told. */
+type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch'>
 
 /** A text that was taken up; `fresh` when nobody had asked for it before. */
 export interface TakenText<Ids extends Sized> {
@@ -66,7 +72,7 @@ export class Flights<Ids extends Sized = Int32Array> {
   }
 
   /** Rejects with the error of the first text that fails, or with the signal's reason. */
-  ask(texts: readonly string[], signal: AbortSignal, onTruncated?: (at: number) => void): Promise<Float32Array[]> {
+  ask(texts: readonly string[], signal: AbortSignal, options: CallOptions = {}): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(call, signal.reason)
       const call: Call<Ids> = {
@@ -75,7 +81,7 @@ export class Flights<Ids extends Sized = Int32Array> {
         next: 0,
         missing: texts.length,
         flights: new Set(),
-        onTruncated,
+        options,
         settle: (error) => {
           signal.removeEventListener('abort', onAbort)
           this.#calls.delete(call)
@@ -115,9 +121,15 @@ export class Flights<Ids extends Sized = Int32Array> {
     for (const { call, at } of flight.askers.splice(0)) {
       call.vectors[at] = vector
       call.flights.delete(flight)
-      if (flight.truncated) this.#tellTruncated(call, at)
+      if (flight.truncated) this.#tell(call, ({ onTruncated }) => onTruncated?.(at))
       if (--call.missing === 0) call.settle()
     }
+  }
+
+  /** Tells of a batch, once everybody who has a text in it. */
+  ran(flights: readonly Flight<Ids>[], batch: SharedWork): void {
+    const calls = new Set(flights.flatMap(({ askers }) => askers.map(({ call }) => call)))
+    for (const call of calls) this.#tell(call, ({ onBatch }) => onBatch?.(batch))
   }
 
   /** Ends the calls that want one of these texts. */
@@ -133,9 +145,9 @@ export class Flights<Ids extends Sized = Int32Array> {
   }
 
   /** What a caller's function throws is for that caller alone. */
-  #tellTruncated(call: Call<Ids>, at: number): void {
+  #tell(call: Call<Ids>, what: (options: CallOptions) => void): void {
     try {
-      call.onTruncated?.(at)
+      what(call.options)
     } catch (error) {
       this.#fail(call, error)
     }

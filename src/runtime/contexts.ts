@@ -2,7 +2,7 @@ import type { Cancel } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
 import type { StateStore } from '../state/store.ts'
-import type { DropReason, ProcessorContext, Punctuator, TaskId } from '../topology/processor.ts'
+import type { DropReason, ProcessorContext, Punctuator, SharedWork, TaskId } from '../topology/processor.ts'
 import type { InFlight } from './in-flight.ts'
 import type { RunningNode, RunningProcessor } from './running-nodes.ts'
 
@@ -192,6 +192,11 @@ export class RecordContext extends NodeContext {
 
   get settled(): Promise<void> {
     return this.#scope.settled
+  }
+
+  get onShared(): ((work: SharedWork) => void) | undefined {
+    const { trace } = this.#scope.inFlight
+    return trace && ((work) => trace.shared(this.running.node.name, work))
   }
 
   protected generation(): number {

@@ -2,6 +2,7 @@ import type { RecordMetadata, StreamRecord } from '../record.ts'
 import type { LogRecord } from './broker.ts'
 import type { Generation } from './generation.ts'
 import type { RunningProcessor } from './running-nodes.ts'
+import type { RecordTrace } from './tracer.ts'
 
 /** A processor that wants to hear when a record it saw ends as a dead letter. */
 export interface Visit {
@@ -17,6 +18,8 @@ export interface InFlightOrigin {
   readonly bytes: number
   /** The record was taken inside the recovery window. */
   readonly recovering: boolean
+  /** Of somebody who follows the record. */
+  readonly trace?: RecordTrace | undefined
 }
 
 /**
@@ -29,6 +32,7 @@ export class InFlight implements InFlightOrigin {
   readonly raw: LogRecord | undefined
   readonly bytes: number
   readonly recovering: boolean
+  readonly trace: RecordTrace | undefined
   readonly visits: Visit[] = []
   readonly #done: (record: InFlight) => void
   #holds = 1
@@ -39,6 +43,7 @@ export class InFlight implements InFlightOrigin {
     this.raw = origin.raw
     this.bytes = origin.bytes
     this.recovering = origin.recovering
+    this.trace = origin.trace
     this.#done = done
   }
 
@@ -48,6 +53,13 @@ export class InFlight implements InFlightOrigin {
 
   release(): void {
     this.#holds--
-    if (this.#holds === 0) this.#done(this)
+    if (this.#holds > 0) return
+    this.trace?.end()
+    this.#done(this)
+  }
+
+  /** Runs a step of the record's work. */
+  within<T>(action: () => T): T {
+    return this.trace ? this.trace.within(action) : action()
   }
 }

@@ -2,11 +2,13 @@ import type { Clock } from '../clock.ts'
 import type { StreamError } from '../errors.ts'
 import type { Broker, CommitOffset, GroupListener, GroupMember, GroupOptions } from './broker.ts'
 import type { RebalanceReason, RuntimeObserver } from './observer.ts'
+import type { Tracer } from './tracer.ts'
 
 export interface MembershipOptions {
   readonly broker: Broker
   readonly clock: Clock
   readonly observer: RuntimeObserver
+  readonly tracer: Tracer | undefined
 }
 
 /**
@@ -17,16 +19,18 @@ export class Membership {
   readonly #broker: Broker
   readonly #clock: Clock
   readonly #observer: RuntimeObserver
+  readonly #tracer: Tracer | undefined
   #member: GroupMember | undefined
   /** Resolves once the group is joined; the first assignment may come before. */
   #joined = Promise.withResolvers<GroupMember>()
   #isMember = false
   #rebalance: { readonly reason: RebalanceReason; readonly since: number } | undefined
 
-  constructor({ broker, clock, observer }: MembershipOptions) {
+  constructor({ broker, clock, observer, tracer }: MembershipOptions) {
     this.#broker = broker
     this.#clock = clock
     this.#observer = observer
+    this.#tracer = tracer
     this.#joined.promise.catch(() => undefined)
   }
 
@@ -88,6 +92,7 @@ export class Membership {
       },
       records: (partition, batch) => {
         this.#observer.fetched?.(partition, batch.records.length)
+        this.#tracer?.received({ ...partition, records: batch.records.length, next: batch.next })
         listener.records(partition, batch)
       },
       failed: (error) => listener.failed(error),

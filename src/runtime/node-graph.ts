@@ -97,7 +97,7 @@ export class NodeGraph {
 
   #with(inFlight: InFlight, action: () => void): void {
     this.#current = inFlight
-    action()
+    inFlight.within(action)
     this.#current = undefined
   }
 
@@ -125,7 +125,7 @@ export class NodeGraph {
     return new Gate({
       coalesces: running.node.supplier.coalesces ?? false,
       clock: this.#options.clock,
-      enter: (pass) => this.#runBeyond(running, pass.record, pass),
+      enter: (pass) => pass.inFlight.within(() => this.#runBeyond(running, pass.record, pass)),
       settle: (pass, end) => this.#settle(pass, end),
     })
   }
@@ -180,7 +180,7 @@ export class NodeGraph {
 
   #write(running: RunningSink, record: AnyRecord, inFlight: InFlight): void {
     inFlight.hold()
-    this.#writing(running, record, inFlight, this.#options.services.signal).then(
+    this.#traced(running, record, inFlight, this.#options.services.signal).then(
       () => inFlight.release(),
       (cause: unknown) => {
         const node = running.node.name
@@ -229,8 +229,13 @@ export class NodeGraph {
   #enterBeyond(running: RunningNode, record: AnyRecord, pass: Pass): void {
     if (pass.failure || pass.signal.aborted) return
     if (running.kind === 'sink')
-      pass.follow(running.node.name, this.#writing(running, record, pass.inFlight, pass.signal))
+      pass.follow(running.node.name, this.#traced(running, record, pass.inFlight, pass.signal))
     else this.#runBeyond(running, record, pass)
+  }
+
+  #traced(running: RunningSink, record: AnyRecord, inFlight: InFlight, signal: AbortSignal): Promise<void> {
+    const write = (written: AnyRecord) => this.#writing(running, written, inFlight, signal)
+    return inFlight.trace ? inFlight.trace.writing(running.node, record, write) : write(record)
   }
 
   /** A writer that throws at once has failed like one that rejects. */
@@ -258,6 +263,7 @@ export class NodeGraph {
     if (!failure) end.done()
     else if (failure.error.reaction === 'retry') {
       this.#options.retried(failure.node, failure.error)
+      inFlight.trace?.retried(failure.node, failure.error)
       end.again()
     } else {
       this.#takeBack(inFlight.visits, pass)

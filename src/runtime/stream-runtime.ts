@@ -19,6 +19,7 @@ import { RecoveryWindows } from './recovery-windows.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 import { TaskManager } from './task-manager.ts'
+import type { Tracer } from './tracer.ts'
 import type { RuntimeView } from './views.ts'
 import { Watchdog } from './watchdog.ts'
 import { WorkLoop } from './work-loop.ts'
@@ -30,6 +31,7 @@ export interface StreamRuntimeOptions extends RuntimeSettingsInput {
   readonly clock?: Clock
   readonly logger?: Logger
   readonly observer?: RuntimeObserver
+  readonly tracer?: Tracer
   /** For tests: called at each step of a commit. */
   readonly failpoint?: (point: Failpoint) => Promise<void>
   /** For tests: keep all stores in memory; a restart restores them from the changelogs. */
@@ -74,14 +76,14 @@ export class StreamRuntime implements AsyncDisposable {
   /** Throws CONFIG_INVALID. */
   constructor(options: StreamRuntimeOptions) {
     const { topology, broker, clock = systemClock, logger = silentLogger, observer = {}, ...rest } = options
-    const { failpoint = async () => undefined, stateInMemory = false, ...settings } = rest
+    const { failpoint = async () => undefined, stateInMemory = false, tracer, ...settings } = rest
     this.#topology = topology
     this.#broker = broker
     this.#clock = clock
     this.#logger = logger
     this.#settings = parseSettings(settings)
     this.#isStateOnDisk = !stateInMemory
-    this.#membership = new Membership({ broker, clock, observer })
+    this.#membership = new Membership({ broker, clock, observer, tracer })
     const topics = topicsBySubtopology(topology, this.#settings.application)
     this.#factory = new TaskFactory({
       topology,
@@ -89,6 +91,7 @@ export class StreamRuntime implements AsyncDisposable {
       clock,
       logger,
       observer,
+      tracer,
       settings: this.#settings,
       failpoint,
       stateInMemory,

@@ -33,6 +33,7 @@ import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
 import type { TopicWriter } from './topic-writer.ts'
 import { prepareTopics } from './topics.ts'
+import type { Tracer } from './tracer.ts'
 
 export interface TaskFactoryOptions {
   readonly topology: Topology
@@ -41,6 +42,7 @@ export interface TaskFactoryOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly observer: RuntimeObserver
+  readonly tracer: Tracer | undefined
   readonly failpoint: (point: Failpoint) => Promise<void>
   /** Keep all stores in memory, to be restored from the changelogs. */
   readonly stateInMemory: boolean

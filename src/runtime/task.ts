@@ -1,63 +1,24 @@
-import type { Cancel, Clock } from '../clock.ts'
-import type { RuntimeSettings } from '../config.ts'
+import type { Cancel } from '../clock.ts'
 import { StreamError, toStreamError } from '../errors.ts'
-import type { Logger } from '../logger.ts'
 import type { RecordMetadata } from '../record.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Lease, Punctuator, TaskId } from '../topology/processor.ts'
-import type { Subtopology, Topology } from '../topology/topology.ts'
-import type { CommitOffset, Producer, ReadBatch, TopicPartition } from './broker.ts'
-import { commitGeneration, type Failpoint } from './checkpoint.ts'
+import type { Punctuator, TaskId } from '../topology/processor.ts'
+import type { CommitOffset, ReadBatch, TopicPartition } from './broker.ts'
+import { commitGeneration } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import type { TaskServices } from './contexts.ts'
-import type { DeadLetters } from './dead-letters.ts'
-import type { ExactlyOnce } from './exactly-once.ts'
 import type { Generation } from './generation.ts'
 import type { InFlight } from './in-flight.ts'
 import { type FailedRecord, NodeGraph } from './node-graph.ts'
-import type { RuntimeObserver } from './observer.ts'
 import { sizeOf } from './partition-queue.ts'
 import { Progress } from './progress.ts'
 import { Punctuation } from './punctuation.ts'
 import type { RecoveryMark } from './recovery-mark.ts'
 import { RetryLog } from './retry-log.ts'
-import type { RecordWriter, RunningProcessor } from './running-nodes.ts'
+import type { RunningProcessor } from './running-nodes.ts'
 import { partitionKey, type TakenRecord, TaskInputs, type TaskPartition } from './task-inputs.ts'
+import type { TaskOptions } from './task-options.ts'
 import { type TaskPhase, type TaskView, taskView } from './task-view.ts'
-
-export interface TaskOptions {
-  readonly id: TaskId
-  readonly partition: number
-  readonly topology: Topology
-  readonly subtopology: Subtopology
-  readonly partitions: readonly TaskPartition[]
-  readonly settings: RuntimeSettings
-  readonly state: TaskState
-  /** For the changelogs. */
-  readonly producer: Producer
-  readonly deadLetters: DeadLetters
-  readonly lease: Lease
-  /** With exactly_once. */
-  readonly exactlyOnce: ExactlyOnce | undefined
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly observer: RuntimeObserver
-  readonly pipelineOf: (node: string) => string
-  readonly writerOf: (sinkNode: string) => RecordWriter
-  /** Inside the recovery window until the position has once equalled the log end. */
-  readonly recovering: boolean
-  /** When, on the clock, nothing that a predecessor has sent to the index can be on its way any more. */
-  readonly leaseEndsAt: number
-  /** Goes into the marks, where a sink of the task is fenced. */
-  readonly epoch: number | undefined
-  readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
-  readonly pause: (partition: TopicPartition) => void
-  readonly resume: (partition: TopicPartition) => void
-  /** There may be something to do. */
-  readonly wake: () => void
-  readonly fail: (error: StreamError) => void
-  readonly failpoint: (point: Failpoint) => Promise<void>
-}
 
 /**
  * One partition of one sub-topology at work.
@@ -283,7 +244,8 @@ export class Task {
       return
     }
     const source: RecordMetadata = { topic: partition.topic, partition: partition.partition, offset: head.raw.offset }
-    const origin = { source, raw: head.raw, bytes: sizeOf(head.raw), recovering: this.#recovering }
+    const trace = this.#options.tracer?.begin({ task: this.id, source, ...head.raw })
+    const origin = { source, raw: head.raw, bytes: sizeOf(head.raw), recovering: this.#recovering, trace }
     const inFlight = this.#progress.track(origin)
     if (head.kind === 'undecodable') {
       this.#giveUp({ node: partition.node.name, error: head.error, inFlight }).then(() => inFlight.release())
@@ -319,6 +281,7 @@ export class Task {
     const { source, raw } = inFlight
     try {
       const generation = inFlight.generation.id
+      inFlight.trace?.givenUp(node, error)
       await this.#options.deadLetters.handle({ task: this.id, node, error, source, raw, generation })
     } catch (cause) {
       this.#fail(toStreamError(cause, 'PRODUCE_FAILED', 'a dead letter could not be written'))

@@ -10,6 +10,7 @@ import { type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { StreamRuntime } from './stream-runtime.ts'
+import type { Tracer } from './tracer.ts'
 
 export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput> {
   /** A broker in memory; it outlives a crash of the driver's runtime. */
@@ -19,6 +20,7 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
   /** Where the clock starts, milliseconds since the epoch. Default 0. */
   readonly startMs?: number
   readonly observer?: RuntimeObserver
+  readonly tracer?: Tracer
   /** False: stores that are not `memory` lie on LevelDB in `stateDirectory`. Default true, with nothing on disk. */
   readonly stateInMemory?: boolean
 }

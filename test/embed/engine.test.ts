@@ -38,6 +38,25 @@ describe('texts', () => {
     expect(engine.stats).toMatchObject({ texts: 3, sharedTexts: 2, tokens: 4, batches: 1 })
   })
 
+  test('are told of the batch that they had part in, the same to all of their callers, before there are vectors', async () => {
+    const device = new FakeDevice()
+    const { engine, clock } = engineWith([device])
+    const told: unknown[] = []
+    const onBatch = (batch: unknown) => told.push(batch)
+    const asked = [engine.embed(['a', 'bb'], never, { onBatch }), engine.embed(['ccc'], never, { onBatch })]
+    const answered = asked.map((answer) => answer.then(() => told.push('vectors')))
+    await settle()
+    const startedAt = clock.now()
+    clock.advance(30)
+
+    device.finishNext()
+    await Promise.all(answered)
+
+    expect(told).toEqual([told[0], told[0], 'vectors', 'vectors'])
+    expect(told[0]).toBe(told[1])
+    expect(told[0]).toEqual({ startedAt, endedAt: startedAt + 30, counts: { texts: 3, tokens: 6 } })
+  })
+
   test('that were cut are told to each of their callers, by place', async () => {
     const device = new FakeDevice({ automatic: true })
     const encode: Encode = (texts) =>
