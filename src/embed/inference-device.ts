@@ -14,6 +14,8 @@ import {
 import { WorkerThread, workerFile } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {
+  /** Of the model; shown in errors. */
+  readonly name: string
   readonly provider: ExecutionProvider
   readonly mode: Mode
   /** Numbers per vector. Default: all that the model gives. */
@@ -40,10 +42,12 @@ export interface InferenceDevice extends Device {
   halt(): void
 }
 
-/** A worker thread with one session of the model. */
-export function inferenceDevice(model: Model, options: InferenceDeviceOptions): InferenceDevice {
-  const { provider, mode, clock, number, batchTimeoutMs, startTimeoutMs } = options
-  const { name, weights, pooling, normalize, dimensions: modelDimensions } = model
+/**
+ * A worker thread with one session of the model. `open` starts the thread at once: it loads the runtime, which takes a third of the time
+ * to a session, while the model is read. Rejects with what `reading` rejects with.
+ */
+export function inferenceDevice(reading: Promise<Model>, options: InferenceDeviceOptions): InferenceDevice {
+  const { name, clock, number, batchTimeoutMs, startTimeoutMs } = options
   // A gate for every start: that of a worker that was replaced stays the business of that worker.
   const gates: NativeGate[] = []
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
@@ -52,11 +56,7 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
     setup: () => {
       const gate = new NativeGate()
       gates.push(gate)
-      const setup = { weights, provider, mode, pooling, normalize, modelDimensions, gate: gate.shared }
-      const dimensions = options.dimensions ?? modelDimensions
-      // The first text of a new session is the golden one, if there is one: whoever opens the device checks it.
-      const isWarmedUp = model.golden !== undefined && gates.length === 1
-      return { ...setup, dimensions, warmUpTokens: isWarmedUp ? 0 : Math.min(warmUpTokens, model.maxTokens) }
+      return setupOf(reading, { ...options, gate, isFirst: gates.length === 1 })
     },
     clock,
     requestTimeoutMs: batchTimeoutMs,
@@ -69,10 +69,11 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
     },
     async open() {
       const { dimensions } = await thread.open()
-      if (dimensions !== model.dimensions)
+      const { dimensions: promised } = await reading
+      if (dimensions !== promised)
         throw new StreamError(
           'MODEL_INVALID',
-          `the weights of model "${name}" give ${dimensions} dimensions, its config.json says ${model.dimensions}`,
+          `the weights of model "${name}" give ${dimensions} dimensions, its config.json says ${promised}`,
         )
     },
     run: (rows) =>
@@ -88,4 +89,21 @@ export function inferenceDevice(model: Model, options: InferenceDeviceOptions): 
       for (const gate of gates) gate.shut(haltTimeoutMs)
     },
   }
+}
+
+interface Start extends Pick<InferenceDeviceOptions, 'provider' | 'mode' | 'dimensions'> {
+  readonly gate: NativeGate
+  /** The device has not been started before. */
+  readonly isFirst: boolean
+}
+
+async function setupOf(reading: Promise<Model>, { gate, isFirst, provider, mode, dimensions }: Start) {
+  const { weights, pooling, normalize, dimensions: modelDimensions, golden, maxTokens } = await reading
+  // The first text of a new session is the golden one, if there is one: whoever opens the device checks it.
+  const isWarmedUp = golden !== undefined && isFirst
+  return {
+    ...{ weights, provider, mode, pooling, normalize, modelDimensions, gate: gate.shared },
+    dimensions: dimensions ?? modelDimensions,
+    warmUpTokens: isWarmedUp ? 0 : Math.min(warmUpTokens, maxTokens),
+  } satisfies InferenceSetup
 }

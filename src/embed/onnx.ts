@@ -1,19 +1,16 @@
+import { basename, resolve as toPath } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
-import { type BatchBudgetOptions, measureBatchTokens } from './batch-budget.ts'
 import type { BatchFormerOptions } from './batch-former.ts'
 import { type DevicePool, openDevicePool } from './device-pool.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
-import { type Device, EmbeddingEngine, type Encode } from './engine.ts'
+import type { Device } from './engine.ts'
 import { type DeviceChoice, deviceChoices, factsOf } from './execution-provider.ts'
 import { inferenceDevice } from './inference-device.ts'
-import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
-import { modelUse, runsAlone } from './models/model-use.ts'
 import { type Precision, precisions } from './models/weights.ts'
 import { refuseUnknownOptions } from './option-names.ts'
+import type { PreparedModel, PreparedModelOptions, ServedModel } from './prepared-model.ts'
 import { SharedOpening } from './shared-opening.ts'
-import { cosineOf } from './similarity/kernels.ts'
-import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
 import type { ExecutionProvider, Mode } from './worker-protocol.ts'
 
 export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> {
@@ -153,17 +150,9 @@ const choices = {
 } as const satisfies { readonly [Name in keyof OnnxOptions]?: readonly OnnxOptions[Name][] }
 /** A full batch of the bundled model takes 60 ms on an idle core. */
 const defaultBatchTimeoutMs = 120_000
-/** Kernels differ between processors in the last bits (1e-7 in fp32, 1e-4 of the cosine with int8 activations), a wrong one by far more. */
-const leastGoldenCosine = { exact: 0.99999, fast: 0.999 }
 
-/** What is known, and what runs, once the model is open. */
-interface Opened {
-  readonly id: EmbedderId
-  readonly model: Model
-  readonly use: Required<ModelUse>
-  readonly engine: EmbeddingEngine
-  readonly tokenizer: ModelTokenizer
-  readonly device: string
+/** What runs, and what is known of it, once the model is open. */
+interface Opened extends ServedModel {
   close(): Promise<void>
 }
 
@@ -171,7 +160,13 @@ class OnnxEmbedder implements Embedder {
   readonly #opening: SharedOpening<Opened>
 
   constructor(options: OnnxOptions) {
-    this.#opening = new SharedOpening(`the embedder of ${options.model}`, () => openModel(options))
+    this.#opening = new SharedOpening(`the embedder of ${options.model}`, () =>
+      openModel({
+        ...options,
+        clock: options.clock ?? systemClock,
+        batchTimeoutMs: options.batchTimeoutMs ?? defaultBatchTimeoutMs,
+      }),
+    )
   }
 
   get id(): EmbedderId {
@@ -224,76 +219,41 @@ class OnnxEmbedder implements Embedder {
   }
 }
 
-async function openModel(options: OnnxOptions): Promise<Opened> {
-  const model = await readModel(options.model, options)
-  const use = modelUse(model, options)
-  const { mode, dimensions } = use
-  const { clock = systemClock, batchTimeoutMs = defaultBatchTimeoutMs, startTimeoutMs } = options
-  const make = (provider: ExecutionProvider) =>
-    Array.from({ length: options.workers ?? factsOf(provider).workers }, (_, at) =>
-      inferenceDevice(model, { provider, mode, dimensions, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 }),
-    )
-  // The threads load the model while this one reads the tokenizer and hashes the weights.
-  const tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
-  const check = async (device: Device) => {
-    const { encode } = await tokenizing
-    return checkGolden({ model, mode, encode, device })
-  }
-  const opening = openDevicePool({ choice: options.device ?? 'cpu', make, check })
+/**
+ * The threads start first: they boot and load the runtime while this thread loads the rest of its modules, reads the model, and makes its
+ * tokenizer ready.
+ */
+async function openModel(options: PreparedModelOptions): Promise<Opened> {
+  const { promise: preparing, resolve } = Promise.withResolvers<PreparedModel>()
+  const opening = openDevices(options, preparing)
+  resolve(import('./prepared-model.ts').then(({ PreparedModel }) => PreparedModel.read(options)))
   const close = async () => {
-    const closing = [opening, tokenizing].map((promise) => promise.then((opened) => opened.close()))
+    const closing = [opening, preparing].map((promise) => promise.then((opened) => opened.close()))
     await Promise.allSettled(closing)
   }
-  const identifying = identify(model, use)
   try {
-    const deterministic = runsAlone(model, options.precision) || options.deterministic
-    const [pool, tokenizer, id] = await Promise.all([opening, tokenizing, identifying])
-    const { provider, devices } = pool
-    const maxBatchTokens = await batchTokensOf(pool, options, { clock, maxTokens: model.maxTokens })
-    const chosen = { ...options, maxBatchTokens, ...(deterministic && { maxBatchTexts: 1 }) }
-    const batching = { ...factsOf(provider, mode).batching, ...chosen }
-    const { encode } = tokenizer
-    const engine = new EmbeddingEngine({ ...batching, devices, encode, dimensions, clock })
+    const served = await (await preparing).serve(opening)
     const closeAll = () => {
-      engine.close()
+      served.engine.close()
       return close()
     }
-    return { id, model, use, engine, tokenizer, device: provider, close: closeAll }
+    return { ...served, close: closeAll }
   } catch (error) {
-    await Promise.allSettled([close(), identifying])
-    // A file that is not what it should be is the reason of whatever else went wrong.
-    await identifying
+    await close()
     throw error
   }
 }
 
-async function batchTokensOf(
-  { provider, devices: [device] }: DevicePool,
-  { mode, maxBatchTokens = factsOf(provider, mode).batching.maxBatchTokens }: OnnxOptions,
-  measuring: BatchBudgetOptions,
-): Promise<number> {
-  if (maxBatchTokens !== 'measure') return maxBatchTokens
-  return device ? measureBatchTokens(device, measuring) : factsOf(provider, mode).batching.maxBatchTokens
-}
-
-interface GoldenCheck {
-  readonly model: Model
-  readonly mode: Mode
-  readonly encode: Encode
-  readonly device: Device
-}
-
-/** The runtime chooses kernels by processor and version: notice here when they compute something else. */
-async function checkGolden({ model, mode, encode, device }: GoldenCheck): Promise<void> {
-  const { golden, name } = model
-  if (!golden) return
-  const encodings = await encode([golden.text])
-  const vector = await device.run(encodings.map((encoding) => encoding.ids))
-  const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode].slice(0, vector.length)))
-  if (similarity >= leastGoldenCosine[mode]) return
-  throw new StreamError(
-    'MODEL_INVALID',
-    `model "${name}" in mode ${mode} gives another vector than when it was packed: cosine ${similarity.toFixed(5)}`,
-    { details: { similarity } },
-  )
+function openDevices(options: PreparedModelOptions, preparing: Promise<PreparedModel>): Promise<DevicePool> {
+  const { model, mode = 'exact', device = 'cpu', dimensions, startTimeoutMs, clock, batchTimeoutMs } = options
+  const reading = preparing.then((prepared) => prepared.model)
+  const name = basename(toPath(model))
+  const make = (provider: ExecutionProvider) =>
+    Array.from({ length: options.workers ?? factsOf(provider).workers }, (_, at) =>
+      inferenceDevice(reading, {
+        ...{ name, provider, mode, dimensions, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 },
+      }),
+    )
+  const check = async (opened: Device) => (await preparing).check(opened)
+  return openDevicePool({ choice: device, make, check })
 }

@@ -2,7 +2,7 @@ import { loadLibraryTokenizer } from './library-tokenizer.ts'
 import { serveRequests, type WorkerService } from './worker-port.ts'
 import { packRows, type TokenizerReply, type TokenizerSetup } from './worker-protocol.ts'
 
-await serveRequests(openTokenizer)
+serveRequests(openTokenizer)
 
 async function openTokenizer(
   setup: TokenizerSetup,

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { FromWorker, Outgoing, ToWorker } from './worker-protocol.ts'
 
@@ -10,38 +10,45 @@ export interface WorkerService<Ready, Request, Reply> {
 }
 
 /**
- * The life of a worker thread: opens the service with the setup that the thread was started with, answers its requests one after
- * the other, and ends when it is told to.
+ * The life of a worker thread: opens the service with the setup that comes first, answers its requests one after the other, and ends when
+ * it is told to, or when the service cannot be opened.
  */
-export async function serveRequests<Setup, Ready, Request, Reply>(
+export function serveRequests<Setup, Ready, Request, Reply>(
   open: (setup: Setup) => Promise<WorkerService<Ready, Request, Reply>>,
-): Promise<void> {
+): void {
   const port = parentPort
   if (!port) throw new StreamError('ILLEGAL_STATE', 'this file is the entry of a worker thread')
   const send = (message: FromWorker<Ready, Reply>, transfer: Outgoing<Reply>['transfer'] = []) =>
     port.postMessage(message, [...transfer])
-  const service = await open(workerData as Setup).catch((error: unknown) => {
-    send({ kind: 'unusable', reason: factOf(error) })
-    return undefined
-  })
-  if (!service) return
-  let last: Promise<void> = Promise.resolve()
-  const answer = async (message: ToWorker<Request>) => {
-    if (message.kind === 'close') {
-      await service.close()
+  let service: WorkerService<Ready, Request, Reply> | undefined
+  const start = async (setup: Setup) => {
+    try {
+      service = await open(setup)
+      send({ kind: 'ready', ready: service.ready })
+    } catch (error) {
+      send({ kind: 'unusable', reason: factOf(error) })
       port.close()
-      return
     }
-    const { id } = message
-    await service.handle(message.request).then(
-      (reply) => send({ kind: 'reply', id, reply: reply.message }, reply.transfer),
-      (error: unknown) => send({ kind: 'failed', id, reason: factOf(error) }),
-    )
   }
-  port.on('message', (message: ToWorker<Request>) => {
-    last = last.then(() => answer(message))
+  const answer = async (id: number, request: Request) => {
+    try {
+      const reply = await service?.handle(request)
+      if (reply) send({ kind: 'reply', id, reply: reply.message }, reply.transfer)
+    } catch (error) {
+      send({ kind: 'failed', id, reason: factOf(error) })
+    }
+  }
+  const stop = async () => {
+    await service?.close()
+    port.close()
+  }
+  let last: Promise<void> = Promise.resolve()
+  port.on('message', (message: ToWorker<Setup, Request>) => {
+    last = last.then(() => {
+      if (message.kind === 'open') return start(message.setup)
+      return message.kind === 'close' ? stop() : answer(message.id, message.request)
+    })
   })
-  send({ kind: 'ready', ready: service.ready })
 }
 
 function factOf(error: unknown): string {

@@ -1,7 +1,8 @@
 import type { Transferable } from 'node:worker_threads'
 
-/** What the main thread sends. Requests are answered in order. */
-export type ToWorker<Request> =
+/** What the main thread sends: `open` first, then requests, which are answered in order, and `close` at any time. */
+export type ToWorker<Setup, Request> =
+  | { readonly kind: 'open'; readonly setup: Setup }
   | { readonly kind: 'request'; readonly id: number; readonly request: Request }
   | { readonly kind: 'close' }
 
@@ -44,7 +45,7 @@ export function unpackRows({ ids, lengths }: PackedRows): readonly Int32Array[] 
   })
 }
 
-/** What the inference worker is started with. */
+/** What the inference worker is opened with. */
 export interface InferenceSetup {
   /** Path of the ONNX file. */
   readonly weights: string
@@ -76,7 +77,7 @@ export interface InferenceReady {
   readonly dimensions: number
 }
 
-/** What the tokenizer worker is started with. */
+/** What the tokenizer worker is opened with. */
 export interface TokenizerSetup {
   readonly folder: string
   readonly maxTokens: number

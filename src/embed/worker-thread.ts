@@ -9,8 +9,8 @@ export interface WorkerThreadOptions<Setup> {
   readonly name: string
   /** The file that the thread runs; it calls `serveRequests`. */
   readonly entry: URL
-  /** Called for every start. */
-  readonly setup: () => Setup
+  /** Called for every start. The thread loads its modules meanwhile, so it may be a promise of what is not known yet. */
+  readonly setup: () => Setup | Promise<Setup>
   readonly clock: Clock
   /** Milliseconds that a request may take. The worker is then replaced, and the request fails. */
   readonly requestTimeoutMs: number
@@ -81,8 +81,8 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   }
 
   /**
-   * Resolves when the worker can work; who asks while it is being opened, or works, gets the same one. Throws MODEL_INVALID with the
-   * worker's own reason, EMBED_FAILED when it crashes or is not ready in time.
+   * Starts the thread at once, and resolves when it can work; who asks while it is being opened, or works, gets the same one. Throws
+   * MODEL_INVALID with the worker's own reason, EMBED_FAILED when it crashes or is not ready in time, and what `setup` throws.
    */
   async open(): Promise<Ready> {
     if (this.#opening && (this.#state === 'opening' || this.isUsable)) return this.#opening
@@ -124,14 +124,14 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
         cancel()
         resolve()
       })
-      worker.postMessage({ kind: 'close' } satisfies ToWorker<Request>)
+      worker.postMessage({ kind: 'close' } satisfies ToWorker<Setup, Request>)
     })
   }
 
   #start(): Promise<Ready> {
-    const { entry, setup, name } = this.#options
+    const { entry, name } = this.#options
     // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
-    const worker = new Worker(entry, { workerData: setup(), name, execArgv: [] })
+    const worker = new Worker(entry, { name, execArgv: [] })
     this.#worker = worker
     this.#watchStart(worker)
     let crash: unknown
@@ -154,7 +154,19 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
         reject(error)
         if (this.#worker === worker) this.#ended(error)
       })
+      this.#sendSetup(worker).catch(reject)
     })
+  }
+
+  /** A thread without a setup is of no use: it ends. */
+  async #sendSetup(worker: Worker): Promise<void> {
+    const tell = (message: ToWorker<Setup, Request>) => worker.postMessage(message)
+    try {
+      tell({ kind: 'open', setup: await this.#options.setup() })
+    } catch (error) {
+      tell({ kind: 'close' })
+      throw error
+    }
   }
 
   #watchStart(worker: Worker): void {
@@ -199,12 +211,14 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     if (this.#options.mayTerminate?.() ?? true) void worker.terminate()
     else {
       worker.unref()
-      worker.postMessage({ kind: 'close' } satisfies ToWorker<Request>)
+      worker.postMessage({ kind: 'close' } satisfies ToWorker<Setup, Request>)
     }
   }
 
   #send(id: number, { message, transfer }: Outgoing<Request>): void {
-    this.#worker?.postMessage({ kind: 'request', id, request: message } satisfies ToWorker<Request>, [...transfer])
+    this.#worker?.postMessage({ kind: 'request', id, request: message } satisfies ToWorker<Setup, Request>, [
+      ...transfer,
+    ])
   }
 
   #settle(message: Extract<FromWorker<Ready, Reply>, { id: number }>): void {

@@ -8,7 +8,7 @@ import { createSession } from './session.ts'
 import { serveRequests, type WorkerService } from './worker-port.ts'
 import { type InferenceReady, type InferenceSetup, type PackedRows, packRows } from './worker-protocol.ts'
 
-await serveRequests(openSession)
+serveRequests(openSession)
 
 /** A session in a thread of its own: the runtime computes on the thread that calls it, and blocks it. */
 async function openSession(setup: InferenceSetup): Promise<WorkerService<InferenceReady, PackedRows, Float32Array>> {

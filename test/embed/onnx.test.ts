@@ -202,6 +202,14 @@ describe('opening and closing', () => {
     await embedder.close()
   })
 
+  test('the threads start before the model is read, and end when it cannot be', async () => {
+    const before = workers.length
+
+    await expect(open({ model: './no-such-model', workers: 2 })).rejects.toMatchObject({ code: 'MODEL_MISSING' })
+
+    expect(workers.slice(before).map(({ threadId }) => threadId)).toEqual([-1, -1])
+  })
+
   test('two users share one model, until both have closed it', async () => {
     const embedder = onnx({ model: 'all-MiniLM-L6-v2', workers: 1 })
     const startedBefore = workers.length

@@ -6,6 +6,8 @@ import type { Script } from '../support/scripted-worker.ts'
 type ScriptedThread = WorkerThread<Script, string, Script, string>
 const threads: ScriptedThread[] = []
 
+type Setup = Script | Promise<Script>
+
 interface Extras {
   readonly clock?: Clock
   readonly mayTerminate?: () => boolean
@@ -13,7 +15,7 @@ interface Extras {
 }
 
 /** `setups` are those of its starts, one after the other; the last one is that of all further starts. */
-function threadWith(setups: Script | readonly Script[], extras: Extras = {}): ScriptedThread {
+function threadWith(setups: Setup | readonly Setup[], extras: Extras = {}): ScriptedThread {
   const entry = new URL('../support/scripted-worker.ts', import.meta.url)
   const left = [setups].flat()
   const setup = () => (left.length > 1 ? left.shift() : left[0]) ?? ''
@@ -54,6 +56,35 @@ describe('a worker', () => {
 
     expect([...opened, await thread.open()]).toEqual(['opened with care', 'opened with care', 'opened with care'])
     expect(await thread.run(always('one'))).toBe('did one')
+  })
+
+  test('gets its setup when it is known', async () => {
+    const { promise, resolve } = Promise.withResolvers<Script>()
+    const opening = threadWith(promise).open()
+
+    resolve('care')
+
+    expect(await opening).toBe('opened with care')
+  })
+
+  test('whose setup cannot be made fails with the reason of that, and can be opened again', async () => {
+    const thread = threadWith([Promise.reject(new RangeError('there is no model')), 'care'])
+
+    await expect(thread.open()).rejects.toThrow('there is no model')
+    await thread.close()
+
+    expect(thread.isUsable).toBe(false)
+    expect(await thread.open()).toBe('opened with care')
+  })
+
+  test('that is closed before its setup is known ends', async () => {
+    const thread = threadWith(new Promise<Script>(() => undefined))
+    const opening = expect(thread.open()).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+
+    await thread.close()
+
+    await opening
+    expect(thread.isUsable).toBe(false)
   })
 
   test('that cannot open says why', async () => {

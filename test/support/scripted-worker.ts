@@ -5,7 +5,7 @@ import { serveRequests } from '../../src/embed/worker-port.ts'
 /** What the worker does, by the text of a request or of its setup. */
 export type Script = string
 
-await serveRequests<Script, string, Script, string>(async (setup) => {
+serveRequests<Script, string, Script, string>(async (setup) => {
   if (setup === 'cannot open') throw new RangeError('the file is broken')
   if (setup === 'crash at start') process.exit(3)
   if (setup === 'never open') await new Promise(() => parentPort?.on('message', () => undefined))
