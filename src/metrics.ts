@@ -47,6 +47,7 @@ export const metricTable = {
   client_state: gauge('1 for the state that the instance is in, 0 for the others.', 'state'),
   group_member: gauge('1 while the group counts the instance in.'),
   tasks: gauge('Tasks of the instance; a standby follows the state of a task elsewhere.', 'kind', 'state'),
+  task_state: gauge('1 for the state that a task is in; tasks that share a label are counted.', 'task', 'state'),
   rebalances_total: counter('Assignments that the group has given, by what they followed.', 'reason'),
   rebalance_duration_seconds: histogram('From the begin of a rebalance to its assignment.', seconds),
   loop_seconds_total: counter('Where the time of the work loop went; the sum is the time of the clock.', 'phase'),
@@ -73,8 +74,13 @@ export const metricTable = {
   node_records_total: debug(counter('Records in and out of a node.', 'node', 'direction')),
   queued_bytes: gauge('Records that were fetched and not taken.', 'task'),
   in_flight_records: gauge('Records that were taken and are not done.', 'task'),
-  consumer_lag_records: gauge('Offsets between what is committed and the end of the log.', 'topic', 'partition'),
-  consumer_lag_seconds: gauge('How long ago the log ended where the commit is now.', 'topic', 'partition'),
+  consumer_lag_records: gauge(
+    'Offsets between what is committed and the end of the log.',
+    'topic',
+    'partition',
+    'task',
+  ),
+  consumer_lag_seconds: gauge('How long ago the log ended where the commit is now.', 'topic', 'partition', 'task'),
 
   // commits and state
   commits_total: counter('Generations by what came of their commit.', 'result'),
@@ -94,6 +100,7 @@ export const metricTable = {
   chunks_total: counter('Chunks of these versions, by what became of them.', 'outcome'),
   embeddings_saved_total: counter('Chunks that needed no run of the model.', 'cause'),
   freshness_seconds: histogram('From the time of a version at its source to when a search finds it.', ages, 'index'),
+  newest_change_timestamp_seconds: gauge('Time at its source of the newest version that a search finds.', 'index'),
 
   // embedding
   embed_duration_seconds: histogram('How long the new chunks of a document waited for their vectors.', seconds, 'node'),

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { readVersion } from '../version.ts'
 import { auditCommand } from './audit.ts'
+import { completionCommand } from './completion.ts'
+import { dashboardsCommand } from './dashboards.ts'
 import { describeCommand } from './describe.ts'
 import { dlqCommand } from './dlq.ts'
 import { exportCommand } from './export.ts'
@@ -10,6 +12,7 @@ import { modelCommand } from './model.ts'
 import { produceCommand } from './produce.ts'
 import { runCommand } from './run.ts'
 import { searchCommand } from './search.ts'
+import { topCommand } from './top.ts'
 import { validateCommand } from './validate.ts'
 import { versionCommand } from './version.ts'
 
@@ -31,8 +34,11 @@ export function createProgram(): Command {
     validateCommand(),
     runCommand(),
     describeCommand(),
+    topCommand(),
     dlqCommand(),
     modelCommand(),
+    dashboardsCommand(),
+    completionCommand(program),
     versionCommand(),
   ]
   for (const command of commands) program.addCommand(command)

@@ -63,16 +63,20 @@ export class LagWatch {
 
   #lags(ranges: readonly PartitionOffsets[]): PartitionLag[] {
     const now = this.#options.clock.now()
-    const committed = new Map(this.#options.tasks().flatMap((task) => [...task.view.committed]))
+    const committed = new Map(
+      this.#options.tasks().flatMap(({ view }) => {
+        return [...view.committed].map(([key, position]) => [key, { task: view.id, position }] as const)
+      }),
+    )
     const known = this.#ends
     this.#ends = new Map()
     return ranges.flatMap((range) => {
       const key = partitionKey(range)
-      const position = committed.get(key)
-      if (position === undefined) return []
+      const { task, position } = committed.get(key) ?? {}
+      if (task === undefined || position === undefined) return []
       const ends = withEnd(known.get(key) ?? [], { at: now, end: range.latest })
       this.#ends.set(key, ends)
-      return [{ ...placeOf(range), ...lagAt(position, ends, now) }]
+      return [{ ...placeOf(range), task, ...lagAt(position, ends, now) }]
     })
   }
 }

@@ -72,6 +72,8 @@ export type RebalanceReason = 'join' | 'revoked' | 'lost'
 
 /** How far the commits of a partition are behind its log. */
 export interface PartitionLag extends TopicPartition {
+  /** Whose commits they are. */
+  readonly task: TaskId
   /** Offsets. */
   readonly records: number
   /** How long ago the log ended where the commit is now; at least, where nobody has looked for as long. 0 without lag. */

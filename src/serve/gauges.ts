@@ -22,6 +22,8 @@ export class Gauges {
   readonly #remaining = new Map<TaskId, Map<string, number>>()
   readonly #standbyLags = new Map<TaskId, number>()
   readonly #waiting = new Map<string, number>()
+  /** Times at the source, by index. */
+  readonly #newest = new Map<string, number>()
   #lags: readonly PartitionLag[] = []
 
   constructor(registry: MetricRegistry, nodes: WatchedNodes, labels: TaskLabels) {
@@ -50,6 +52,11 @@ export class Gauges {
 
   standby(task: TaskId, lag: number): void {
     this.#standbyLags.set(task, lag)
+  }
+
+  /** A version from this time is in the index. */
+  indexed(index: string, timestamp: number): void {
+    this.#newest.set(index, Math.max(timestamp, this.#newest.get(index) ?? timestamp))
   }
 
   lagged(lags: readonly PartitionLag[]): void {
@@ -89,6 +96,7 @@ export class Gauges {
     const sum = (value: (task: TaskView) => number) => folded(tasks, { label, value })
     const age = ({ uncommittedSince }: TaskView) => Math.max(0, now - (uncommittedSince ?? now)) / 1000
     const registry = this.#registry
+    registry.replace('task_state', this.#taskStates(tasks))
     registry.replace(
       'queued_bytes',
       sum((task) => task.queuedBytes),
@@ -106,6 +114,15 @@ export class Gauges {
       registry.start('records_processed_total', { task })
       for (const reason of dropReasons) registry.start('records_dropped_total', { task, reason })
     }
+  }
+
+  /** One series a task: that of the state that it is in. */
+  #taskStates(tasks: readonly TaskView[]) {
+    const groups = Map.groupBy(tasks, ({ id, phase }) => JSON.stringify([this.#labels.of(id), phase]))
+    return [...groups.values()].flatMap((group) => {
+      const [first] = group
+      return first ? [[{ task: this.#labels.of(first.id), state: first.phase }, group.length] as const] : []
+    })
   }
 
   /** Every store of every task has a series: 0 says that nothing is missing. */
@@ -133,7 +150,7 @@ export class Gauges {
   #lookAtLags(): void {
     const labelled = this.#lags.map((lag) => ({
       lag,
-      labels: { topic: lag.topic, partition: String(lag.partition) },
+      labels: { topic: lag.topic, partition: String(lag.partition), task: this.#labels.of(lag.task) },
     }))
     this.#registry.replace(
       'consumer_lag_records',
@@ -182,6 +199,10 @@ export class Gauges {
 
   #lookAtIndexes(): void {
     const registry = this.#registry
+    registry.replace(
+      'newest_change_timestamp_seconds',
+      [...this.#newest].map(([index, timestamp]) => [{ index }, timestamp / 1_000]),
+    )
     for (const { name: index, stats } of this.#nodes.indexes.values()) {
       const failed = stats.failedRequests ?? 0
       registry.total('sink_operations_total', { index, op: 'upsert' }, stats.pointsWritten)

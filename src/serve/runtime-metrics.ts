@@ -105,6 +105,7 @@ export class RuntimeMetrics implements RuntimeObserver {
     const index = this.#nodes.indexes.get(node)?.name
     if (index !== undefined) {
       this.#registry.observe('freshness_seconds', { index }, age)
+      this.#gauges.indexed(index, record.timestamp)
       this.#registry.observe('sink_write_duration_seconds', { index }, durationMs / 1000)
     } else if (this.#nodes.topicSinks.has(node)) this.#registry.observe('record_e2e_latency_seconds', { node }, age)
   }

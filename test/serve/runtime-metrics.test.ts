@@ -162,10 +162,26 @@ describe('the metrics of an instance', () => {
       await pass(group.clock, 30_000, 1_000)
     })
 
-    const place = `{topic="in",partition="0",${app}}`
+    const place = `{topic="in",partition="0",task="0_0",${app}}`
     expect(value(`consumer_lag_records${place}`)).toBe(2)
     expect(value(`consumer_lag_seconds${place}`)).toBeGreaterThanOrEqual(30)
     expect(value(`consumer_lag_seconds${place}`)).toBeLessThanOrEqual(40)
+  })
+
+  test('say of each task which state it is in, and of the index how new its newest version is', async () => {
+    await using folder = await temporaryDirectory()
+    const topology = documentTopology(`${folder.path}/index.sqlite`)
+
+    const value = await watched(topology, async ({ group }) => {
+      for (const [at, timestamp] of [7_000, 5_000].entries()) {
+        await group.write(0, { key: `${at}`, value: short, timestamp })
+        await until(group.clock, () => group.committed()?.offset === at + 1)
+      }
+    })
+
+    expect(value(`task_state{task="0_0",state="running",${app}}`)).toBe(1)
+    expect(value(`task_state{task="0_0",state="restoring",${app}}`)).toBeUndefined()
+    expect(value(`newest_change_timestamp_seconds{index="sqlite:${folder.path}/index.sqlite",${app}}`)).toBe(7)
   })
 
   test('have no lag once everything is committed', async () => {
@@ -174,7 +190,7 @@ describe('the metrics of an instance', () => {
       await pass(group.clock, 20_000, 1_000)
     })
 
-    const place = `{topic="in",partition="0",${app}}`
+    const place = `{topic="in",partition="0",task="0_0",${app}}`
     expect([value(`consumer_lag_records${place}`), value(`consumer_lag_seconds${place}`)]).toEqual([0, 0])
   })
 

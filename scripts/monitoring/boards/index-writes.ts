@@ -2,7 +2,7 @@ import type { MetricName } from '../../../src/metrics.ts'
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { rate, increase, quantile } = metricsWith(chosen)
+const { of, rate, increase, quantile } = metricsWith(chosen)
 const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
 const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
 
@@ -52,6 +52,18 @@ export const index: Board = {
           queries: [
             { expr: p50('sink_write_duration_seconds', ['index']), legend: 'p50 {{index}}' },
             { expr: p95('sink_write_duration_seconds', ['index']), legend: 'p95 {{index}}' },
+          ],
+        },
+        {
+          title: 'Newest change',
+          description:
+            'How long ago the newest version that a search finds was made. It grows when nothing comes, and when nothing gets through.',
+          unit: 's',
+          queries: [
+            {
+              expr: `time() - max by (index) (${of('newest_change_timestamp_seconds')})`,
+              legend: '{{index}}',
+            },
           ],
         },
         {

@@ -22,6 +22,17 @@ export const tasks: Board = {
           queries: [{ expr: `sum by (kind, state) (${of('tasks')})`, legend: '{{kind}} {{state}}' }],
         },
         {
+          title: 'State of each task',
+          description: 'Which task restores, and on which instance.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (task, state, instance) (${of('task_state')})`,
+              legend: '{{task}} {{state}} on {{instance}}',
+            },
+          ],
+        },
+        {
           title: 'Members of the group',
           description: 'Instances that the group counts in.',
           unit: 'short',
