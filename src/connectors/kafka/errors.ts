@@ -97,9 +97,12 @@ export const isCoordinatorGone = (error: unknown): boolean =>
   hasType(error, ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS']) ||
   chainOf(error).some(({ name }) => passingNames.includes(name))
 
+/** The transaction before has not ended yet. */
+export const isConcurrent = (error: unknown): boolean => hasType(error, ['CONCURRENT_TRANSACTIONS'])
+
 /** The coordinator has not taken the offsets of a transaction, and may do so in a moment. */
 export const isOffsetsPassing = (error: unknown): boolean =>
-  hasType(error, ['CONCURRENT_TRANSACTIONS']) || (isPassing(error) && !isUnknownTopic(error))
+  isConcurrent(error) || (isPassing(error) && !isUnknownTopic(error))
 
 /** The group does not know the member any more. */
 export const isUnknownMember = (error: unknown): boolean =>

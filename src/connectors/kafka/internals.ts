@@ -131,6 +131,9 @@ export interface Coordinator extends AnsweringBroker {
   joinGroup(request: object): Promise<unknown>
   syncGroup(request: object): Promise<SyncedGroup>
   heartbeat(request: object): Promise<unknown>
+  initProducerId(request: object): Promise<ProducerIdentity>
+  addPartitionsToTxn(request: object): Promise<unknown>
+  addOffsetsToTxn(request: object): Promise<unknown>
   /** What is refused is in the results. */
   deleteGroups(groups: readonly string[]): Promise<{ readonly results: readonly { readonly error?: Error }[] }>
 }
@@ -138,6 +141,7 @@ export interface Coordinator extends AnsweringBroker {
 export interface Cluster extends KafkaCluster {
   /** Of a group; of a transactional id with `coordinatorType` 1. */
   findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Coordinator>
+  findBroker(choice: { readonly nodeId: string }): Promise<RawBroker>
   readonly targetTopics: Set<string>
   readonly brokerPool: BrokerPool
   /** Read by the transaction manager, but never set by KafkaJS, which then falls back to its slow defaults. */
@@ -166,25 +170,6 @@ export interface RawBroker extends KafkaBroker {
 export interface ProducerIdentity {
   readonly producerId: string
   readonly producerEpoch: number
-}
-
-interface TransactionRequest extends ProducerIdentity {
-  readonly transactionalId: string
-}
-
-/** The broker that keeps the transactions of an id. Each of these throws when the answer has an error code. */
-export interface TransactionCoordinator extends KafkaBroker {
-  initProducerId(request: {
-    readonly transactionalId: string
-    readonly transactionTimeout: number | undefined
-  }): Promise<ProducerIdentity>
-  addPartitionsToTxn(
-    request: TransactionRequest & {
-      readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[]
-    },
-  ): Promise<unknown>
-  addOffsetsToTxn(request: TransactionRequest & { readonly groupId: string }): Promise<unknown>
-  endTxn(request: TransactionRequest & { readonly transactionResult: boolean }): Promise<unknown>
 }
 
 export interface DescribedGroups {
@@ -238,9 +223,6 @@ export type CreateCluster = (options: {
   readonly metadataMaxAge?: number
   readonly allowAutoTopicCreation?: boolean
 }) => Cluster
-
-/** What FindCoordinator calls the coordinator of transactions; without a type it is that of a group. */
-export const transactionCoordinator = 1
 
 /** `isolation.level` read_committed. */
 export const readCommitted = 1
