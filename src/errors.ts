@@ -30,6 +30,7 @@ export const errorTable = {
   CONFIG_INVALID: configuration('Correct the named settings.'),
   TOPOLOGY_FILE: configuration('Make the file compile and export a Topology as its default export.'),
   TOPOLOGY_INVALID: configuration('Correct each of the listed problems.'),
+  CHECK_TIMEOUT: runtime('fatal', 'Find out what does not answer, or give it more time with `--timeout`.'),
   SOURCE_MISSING: usage('Name a folder, or a .jsonl, .jsonl.gz or .jsonl.br change stream.'),
   SOURCE_UNREADABLE: runtime('fatal', 'Check the file and the rights on it.'),
   SOURCE_EMPTY: runtime(

@@ -7,7 +7,7 @@ import type { LetterFilter } from '../runtime/dead-letter-topic.ts'
 import { names } from './documents.ts'
 import { loadProgram, type Program } from './load-program.ts'
 import { plainLogger } from './logger.ts'
-import { applicationOf, brokersOf } from './run.ts'
+import { applicationOf, brokersOf } from './program-options.ts'
 import { defaultDataDirectory, openLog, requireCard, workspaceAt } from './workspace.ts'
 import { lockWorkspace } from './workspace-claim.ts'
 

@@ -5,6 +5,7 @@ import { completionCommand } from './completion.ts'
 import { dashboardsCommand } from './dashboards.ts'
 import { describeCommand } from './describe.ts'
 import { dlqCommand } from './dlq.ts'
+import { doctorCommand } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
 import { initCommand } from './init.ts'
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     initCommand(),
     validateCommand(),
     runCommand(),
+    doctorCommand(),
     describeCommand(),
     topCommand(),
     dlqCommand(),

@@ -9,7 +9,13 @@ export interface AbandonedTopicsOptions {
   readonly topology: Topology
   readonly settings: RuntimeSettings
   readonly broker: Broker
-  readonly logger: Logger
+}
+
+/** The topics that the application has committed offsets of, and that this topology does not read; sorted. */
+export async function abandonedTopics({ topology, settings, broker }: AbandonedTopicsOptions): Promise<string[]> {
+  const { application } = settings
+  const read = new Set([...topicsBySubtopology(topology, application).values()].flat())
+  return (await broker.committedTopics(application)).filter((topic) => !read.has(topic)).sort()
 }
 
 /**
@@ -17,16 +23,12 @@ export interface AbandonedTopicsOptions {
  * another topology. A look that fails keeps nobody from starting.
  */
 export async function warnOfAbandonedTopics({
-  topology,
-  settings,
-  broker,
   logger,
-}: AbandonedTopicsOptions): Promise<void> {
-  const { application } = settings
+  ...options
+}: AbandonedTopicsOptions & { readonly logger: Logger }): Promise<void> {
   try {
-    const read = new Set([...topicsBySubtopology(topology, application).values()].flat())
-    const topics = (await broker.committedTopics(application)).filter((topic) => !read.has(topic)).sort()
-    if (topics.length > 0) logger.warn({ group: application, topics }, abandoned)
+    const topics = await abandonedTopics(options)
+    if (topics.length > 0) logger.warn({ group: options.settings.application, topics }, abandoned)
   } catch (error) {
     logger.warn({ error: reasonOf(error) }, 'it is not known whether the application has read other topics before')
   }

@@ -7,6 +7,9 @@ import { decodeReport, encodeReport, encodeStandbys, type MemberReport } from '.
 import { type Candidate, placeStandbys, placeTasks } from './task-placement.ts'
 import { restorableStores } from './task-states.ts'
 
+/** Members can share a group only when they use the same one. */
+export const assignorName = 'millrace-sticky-1'
+
 /** Topics of each sub-topology, as they are called on the broker. */
 export function topicsBySubtopology(topology: Topology, application: string): Map<number, string[]> {
   return new Map(
@@ -68,7 +71,7 @@ export function stickyAssignor(options: StickyAssignorOptions): Assignor {
   const { topics, report, standbyReplicas = 0, restorable = new Set(), foreign = () => undefined } = options
   const shape = JSON.stringify([...topics])
   return {
-    name: 'millrace-sticky-1',
+    name: assignorName,
     memberData: () => encodeReport({ ...report(), shape }),
     assign(reporting, descriptions) {
       const partitions = new Map(descriptions.map(({ topic, partitions }) => [topic, partitions]))

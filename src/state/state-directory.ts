@@ -30,7 +30,7 @@ interface TaskRecord {
 }
 
 /** Raised with every change to the layout below; what another version wrote is not touched. */
-const formatVersion = 1
+const stateFormat = '1'
 
 const aliveKey = Buffer.from('alive')
 
@@ -53,14 +53,10 @@ export async function openStateDirectory(
   options: StateDirectoryOptions = {},
 ): Promise<StateDirectory> {
   const path = join(root, application)
-  const formatFile = join(path, 'format')
-  const found = await readFormat(formatFile)
-  if (found !== undefined && found !== String(formatVersion)) {
-    throw new StreamError('STATE_FORMAT', `${path} has format ${found}; this version reads format ${formatVersion}`)
-  }
+  const format = await requireStateFormat(path)
   const meta = await openMeta(path)
   try {
-    if (found === undefined) await onDisk(formatFile, () => writeFile(formatFile, `${formatVersion}\n`))
+    if (format === undefined) await onDisk(path, () => writeFile(join(path, formatFile), `${stateFormat}\n`))
     const records = await settledRecords(meta)
     return new StateDirectory(path, { meta, records, clock: options.clock ?? systemClock })
   } catch (error) {
@@ -217,7 +213,18 @@ function recordChange(key: Uint8Array, record: TaskRecord): ByteChange {
   return { key, value: Buffer.from(JSON.stringify(record)) }
 }
 
-/** Undefined when there is none yet, or when a crash left the file empty. */
+const formatFile = 'format'
+
+/**
+ * The format of the state directory at `path`; undefined when there is none yet, or when a crash left the file empty. Throws STATE_FORMAT
+ * when another version wrote it, STATE_IO. Writes nothing.
+ */
+export async function requireStateFormat(path: string): Promise<string | undefined> {
+  const found = await readFormat(join(path, formatFile))
+  if (found === undefined || found === stateFormat) return found
+  throw new StreamError('STATE_FORMAT', `${path} has format ${found}; this version reads format ${stateFormat}`)
+}
+
 async function readFormat(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim() || undefined

@@ -1,0 +1,31 @@
+import type { Check } from './check.ts'
+import { group, history } from './group.ts'
+import { indexes } from './indexes.ts'
+import { kafka } from './kafka-connection.ts'
+import { models } from './models.ts'
+import { clock, deadLetters, offsets } from './offsets.ts'
+import { rights } from './rights.ts'
+import { memory, node } from './runtime-environment.ts'
+import { disk, stateFolder } from './state-folder.ts'
+import { timeouts } from './timeouts.ts'
+import { changelogs, topics } from './topic-layout.ts'
+
+/** All of them, in the order of the report. Of those that need the same thing, the first one tells why it cannot be had. */
+export const checks: readonly Check[] = [
+  node,
+  stateFolder,
+  disk,
+  timeouts,
+  kafka,
+  topics,
+  changelogs,
+  memory,
+  rights,
+  group,
+  history,
+  offsets,
+  deadLetters,
+  clock,
+  models,
+  indexes,
+]

@@ -1,0 +1,75 @@
+import type { Broker } from '../../runtime/broker.ts'
+import { closeAll } from '../../runtime/close-all.ts'
+import { pipelinesOf } from '../../runtime/pipelines.ts'
+import { resourcesOf, sinksOf } from '../../runtime/resources.ts'
+import { lookAtTopics } from '../../runtime/topics.ts'
+import type { Resource, Sink, VectorIndex } from '../../topology/processor.ts'
+import type { Topology } from '../../topology/topology.ts'
+import type { Given } from './check.ts'
+import type { Sources } from './examine.ts'
+import type { Machine } from './machine.ts'
+
+export interface Subject {
+  readonly machine: Machine
+  readonly program?: Given['program'] | undefined
+  /** Opens the log. Absent: there is none to look at. */
+  readonly openLog?: (() => Promise<Broker>) | undefined
+}
+
+/** Opens what checks ask for, once, and closes it in the end. */
+export class SubjectSources implements AsyncDisposable {
+  readonly sources: Sources
+  readonly #closers: (() => Promise<void>)[] = []
+
+  constructor({ machine, program, openLog }: Subject) {
+    this.sources = {
+      machine: async () => machine,
+      ...(openLog && { log: () => this.#opened(openLog()) }),
+      ...(program && {
+        program: async () => program,
+        models: () => this.#openModels(program.topology),
+        indexes: async (given) => {
+          const isOpen = await given('models').then(
+            () => true,
+            () => false,
+          )
+          return indexesOf(program.topology, isOpen)
+        },
+      }),
+      ...(program &&
+        openLog && {
+          topics: async (given) => lookAtTopics(program.topology, program.settings, await given('log')),
+        }),
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeAll(this.#closers.splice(0).reverse())
+  }
+
+  async #openModels(topology: Topology): Promise<readonly Resource[]> {
+    const resources = [...resourcesOf(topology)].map((resource) => resource.behind ?? resource)
+    for (const resource of resources) {
+      await resource.open()
+      this.#closers.push(() => resource.close())
+    }
+    return resources
+  }
+
+  async #opened(opening: Promise<Broker>): Promise<Broker> {
+    const broker = await opening
+    this.#closers.push(() => broker.close())
+    return broker
+  }
+}
+
+function indexesOf(topology: Topology, isOpen: boolean): Given['indexes'] {
+  const pipelineOf = isOpen ? pipelinesOf(topology) : () => undefined
+  return [...sinksOf(topology)].flatMap(([sink, node]) =>
+    isIndex(sink) ? [{ index: sink, pipeline: pipelineOf(node) }] : [],
+  )
+}
+
+function isIndex(sink: Sink<never, never>): sink is VectorIndex {
+  return 'inspect' in sink || ('observe' in sink && 'scan' in sink)
+}

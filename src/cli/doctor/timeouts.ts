@@ -1,0 +1,13 @@
+import { requestTimeoutOf, requireShortRequests } from '../../runtime/resources.ts'
+import { type Check, ok } from './check.ts'
+
+/** The time that a request to the index may take, against the time that an instance may be silent. */
+export const timeouts: Check<'program'> = {
+  name: 'timeouts',
+  needs: ['program'],
+  async examine({ program: { topology, settings } }) {
+    requireShortRequests(topology, settings)
+    const longestMs = Math.max(0, ...topology.subtopologies.map((part) => requestTimeoutOf(topology, part)))
+    return [ok(`a session of ${settings.sessionTimeoutMs} ms leaves room for requests of ${longestMs} ms`)]
+  },
+}
