@@ -2,7 +2,7 @@ import { kafka, kafkaTopic } from '../src/connectors/index.ts'
 import { nullable, type Serde, string } from '../src/serde.ts'
 import { TopologyBuilder } from '../src/topology/builder.ts'
 import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
-import type { Stream } from '../src/topology/stream.ts'
+import type { Stream, Table } from '../src/topology/stream.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { sessionWindowed, timeWindowed, type Windowed } from '../src/windowed.ts'
 
@@ -26,6 +26,13 @@ export class PlayedTopology {
     const source = kafka({ topic, key: nullable(string), value: anyJson, ...options })
     this.sources.set(topic, source)
     return this.builder.stream(topic, source)
+  }
+
+  /** Under the name of its store. */
+  table(name: string, topic: string, storage: 'level' | 'memory'): Table<string, unknown> {
+    const source = kafka({ topic, key: string, value: anyJson })
+    this.sources.set(topic, source as TopicSource<string | null, unknown>)
+    return this.builder.table(name, source, { storage })
   }
 
   to(stream: Stream<string | null, unknown>, topic = 'out'): this {

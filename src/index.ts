@@ -90,7 +90,7 @@ export type {
   VectorIndex,
 } from './topology/processor.ts'
 export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
-export { Stream } from './topology/stream.ts'
-export { Table } from './topology/table.ts'
+export { Stream, Table, type TableOperator } from './topology/stream.ts'
+export type { Change, StoreAccess, TableRows, TableStore } from './topology/table.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

@@ -2,6 +2,8 @@ import type { Serde } from '../serde.ts'
 import type { Windowed } from '../windowed.ts'
 import type { Timestamped } from './timestamped.ts'
 
+export type { Timestamped } from './timestamped.ts'
+
 /** A store of one task. Its name is unique in the topology; the changelog topic and the metric label derive from it. */
 export interface StateStore {
   readonly name: string

@@ -3,8 +3,8 @@ import type { StoreSpec } from '../state/store.ts'
 import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
 import type { TopicSource, TopicTarget } from './source.ts'
-import { Stream, type StreamGraph } from './stream.ts'
-import { materialize, Table } from './table.ts'
+import { Stream, type StreamGraph, type Table, tableOf } from './stream.ts'
+import { materialize, type TableStore } from './table.ts'
 import type { AnySource, AnySupplier, Topology } from './topology.ts'
 import { validate } from './validate.ts'
 
@@ -32,11 +32,15 @@ export class TopologyBuilder {
     return new Stream<K, V>(this.#addSource(name, source), this.#graph)
   }
 
-  /** Reads a topic as a changelog: the latest value of every key, in a store of that name. */
-  table<K, V>(name: string, source: TopicSource<K, V>): Table<K, V> {
+  /**
+   * Reads a topic as a changelog: the latest value of every key, in the store `name`, and null deletes. What arrived last holds, whatever
+   * its timestamp. Records without a key are dropped and counted. The store has the serdes of the topic unless `store` says otherwise.
+   */
+  table<K, V>(name: string, source: TopicSource<K, V>, store: TableStore<K, V> = {}): Table<K, V> {
+    const { key = source.key, value = source.value } = store
     const parent = this.#addSource(`${name}-source`, source)
-    this.#addProcessor([parent], materialize(name, source))
-    return new Table<K, V>(name, this.#graph)
+    this.#addProcessor([parent], materialize(name, 'table', { ...store, key, value }))
+    return tableOf(name, { graph: this.#graph, key })
   }
 
   /** Declares a store that several nodes name in their `stores`. */

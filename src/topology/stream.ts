@@ -1,5 +1,16 @@
+import { type Serde, string } from '../serde.ts'
+import type { Timestamped } from '../state/store.ts'
 import type { ProcessorSupplier, Sink, StreamHandle } from './processor.ts'
 import type { TopicTarget } from './source.ts'
+import {
+  type Change,
+  materialize,
+  newValues,
+  type StoreAccess,
+  storedRows,
+  type TableRows,
+  type TableStore,
+} from './table.ts'
 
 /** What a Stream asks of its builder. */
 export interface StreamGraph {
@@ -29,8 +40,89 @@ export class Stream<K, V> implements StreamHandle {
     return new Stream<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph)
   }
 
+  /**
+   * Reads the stream as a changelog: the latest value of every key, in the store `name`. Null values are tombstones; records without
+   * a key are dropped and counted.
+   */
+  toTable(name: string, store: TableStore<NonNullable<K>, V> = {}): Table<NonNullable<K>, V> {
+    return tableOf<NonNullable<K>, V>(this.#graph.process(this.name, materialize(name, 'toTable', store)), {
+      graph: this.#graph,
+      key: store.key ?? (string as Serde<unknown> as Serde<NonNullable<K>>),
+    })
+  }
+
   /** Ends the stream in a topic or an index. */
   to(name: string, target: TopicTarget<K, V> | Sink<K, V>): void {
     this.#graph.to(this.name, name, target)
+  }
+}
+
+/** A table whose rows are in the store of its node. */
+export function tableOf<K, V>(
+  name: string,
+  { graph, key }: { readonly graph: StreamGraph; readonly key: Serde<K> },
+): Table<K, V> {
+  return new Table<K, V>(name, graph, storedRows(name, key))
+}
+
+/** What an operator returns that works on tables: adds its nodes behind a table, and gives the table that comes out of them. */
+export interface TableOperator<K, V, KOut, VOut> {
+  readonly onTable: (table: Table<K, V>) => Table<KOut, VOut>
+}
+
+/**
+ * The latest value of every key. A handle, as a Stream is. Steps keep it up to date: what comes out of `process` is a table again.
+ *
+ * A processor of your own looks rows up when it names the stores:
+ *
+ * @example
+ * const authors = builder.table('authors', kafka({ topic: 'authors', key: string, value: json(Author) }))
+ * const active = authors.process(filter('active', (author) => author.active))
+ * views.process({ ...step, stores: active.stores, create: () => ({
+ *   process: (record, context) => context.forward({ ...record, value: active.get(record.key, context)?.value ?? null }),
+ * }) })
+ */
+export class Table<K, V> implements StreamHandle {
+  readonly name: string
+  readonly rows: TableRows<K, V>
+  readonly #graph: StreamGraph
+  #changes: Stream<K, V> | undefined
+
+  constructor(name: string, graph: StreamGraph, rows: TableRows<K, V>) {
+    this.name = name
+    this.rows = rows
+    this.#graph = graph
+  }
+
+  /** The stores behind the rows, to connect other nodes to. */
+  get stores(): readonly string[] {
+    return this.rows.stores
+  }
+
+  /** The row of a key, with its time in milliseconds. The node of the context has to name the `stores`; else STORE_UNKNOWN. */
+  get(key: K, context: StoreAccess): Timestamped<V> | undefined {
+    return this.rows.get(key, context)
+  }
+
+  /** Adds one step: what an operator for tables returned. */
+  process<KOut, VOut>(operator: TableOperator<K, V, KOut, VOut>): Table<KOut, VOut> {
+    return operator.onTable(this)
+  }
+
+  /** For operators: adds one node, which gets changes and sends changes; `rows` finds what it sends. */
+  derive<KOut, VOut>(
+    supplier: ProcessorSupplier<K, Change<V>, KOut, Change<VOut>>,
+    rows: TableRows<KOut, VOut>,
+  ): Table<KOut, VOut> {
+    return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
+  }
+
+  /** Every change of the table as a record, tombstones included. The node in between is `<name>-to-stream`. */
+  toStream(): Stream<K, V> {
+    this.#changes ??= new Stream<K, V>(
+      this.#graph.process(this.name, newValues<K, V>(`${this.name}-to-stream`)),
+      this.#graph,
+    )
+    return this.#changes
   }
 }

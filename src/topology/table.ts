@@ -1,44 +1,102 @@
-import type { KeyValueStore, KeyValueStoreSpec } from '../state/store.ts'
-import type { ProcessorSupplier, StreamHandle } from './processor.ts'
-import type { TopicSource } from './source.ts'
-import { Stream, type StreamGraph } from './stream.ts'
+import { type StreamRecord, withValue } from '../record.ts'
+import { msgpack, type Serde, string } from '../serde.ts'
+import type { KeyValueStore, StateStore, StoreSpec, Timestamped } from '../state/store.ts'
+import type { Processor, ProcessorContext, ProcessorSupplier } from './processor.ts'
 
-/**
- * The latest value of every key of a topic, kept in a store that has the table's name. A processor reads it when it names the store:
- * `{ stores: [authors.store] }`.
- */
-export class Table<K, V> implements StreamHandle {
-  readonly name: string
-  /** Name of the store, to connect other nodes to. */
-  readonly store: string
-  readonly #graph: StreamGraph
+/** What happened to a row: the value of the records between the steps of tables. */
+export interface Change<V> {
+  /** Null: the row is gone. */
+  readonly newValue: V | null
+  /** What it was before; null when there was none. Made when it is asked for: steps in between may have to map it. */
+  readonly oldValue: () => V | null
+}
 
-  constructor(name: string, graph: StreamGraph) {
-    this.name = name
-    this.store = name
-    this.#graph = graph
-  }
+/** How a node finds rows of a table, which need not be stored anywhere in the form that it gets them. */
+export interface TableRows<K, V> {
+  readonly key: Serde<K>
+  /** What a node that calls `get` has to name in its own `stores`. */
+  readonly stores: readonly string[]
+  get(key: K, context: StoreAccess): Timestamped<V> | undefined
+}
 
-  /** The changes of the table, tombstones included. */
-  toStream(): Stream<K, V> {
-    return new Stream<K, V>(this.name, this.#graph)
+/** The part of a ProcessorContext that look-ups need. */
+export interface StoreAccess {
+  store<S extends StateStore>(name: string): S
+}
+
+/** Where the rows of a table are kept. */
+export interface TableStore<K, V> {
+  /** Serde of the key in the store; default that of the topic or table before, for a stream UTF-8 text. */
+  readonly key?: Serde<K>
+  /** Serde of the values in the store; default that of the topic before, else MessagePack, for plain data. */
+  readonly value?: Serde<V>
+  /** Default `level`. */
+  readonly storage?: 'level' | 'memory'
+}
+
+export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V>): StoreSpec {
+  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level' } = store
+  return { kind: 'timestamped-key-value', name, key, value, storage } as StoreSpec
+}
+
+/** Rows that are kept in a store of their own. */
+export function storedRows<K, V>(name: string, key: Serde<K>): TableRows<K, V> {
+  return { key, stores: [name], get: (row, context) => rowsIn<K, V>(name, context).get(row) }
+}
+
+export function rowsIn<K, V>(name: string, context: StoreAccess): KeyValueStore<K, Timestamped<V>> {
+  return context.store(name)
+}
+
+export function keepRow<K, V>(
+  rows: KeyValueStore<K, Timestamped<V>>,
+  { key, value, timestamp }: Pick<StreamRecord<K, V>, 'key' | 'value' | 'timestamp'>,
+): void {
+  if (value === null) rows.delete(key)
+  else rows.put(key, { value, timestamp })
+}
+
+/** The step that makes a table of a stream: keeps the latest value of each key, with its time, and sends what changed. */
+export function materialize<K, V>(
+  name: string,
+  operator: string,
+  store: TableStore<K, V>,
+): ProcessorSupplier<K | null, V, K, Change<V>> {
+  return {
+    name,
+    operator,
+    stores: [tableStoreSpec(name, store)],
+    create: () => ({
+      process(record, context) {
+        const { key, value } = record
+        if (key === null) return context.drop('null_key')
+        const rows = rowsIn<K, V>(name, context)
+        const before = rows.get(key)
+        keepRow(rows, { ...record, key })
+        context.forward({ ...record, key, value: { newValue: value, oldValue: () => before?.value ?? null } })
+      },
+    }),
   }
 }
 
-/** The node behind a table: stores the latest value and passes every change on. */
-export function materialize<K, V>(name: string, source: TopicSource<K, V>): ProcessorSupplier<K, V, K, V> {
-  const spec: KeyValueStoreSpec<K, V> = { kind: 'key-value', name, key: source.key, value: source.value }
+/** A step behind a table. `react` is given each change, with the record that it came as. */
+export function onChange<K, V, KOut, VOut>(
+  react: (change: Change<V>, record: StreamRecord<K, unknown>, context: ProcessorContext<KOut, Change<VOut>>) => void,
+): Processor<K, Change<V>, KOut, Change<VOut>> {
+  return {
+    process(record, context) {
+      if (record.value !== null) react(record.value, record, context)
+    },
+  }
+}
+
+/** Takes the new values out of the changes. */
+export function newValues<K, V>(name: string): ProcessorSupplier<K, Change<V>, K, V> {
   return {
     name,
-    operator: 'table',
-    stores: [spec],
+    operator: 'toStream',
     create: () => ({
-      process(record, context) {
-        const store = context.store<KeyValueStore<K, V>>(name)
-        if (record.value === null) store.delete(record.key)
-        else store.put(record.key, record.value)
-        context.forward(record)
-      },
+      process: (record, context) => context.forward(withValue<K, V>(record, record.value?.newValue ?? null)),
     }),
   }
 }
