@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { millraceHere } from '../support/command-here.ts'
 import { type LetterFolder, letterFolder } from '../support/letter-folder.ts'
+import { readAll } from '../support/log-records.ts'
 
 const dlq = (folder: LetterFolder, name: string, ...parameters: string[]) =>
   millraceHere(['dlq', name, ...parameters, '--data', folder.data])
@@ -145,6 +146,48 @@ describe('dlq show', () => {
     const { stderr, code } = await dlq(folder, 'show', place)
 
     expect(stderr).toMatch(new RegExp(`^USAGE: there is no letter ${place} in index-dead-letter\\. See `))
+    expect(code).toBe(2)
+  })
+})
+
+describe('dlq redrive', () => {
+  test('puts records back once, and says what to do then', async () => {
+    await using folder = await letterFolder(three)
+
+    const first = await dlq(folder, 'redrive', '--code', 'EMBED_TEXT')
+    const second = await dlq(folder, 'redrive', '--json')
+
+    expect(first.stdout.split('\n')).toEqual([
+      'letters:   2',
+      'redriven:  2  put back into their source',
+      expect.stringMatching(/^next: .* index <source>$/),
+      '',
+    ])
+    const none = { superseded: 0, gone: 0, unplaced: 0, refused: 0, repeated: 0 }
+    expect(linesOf(second.stdout)).toEqual([{ ...none, letters: 3, redriven: 1, before: 2, dryRun: false }])
+    const records = await folder.inLog((log) => readAll(log, { topic: 'documents', partition: 0 }))
+    expect(records.slice(3).map(({ key }) => Buffer.from(key ?? []).toString())).toEqual(['a.md', 'b.md', 'c.md'])
+  })
+
+  test('says why others are left alone, and writes nothing in a dry run', async () => {
+    await using folder = await letterFolder([...three, { ...three[0], value: 'newer' }])
+
+    const { stdout } = await dlq(folder, 'redrive', '--dry-run')
+
+    expect(stdout.split('\n')).toEqual([
+      'letters:     4',
+      'redriven:    3  would be put back into their source',
+      'superseded:  1  their key has a newer record',
+      '',
+    ])
+    const [range] = await folder.inLog((log) => log.offsets([{ topic: 'documents', partition: 0 }]))
+    expect(range?.latest).toBe(4)
+  })
+
+  test('refuses a rate that is none', async () => {
+    const { stderr, code } = await millraceHere(['dlq', 'redrive', '--rate', '0'])
+
+    expect(stderr).toContain('It must be a whole number from 1 to')
     expect(code).toBe(2)
   })
 })

@@ -1,4 +1,4 @@
-import type { DocumentChange, DocumentKey, PointId, PointPayload, PointRef } from '../../src/model.ts'
+import type { DocumentChange, DocumentKey, IndexOp, PointId, PointPayload, PointRef } from '../../src/model.ts'
 import type { SinkWriter, StoredPoint, VectorIndex } from '../../src/topology/processor.ts'
 
 interface ModelPoint {
@@ -51,7 +51,7 @@ export class ModelIndex implements VectorIndex {
     }
   }
 
-  writer(): SinkWriter<DocumentKey, never> {
+  writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {
     throw new Error('the model is written with apply()')
   }
 
