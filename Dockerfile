@@ -14,6 +14,9 @@ COPY src src
 RUN node scripts/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 COPY LICENSE NOTICE ./
 COPY models models
+COPY deploy/grafana deploy/grafana
+COPY deploy/prometheus deploy/prometheus
+COPY docs/runbooks docs/runbooks
 # What the image has beside its base: /image/files belongs to root, /image/folders to whom the process runs as.
 RUN node scripts/image-files.mjs /image
 

@@ -22,7 +22,10 @@ const compiler = ['typescript', '@typescript', '.bin']
 rmSync(target, { recursive: true, force: true })
 const app = join(target, 'files', 'app')
 mkdirSync(app, { recursive: true })
-for (const name of ['package.json', 'LICENSE', 'NOTICE', 'dist', 'models', 'node_modules']) {
+/** What `dashboards export` writes. */
+const monitoring = ['deploy/grafana', 'deploy/prometheus', 'docs/runbooks']
+
+for (const name of ['package.json', 'LICENSE', 'NOTICE', 'dist', 'models', ...monitoring, 'node_modules']) {
   if (!existsSync(name)) throw new Error(`there is no ${name}: build first`)
   cpSync(name, join(app, name), { recursive: true, verbatimSymlinks: true })
 }

@@ -111,6 +111,8 @@ test('what the build copies is there, and let through by .dockerignore', () => {
 })
 
 const script = resolve('scripts/image-files.mjs')
+/** What `dashboards export` writes. */
+const monitoring = ['deploy/grafana/tasks.json', 'deploy/prometheus/alerts.yml', 'docs/runbooks/lag.md']
 
 test('the image has the binaries of its own platform alone, no compiler, and the command on the PATH', async () => {
   await using folder = await temporaryDirectory()
@@ -119,9 +121,8 @@ test('the image has the binaries of its own platform alone, no compiler, and the
   )
   const prebuilds = ['linux-x64', 'linux-arm64', 'win32-x64'].map((name) => `classic-level/prebuilds/${name}`)
   for (const path of [...platforms, ...prebuilds]) put(folder.path, `node_modules/${path}/binding.node`)
-  for (const path of ['package.json', 'LICENSE', 'NOTICE', 'dist/cli/bin.js', 'models/a/model.onnx'])
+  for (const path of [...monitoring, 'package.json', 'LICENSE', 'NOTICE', 'dist/cli/bin.js', 'models/a/model.onnx'])
     put(folder.path, path)
-
   put(folder.path, 'node_modules/typescript/package.json')
 
   execFileSync(process.execPath, [script, 'image', 'arm64'], { cwd: folder.path })
@@ -132,6 +133,7 @@ test('the image has the binaries of its own platform alone, no compiler, and the
     'node_modules/onnxruntime-node/bin/napi-v6/linux/arm64/binding.node',
   ])
   expect(existsSync(join(app, 'node_modules/typescript'))).toBe(false)
+  for (const path of monitoring) expect(existsSync(join(app, path)), path).toBe(true)
   expect(readlinkSync(join(folder.path, 'image/files/usr/local/bin/millrace'))).toBe('/app/dist/cli/bin.js')
   expect(statSync(join(app, 'dist/cli/bin.js')).mode & 0o111).toBe(0o111)
   expect(readdirSync(join(folder.path, 'image/folders')).toSorted()).toEqual(['home', 'var'])
@@ -139,7 +141,7 @@ test('the image has the binaries of its own platform alone, no compiler, and the
 
 test('packages that no longer look as expected stop the build', async () => {
   await using folder = await temporaryDirectory()
-  for (const path of ['package.json', 'LICENSE', 'NOTICE', 'dist/cli/bin.js', 'models/a/model.onnx'])
+  for (const path of [...monitoring, 'package.json', 'LICENSE', 'NOTICE', 'dist/cli/bin.js', 'models/a/model.onnx'])
     put(folder.path, path)
   put(folder.path, 'node_modules/onnxruntime-node/bin/napi-v7/linux/x64/binding.node')
 

@@ -22,7 +22,9 @@ const locked: Record<string, Locked> = JSON.parse(readFileSync('package-lock.jso
 const shipped = Object.entries(locked).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
 const metadata = ['CHANGELOG.md', 'LICENSE', 'NOTICE', 'README.md', 'package.json']
 /** Data that is shipped as it is. */
-const data = globSync('{models,schema}/**/*').filter((path) => statSync(path).isFile())
+const data = globSync('{models,schema,deploy/grafana,deploy/prometheus,docs/runbooks}/**/*').filter((path) =>
+  statSync(path).isFile(),
+)
 
 let folder: TemporaryDirectory
 /** The package as somebody has it who installed it, compiled from the sources as they are; another test checks their types. */
@@ -45,7 +47,7 @@ beforeAll(async () => {
 
 afterAll(() => folder[Symbol.asyncDispose]())
 
-test('the package has what is compiled, the model, the schema of pipelines and its papers, and nothing else', () => {
+test('the package has what is compiled, the model, the schema of pipelines, monitoring and its papers, and nothing else', () => {
   const sources = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
   const compiled = sources.flatMap((path) => [`${path}.js`, `${path}.js.map`, `${path}.d.ts`])
   const beside = globSync('src/**/*.json').map((path) => path.replace(/^src/, 'dist'))
@@ -69,6 +71,7 @@ test('installed with its own dependencies alone it knows its commands, its versi
 
   expect(millrace('version')).toMatch(/^millrace \d+\.\d+\.\d+ \(node v/)
   expect(millrace('--help')).toContain('run')
+  expect(millrace('dashboards', 'export', 'monitoring')).toContain('5 in grafana, 1 in prometheus, 15 in runbooks')
   // A topology as Kubernetes mounts it from a ConfigMap: a link to a link.
   const mount = join(folder.path, 'etc')
   mkdirSync(join(mount, '..2026_11'), { recursive: true })
