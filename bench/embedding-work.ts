@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Embedder } from '../src/embed/embedder.ts'
-import { type OnnxOptions, onnx } from '../src/embed/onnx.ts'
+import { onnx } from '../src/embed/onnx.ts'
+import type { OnnxOptions } from '../src/embed/onnx-options.ts'
 import { retrievalSet } from '../test/support/embed-fixtures.ts'
 
 export const modelName = 'all-MiniLM-L6-v2'

@@ -1,6 +1,7 @@
 import { StreamError } from '../errors.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
-import { type OnnxOptions, onnx } from './onnx.ts'
+import { onnx } from './onnx.ts'
+import type { OnnxOptions } from './onnx-options.ts'
 
 export interface EmbedCallOptions extends Omit<EmbedOptions, 'inputType'> {
   /** Gives up when it aborts: the call rejects with its reason. Default: never. */

@@ -6,7 +6,7 @@ import { type Device, EmbeddingEngine } from './engine.ts'
 import { factsOf } from './execution-provider.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
-import type { OnnxOptions } from './onnx.ts'
+import type { OnnxOptions } from './onnx-options.ts'
 import { cosineOf } from './similarity/kernels.ts'
 import { type ModelTokenizer, openTokenizer } from './tokenizer.ts'
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import type { Embedder } from '../../src/embed/embedder.ts'
-import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
+import { onnx } from '../../src/embed/onnx.ts'
+import type { OnnxOptions } from '../../src/embed/onnx-options.ts'
 import { tokenizerVectors } from '../support/embed-fixtures.ts'
 
 vi.setConfig({ testTimeout: 60_000 })

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import type { Embedder } from '../../src/embed/embedder.ts'
-import { type OnnxOptions, onnx } from '../../src/embed/onnx.ts'
+import { onnx } from '../../src/embed/onnx.ts'
+import type { OnnxOptions } from '../../src/embed/onnx-options.ts'
 import { type ElementType, type Graph, onnxFile, tableBytes } from './onnx-graph.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 

@@ -1,7 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { StreamError, toStreamError } from '../../errors.ts'
 import type { CachedEmbedder } from './cached-embedder.ts'
-import { type CacheEntry, decodeEntry, encodeEntry, entryBytes } from './entry.ts'
+import type { CacheEntry } from './entry.ts'
 
 /**
  * A file of cached vectors:
@@ -39,6 +39,7 @@ const importedAtOnce = 256
  * await exportCache(embedder, 'vectors.cache')
  */
 export async function exportCache(cache: CachedEmbedder, file: string): Promise<number> {
+  const { encodeEntry, entryBytes } = await import('./entry.ts')
   const { id, dimensions } = cache
   const header: Header = { format: 'millrace-embedding-cache', version: 1, embedder: id, dimensions }
   let entries = 0
@@ -90,13 +91,14 @@ async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Prom
  * const { entries, damaged } = await importCache(embedder, 'vectors.cache')
  */
 export async function importCache(cache: CachedEmbedder, file: string): Promise<CacheImport> {
+  const { decodeEntry, entryBytes } = await import('./entry.ts')
   const imported = { entries: 0, damaged: 0 }
   let batch: CacheEntry[] = []
   const flush = async () => {
     imported.entries += await cache.import(batch)
     batch = []
   }
-  for await (const encoded of entriesOf(cache, file)) {
+  for await (const encoded of entriesOf(cache, file, entryBytes(cache.dimensions))) {
     const entry = decodeEntry(encoded, cache.dimensions)
     if (entry) batch.push(entry)
     else imported.damaged++
@@ -106,15 +108,15 @@ export async function importCache(cache: CachedEmbedder, file: string): Promise<
   return imported
 }
 
-/** The encoded entries of a file that is meant for the cache. */
-async function* entriesOf(cache: CachedEmbedder, file: string): AsyncGenerator<Uint8Array> {
+/** The encoded entries, of `size` bytes each, of a file that is meant for the cache. */
+async function* entriesOf(cache: CachedEmbedder, file: string, size: number): AsyncGenerator<Uint8Array> {
   try {
     await using handle = await open(file)
     const head = await handle.read(Buffer.alloc(maxHeaderBytes), 0, maxHeaderBytes, 0)
     const end = Math.max(0, head.buffer.subarray(0, head.bytesRead).indexOf('\n'))
     checkHeader(file, head.buffer.toString('utf8', 0, end), cache)
     const body = handle.createReadStream({ start: end + 1, autoClose: false })
-    yield* framesOf(file, body, entryBytes(cache.dimensions))
+    yield* framesOf(file, body, size)
   } catch (error) {
     throw toStreamError(error, 'SOURCE_UNREADABLE', `${file} cannot be read`)
   }

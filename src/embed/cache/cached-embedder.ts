@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamError } from '../../errors.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
 import { SharedOpening } from '../shared-opening.ts'
-import { type CacheKey, type KeyOf, keysOf } from './cache-key.ts'
-import { type CacheEntry, isVector } from './entry.ts'
-import { type CacheStats, type TierOptions, Tiers } from './tiers.ts'
+import type { CacheKey, KeyOf } from './cache-key.ts'
+import type { CacheEntry } from './entry.ts'
+import type { CacheStats, TierOptions, Tiers } from './tiers.ts'
 
 /** A text that is not in the cache. */
 interface Miss {
@@ -127,15 +127,15 @@ export class CachedEmbedder implements WholeEmbedder {
       const vector = made[row]
       if (!vector) throw new StreamError('EMBED_FAILED', `asked for ${texts.length} vectors and got ${made.length}`)
       vectors[at] = vector
-      const isTruncated = truncated.has(row)
-      if (isVector(vector, this.dimensions))
-        entries.push({ key, vector: owned(vector), madeAt, truncated: isTruncated })
+      entries.push({ key, vector: owned(vector), madeAt, truncated: truncated.has(row) })
     }
     tiers.keep(entries)
   }
 }
 
 async function openAll(embedder: Embedder, options: TierOptions): Promise<Opened> {
+  // Loaded when they are needed, as all of the package that a program may never use: it starts sooner.
+  const [{ keysOf }, { Tiers }] = await Promise.all([import('./cache-key.ts'), import('./tiers.ts')])
   await embedder.open()
   const { id, dimensions } = embedder
   const tiers = await Tiers.open(id, dimensions, options)

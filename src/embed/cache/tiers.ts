@@ -3,7 +3,7 @@ import type { Logger } from '../../logger.ts'
 import type { EmbedderId } from '../embedder.ts'
 import type { CacheKey } from './cache-key.ts'
 import { DiskTier, type OpenStore } from './disk-tier.ts'
-import type { CacheEntry } from './entry.ts'
+import { type CacheEntry, isVector } from './entry.ts'
 import { MemoryTier, memoryBytes } from './memory-tier.ts'
 
 export interface TierOptions {
@@ -37,11 +37,13 @@ export interface CacheStats {
 
 /** The vectors of one embedder: some in memory, more on disk if there is a path. */
 export class Tiers {
+  readonly #dimensions: number
   readonly #memory: MemoryTier
   readonly #disk: DiskTier | undefined
   readonly #counted = { memoryHits: 0, diskHits: 0, misses: 0 }
 
-  private constructor(memory: MemoryTier, disk?: DiskTier) {
+  private constructor(dimensions: number, memory: MemoryTier, disk?: DiskTier) {
+    this.#dimensions = dimensions
     this.#memory = memory
     this.#disk = disk
   }
@@ -51,12 +53,12 @@ export class Tiers {
     // The wall clock may be set back: what comes from too far ahead is too old as well, or it would stay until then.
     const isFresh = ({ madeAt }: CacheEntry) => Math.abs(clock.now() - madeAt) < ttlMs
     const memory = new MemoryTier({ maxBytes: maxMemoryBytes, isFresh })
-    if (path === undefined) return new Tiers(memory)
+    if (path === undefined) return new Tiers(dimensions, memory)
     const disk = await DiskTier.open({ path, embedder, dimensions, maxBytes: maxDiskBytes, isFresh, logger, openStore })
     const room = Math.floor(maxMemoryBytes / memoryBytes(dimensions))
     const warm = options.warmUp === 'all' ? room : Math.min(room, options.warmUp)
     if (warm > 0) await disk.load(warm, (entry) => memory.set(entry))
-    return new Tiers(memory, disk)
+    return new Tiers(dimensions, memory, disk)
   }
 
   get stats(): CacheStats {
@@ -82,11 +84,11 @@ export class Tiers {
     return undefined
   }
 
-  /** Equal texts that were under way together come here one after the other: the first is kept. */
+  /** Equal texts that were under way together come here one after the other: the first is kept. What is no vector is left out. */
   keep(entries: readonly CacheEntry[]): void {
     const fresh: CacheEntry[] = []
     for (const entry of entries) {
-      if (this.#memory.peek(entry.key)) continue
+      if (this.#memory.peek(entry.key) || !isVector(entry.vector, this.#dimensions)) continue
       this.#memory.set(entry)
       fresh.push(entry)
     }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
-import type { OnnxOptions } from '../onnx.ts'
+import type { OnnxOptions } from '../onnx-options.ts'
 import { sampleTexts } from './sample-texts.ts'
 
 /** What was measured, and what it reached on this machine. */

@@ -1,8 +1,9 @@
 import { systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { coresOfProcess } from '../cores.ts'
-import { type OnnxOptions, onnx } from '../onnx.ts'
-import { type Measurement, measure, type Tuning } from './measure.ts'
+import { onnx } from '../onnx.ts'
+import type { OnnxOptions } from '../onnx-options.ts'
+import type { Measurement, Tuning } from './measure.ts'
 
 /** What an embedder has to keep to on this machine. */
 export interface Constraints {
@@ -155,7 +156,10 @@ function violations({ memoryMb, textsPerSecond, latencyMs }: Measurement, constr
 
 function measurer({ modes: _modes, maxWorkers: _most, measureCandidate: _measure, ...options }: OptimizeOptions) {
   const { texts, signal = new AbortController().signal, clock = systemClock, ...model } = options
-  return (tuning: Tuning) => measure(tuning, { texts, clock, signal, make: () => onnx({ ...model, ...tuning, clock }) })
+  return async (tuning: Tuning) => {
+    const { measure } = await import('./measure.ts')
+    return measure(tuning, { texts, clock, signal, make: () => onnx({ ...model, ...tuning, clock }) })
+  }
 }
 
 function refuseNonsense(constraints: Constraints): void {

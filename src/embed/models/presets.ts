@@ -1,4 +1,4 @@
-import type { OnnxOptions } from '../onnx.ts'
+import type { OnnxOptions } from '../onnx-options.ts'
 
 /**
  * Options of `onnx` for two ends that many people want.

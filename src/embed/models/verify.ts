@@ -2,10 +2,9 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
-import { type OnnxOptions, onnx } from '../onnx.ts'
+import { onnx } from '../onnx.ts'
+import type { OnnxOptions } from '../onnx-options.ts'
 import { compareAll, cosine } from '../similarity/index.ts'
-import { readModel } from './model.ts'
-import { hashFile, refuseChanged } from './model-files.ts'
 
 export interface VerifyOptions extends OnnxOptions {
   /** The model that is right, with the weights that are right. Without it only files, golden text and shapes are checked. */
@@ -52,11 +51,12 @@ const textsPerTurn = 16
  * Rejects with MODEL_MISSING or MODEL_INVALID and the first thing that is wrong.
  */
 export async function verifyModel({ against, texts = [], signal, ...options }: VerifyOptions): Promise<ModelReport> {
+  const [{ readModel }, files] = await Promise.all([import('./model.ts'), import('./model-files.ts')])
   const model = await readModel(options.model, options)
   const pinned = Object.keys(model.pins)
   for (const path of pinned) {
     const file = join(model.folder, path)
-    refuseChanged(model, file, await hashFile(file))
+    files.refuseChanged(model, file, await files.hashFile(file))
   }
   return whileOpen(onnx(options), async (embedder) => ({
     id: embedder.id,

@@ -49,3 +49,10 @@ export interface RawVectors {
   /** The model that has answered, when the server tells. */
   readonly model: string | undefined
 }
+
+/** What an API takes at most, unless the options say less. */
+export interface ApiLimits {
+  readonly maxConcurrentRequests: number
+  readonly maxBatchTexts: number
+  readonly maxBatchCharacters: number
+}
