@@ -5,15 +5,15 @@ import { StreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import type { LetterFilter } from '../runtime/dead-letter-topic.ts'
 import { names } from './documents.ts'
+import { type KafkaOptions, kafkaOptionsOf, withKafkaOptions } from './kafka-options.ts'
 import { loadProgram, type Program } from './load-program.ts'
 import { plainLogger } from './logger.ts'
-import { applicationOf, brokersOf } from './program-options.ts'
+import { applicationOf } from './program-options.ts'
 import { defaultDataDirectory, openLog, requireCard, workspaceAt } from './workspace.ts'
 import { lockWorkspace } from './workspace-claim.ts'
 
 /** Where a command finds the dead letters. */
-export interface LetterSource {
-  readonly brokers?: string
+export interface LetterSource extends KafkaOptions {
   readonly application?: string
   readonly topic?: string
   readonly data: string
@@ -29,10 +29,9 @@ export interface LetterTopic extends AsyncDisposable {
 }
 
 export function withLetterSource(command: Command): Command {
-  return command
+  return withKafkaOptions(command)
     .argument('[file]', 'the pipeline or topology file that `run` was given')
     .option('--application <name>', 'the application on Kafka (default: as for `run`)')
-    .option('--brokers <list>', 'Kafka brokers, host:port separated by commas (default: as for `run`)')
     .option('--topic <name>', 'the dead-letter topic (default: that of the pipeline, else <application>-dead-letter)')
     .option('--data <folder>', 'the folder that `index` filled, without a file or an application', defaultDataDirectory)
 }
@@ -60,8 +59,9 @@ export function filterOf({ code, key, source }: LetterFilter): LetterFilter {
 export async function openLetters(file: string | undefined, options: LetterSource): Promise<LetterTopic> {
   const isKafka = file !== undefined || options.application !== undefined
   if (isKafka) return onKafka(file, options)
-  if (options.brokers !== undefined)
-    throw new StreamError('USAGE', '--brokers alone says not whose dead letters are meant', {
+  const alone = (['brokers', 'kafka'] as const).find((name) => options[name] !== undefined)
+  if (alone !== undefined)
+    throw new StreamError('USAGE', `--${alone} alone says not whose dead letters are meant`, {
       fix: 'Name the pipeline file, or the application with --application.',
     })
   return inWorkspace(options)
@@ -71,7 +71,7 @@ async function onKafka(file: string | undefined, options: LetterSource): Promise
   const program: Partial<Program> = file === undefined ? {} : await loadProgram(file)
   const application = options.application ?? applicationOf(program, file ?? '')
   const settings = parseSettings({ ...program.settings, application })
-  const broker = kafkaBroker({ ...program.kafka, brokers: brokersOf(program, options), logger: plainLogger })
+  const broker = kafkaBroker({ ...(await kafkaOptionsOf(options, program)), logger: plainLogger })
   await broker.open()
   const topic = options.topic ?? deadLetterTopicOf(settings)
   return { application, topic, broker, isWorkspace: false, [Symbol.asyncDispose]: () => broker.close() }

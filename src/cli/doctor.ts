@@ -6,8 +6,9 @@ import { openKafka } from './doctor/kafka-connection.ts'
 import { thisMachine } from './doctor/machine.ts'
 import { asLines, asText } from './doctor/report.ts'
 import { type Subject, SubjectSources } from './doctor/sources.ts'
+import { kafkaOptionsOf } from './kafka-options.ts'
 import { loadProgram } from './load-program.ts'
-import { brokersOf, type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
+import { type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
 import { wholeNumber } from './whole-number.ts'
 
 interface DoctorOptions extends ProgramOptions {
@@ -41,8 +42,9 @@ export async function diagnose(subject: Subject, limitMs: number): Promise<reado
 
 async function subjectOf(file: string | undefined, options: DoctorOptions): Promise<Subject> {
   if (file === undefined) {
-    const isNamed = options.brokers !== undefined || Boolean(process.env.KAFKA_BROKERS)
-    const openLog = () => openKafka({ brokers: brokersOf({}, options) })
+    const { brokers, kafka } = options
+    const isNamed = brokers !== undefined || kafka !== undefined || Boolean(process.env.KAFKA_BROKERS)
+    const openLog = async () => openKafka(await kafkaOptionsOf(options))
     return { machine: thisMachine, ...(isNamed && { openLog }) }
   }
   const program = await loadProgram(file)
@@ -50,6 +52,6 @@ async function subjectOf(file: string | undefined, options: DoctorOptions): Prom
   return {
     machine: thisMachine,
     program: { topology: program.topology, settings },
-    openLog: () => openKafka({ ...program.kafka, brokers: brokersOf(program, options) }),
+    openLog: async () => openKafka(await kafkaOptionsOf(options, program)),
   }
 }

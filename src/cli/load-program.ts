@@ -39,6 +39,13 @@ export async function loadPipeline(file: string, logger?: Logger): Promise<Pipel
   })
 }
 
+/** The section `kafka` of a YAML file. Throws TOPOLOGY_FILE when it cannot be read, CONFIG_INVALID with everything that is wrong in it. */
+export async function loadKafkaConnection(file: string): Promise<KafkaConnection> {
+  const text = await textOf(file)
+  const { readKafkaConnection, readSecretFile } = await import('../pipeline/index.ts')
+  return readKafkaConnection(text, { name: file, environment: process.env, readFile: readSecretFile })
+}
+
 /** More than a pipeline may have, less than hurts. */
 const maxFileBytes = 1024 * 1024
 

@@ -4,32 +4,28 @@ import { kafkaBroker } from '../connectors/kafka/broker.ts'
 import { StreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import { FeedRunner } from '../runtime/feed-runner.ts'
+import { type KafkaOptions, kafkaOptionsOf, withKafkaOptions } from './kafka-options.ts'
 import { plainLogger } from './logger.ts'
 import { ProgressDisplay } from './progress.ts'
 import { sourceAt } from './source-feed.ts'
 import { StopSignals } from './stop-signals.ts'
 import { wholeNumber } from './whole-number.ts'
 
-interface ProduceOptions {
+interface ProduceOptions extends KafkaOptions {
   readonly topic: string
-  readonly brokers: string
   readonly partitions?: number
   readonly cursorTopic?: string
   readonly allowEmpty?: true
 }
 
 export function produceCommand(): Command {
-  return new Command('produce')
+  const command = new Command('produce')
     .description(
       'Write what is new in a folder or a change stream to a Kafka topic: key = path, value = JSON {path, text}, null = deleted.',
     )
     .argument('<source>', 'folder, or change stream (.jsonl, .jsonl.gz, .jsonl.br)')
     .requiredOption('--topic <name>', 'topic to write')
-    .option(
-      '--brokers <list>',
-      'Kafka brokers, host:port separated by commas',
-      process.env.KAFKA_BROKERS ?? '127.0.0.1:9092',
-    )
+  return withKafkaOptions(command)
     .option('--partitions <number>', 'create the topic with so many partitions if it does not exist', wholeNumber)
     .option(
       '--cursor-topic <name>',
@@ -40,10 +36,10 @@ export function produceCommand(): Command {
 }
 
 async function produce(path: string, options: ProduceOptions): Promise<void> {
-  const { topic, brokers, partitions, cursorTopic = `${topic}-cursor`, allowEmpty = false } = options
+  const { topic, partitions, cursorTopic = `${topic}-cursor`, allowEmpty = false } = options
   using stop = new StopSignals(() => process.stderr.write('stopping; the same signal again ends at once\n'))
   const { feed } = await sourceAt(path, { allowEmpty })
-  await using broker = kafkaBroker({ brokers: brokers.split(','), logger: plainLogger })
+  await using broker = kafkaBroker({ ...(await kafkaOptionsOf(options)), logger: plainLogger })
   await broker.open()
   await ensureTopic(broker, topic, partitions)
   let written = 0

@@ -2,22 +2,18 @@ import { basename } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type RuntimeSettings, type RuntimeSettingsInput, runtimeSettings } from '../config.ts'
 import { nearestName } from '../nearest-name.ts'
+import { type KafkaOptions, withKafkaOptions } from './kafka-options.ts'
 import type { Program } from './load-program.ts'
 
 /** What commands about a program that runs on Kafka take beside its file. */
-export interface ProgramOptions {
-  readonly brokers?: string
+export interface ProgramOptions extends KafkaOptions {
   readonly application?: string
   readonly state?: string
   readonly set: Partial<RuntimeSettings>
 }
 
 export function withProgramOptions(command: Command): Command {
-  return command
-    .option(
-      '--brokers <list>',
-      'Kafka brokers, host:port separated by commas (default: those of the pipeline, else KAFKA_BROKERS, else 127.0.0.1:9092)',
-    )
+  return withKafkaOptions(command)
     .option(
       '--application <name>',
       'names consumer group, internal topics and state (default: that of the pipeline, else the file without its ending)',
@@ -39,13 +35,6 @@ export function settingsOf(program: Program, file: string, options: ProgramOptio
 /** What a program is called unless an option says otherwise: as in the pipeline, else like the file without its ending. */
 export function applicationOf({ settings }: Pick<Program, 'settings'>, file: string): string {
   return settings?.application ?? basename(file).replace(/\.[^.]*$/, '')
-}
-
-export function brokersOf(
-  { kafka }: Pick<Program, 'kafka'>,
-  { brokers }: { readonly brokers?: string },
-): readonly string[] {
-  return brokers?.split(',') ?? kafka?.brokers ?? (process.env.KAFKA_BROKERS ?? '127.0.0.1:9092').split(',')
 }
 
 /** `commitIntervalMs=500` -> { commitIntervalMs: 500 }; the values themselves are checked with all other settings. */

@@ -5,10 +5,11 @@ import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import { serveOperations } from '../serve/operations.ts'
 import { RuntimeMetrics } from '../serve/runtime-metrics.ts'
 import { RuntimeTracing } from '../serve/runtime-tracing.ts'
+import { kafkaOptionsOf } from './kafka-options.ts'
 import { loadProgram } from './load-program.ts'
 import { jsonLogger } from './logger.ts'
 import { portNumber } from './port-number.ts'
-import { brokersOf, type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
+import { type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
 import { doneBefore, StopSignals } from './stop-signals.ts'
 
 interface RunOptions extends ProgramOptions {
@@ -39,7 +40,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const logger = jsonLogger(options.verbose ? 'debug' : 'info')
   const program = await loadProgram(file, logger)
   const { topology } = program
-  await using broker = kafkaBroker({ ...program.kafka, brokers: brokersOf(program, options), logger })
+  await using broker = kafkaBroker({ ...(await kafkaOptionsOf(options, program)), logger })
   const settings = settingsOf(program, file, options)
   const { application } = settings
   const metrics =

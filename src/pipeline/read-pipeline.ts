@@ -1,16 +1,16 @@
 import { stringify } from 'yaml'
 import type { RuntimeSettingsInput } from '../config.ts'
 import type { Topology } from '../topology/topology.ts'
+import { checked } from './checked.ts'
 import { type CompileContext, compilePipeline, type KafkaConnection, kafkaConnectionOf } from './compile.ts'
-import { explain } from './explain.ts'
-import { interpolate, type References } from './interpolate.ts'
-import { schemasAt } from './json-schema.ts'
+import type { References } from './interpolate.ts'
 import { parseYaml } from './parse-yaml.ts'
-import { type Path, type Problem, pathText, pipelineError, problemAt } from './problem.ts'
+import { pipelineError, problemAt } from './problem.ts'
+import { resolved } from './references.ts'
 import { brokenRules, type ValidSections } from './rules.ts'
 import { type PipelineDescription, pipelineSchema } from './schema/pipeline.ts'
 import { Secrets } from './secrets.ts'
-import { dataOf, mapScalars, placeOf, scalarsOf, type YamlNode, type YamlScalar } from './yaml-tree.ts'
+import { placeOf } from './yaml-tree.ts'
 
 export interface ReadPipelineOptions extends References, CompileContext {
   /** What the file is called in messages. */
@@ -38,75 +38,22 @@ export interface Pipeline {
 export function readPipeline(text: string, options: ReadPipelineOptions): Pipeline {
   const { root, problems: syntax } = parseYaml(text)
   if (!root) throw pipelineError(options.name, syntax)
-  const { tree, problems: unresolved } = resolved(root, options)
-  const checked = check(tree, options)
-  const secrets = Secrets.in(checked.tree)
-  const problems = [...syntax, ...unresolved, ...checked.problems]
-  if (problems.length > 0 || !checked.description) {
+  const { tree: given, problems: unresolved } = resolved(root, options)
+  const { tree, data, value: description, problems: invalid } = checked(given, pipelineSchema)
+  const broken = brokenRules(validSections(data), options)
+  const rules = broken.map(({ path, message }) => problemAt(placeOf(tree, path), path, message))
+  const secrets = Secrets.in(tree)
+  const problems = [...syntax, ...unresolved, ...invalid, ...rules]
+  if (problems.length > 0 || !description) {
     const shown = problems.map((problem) => ({ ...problem, message: secrets.redact(problem.message) }))
     throw pipelineError(options.name, shown)
   }
-  const { description } = checked
   return {
     topology: compilePipeline(description, options),
     kafka: kafkaConnectionOf(description.kafka, options.readFile),
     settings: settingsOf(description),
     print: () => stringify(secrets.redactData(description)),
   }
-}
-
-function resolved(
-  root: YamlNode,
-  references: References,
-): { readonly tree: YamlNode; readonly problems: readonly Problem[] } {
-  const problems: Problem[] = []
-  const tree = mapScalars(root, (scalar, path) => {
-    if (typeof scalar.value !== 'string') return scalar
-    const { text, problems: own, origin } = interpolate(scalar.value, references)
-    problems.push(...own.map((message) => problemAt(scalar, path, message)))
-    if (own.length > 0) return { ...scalar, value: '', broken: true }
-    return { ...scalar, value: text, ...(origin && { origin }) }
-  })
-  return { tree, problems }
-}
-
-const isKnown = (path: Path): boolean => schemasAt(path).length > 0
-
-interface Checked {
-  readonly tree: YamlNode
-  readonly description: PipelineDescription | undefined
-  readonly problems: readonly Problem[]
-}
-
-function check(given: YamlNode, context: CompileContext): Checked {
-  const tree = withNumbers(given)
-  const data = dataOf(tree, isKnown)
-  const result = pipelineSchema.safeParse(data)
-  const told = new Set(scalarsOf(tree).flatMap(({ path, scalar }) => (scalar.broken ? [pathText(path)] : [])))
-  const issues = (result.error?.issues ?? []).filter(({ path }) => !told.has(pathText(path as Path)))
-  const rules = brokenRules(validSections(data), context)
-  const problems = [
-    ...explain(issues, tree, data),
-    ...rules.map(({ path, message }) => problemAt(placeOf(tree, path), path, message)),
-  ]
-  return { tree, description: result.data, problems }
-}
-
-/** A reference gives text. Where the schema refuses it, a text that reads as a number or as true or false becomes one. */
-function withNumbers(tree: YamlNode): YamlNode {
-  const issues = pipelineSchema.safeParse(dataOf(tree, isKnown)).error?.issues ?? []
-  const ofAnotherType = issues.filter(({ code }) => code === 'invalid_type' || code === 'invalid_union')
-  const refused = new Set(ofAnotherType.map(({ path }) => pathText(path as Path)))
-  if (refused.size === 0) return tree
-  return mapScalars(tree, (scalar, path) =>
-    scalar.origin !== undefined && refused.has(pathText(path)) ? converted(scalar) : scalar,
-  )
-}
-
-function converted(scalar: YamlScalar): YamlScalar {
-  const text = String(scalar.value).trim()
-  if (/^-?\d+(\.\d+)?$/.test(text)) return { ...scalar, value: Number(text) }
-  return text === 'true' || text === 'false' ? { ...scalar, value: text === 'true' } : scalar
 }
 
 /** Parts that are valid are looked at further even when others are not. */

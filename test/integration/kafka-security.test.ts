@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type KafkaBrokerOptions, kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { text, valuesOf } from '../contracts/broker/harness.ts'
+import { documentFolder } from '../support/document-folder.ts'
 import { KafkaServer } from '../support/kafka-server.ts'
 
 const run = promisify(execFile)
@@ -85,5 +86,32 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password'
       fact: expect.stringMatching(reason),
     })
     await expect(opening).rejects.not.toThrow(/guess|wonder/)
+  })
+
+  test.each([
+    ['the password of a file', 'wonder\n', 0, /"written":1/],
+    ['another one, and says why not', 'guess\n', 1, /^BROKER_\w+: .*authentication/im],
+  ])('is written by `produce` with %s', async (_name, secret, expected, said) => {
+    await using folder = await documentFolder({ 'docs/a.md': 'A.', 'ca.pem': certificate, password: secret })
+    const sasl = `{ mechanism: plain, username: alice, password: "\${file:password}" }`
+    await folder.put(
+      'kafka.yaml',
+      `kafka:\n  brokers: ${server.address}\n  ssl: { ca: "\${file:ca.pem}" }\n  sasl: ${sasl}\n`,
+    )
+
+    const result = await folder.run(
+      'produce',
+      'docs',
+      '--topic',
+      'produced',
+      '--partitions',
+      '1',
+      '--kafka',
+      'kafka.yaml',
+    )
+
+    expect(result).toMatchObject({ code: expected })
+    expect(expected === 0 ? result.stdout : result.stderr).toMatch(said)
+    expect(result.stderr).not.toMatch(/guess|wonder/)
   })
 })
