@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { openKafka } from '../../../src/cli/doctor/kafka-connection.ts'
+import { millraceHere } from '../../support/command-here.ts'
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+
+/** A server that is no Kafka: it ends every connection at the first byte. */
+async function stranger(): Promise<string> {
+  const server = createServer((socket) => socket.once('data', () => socket.destroy()).on('error', () => undefined))
+  servers.push(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  return `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+}
+
+async function nobody(): Promise<string> {
+  const address = await stranger()
+  const server = servers.pop()
+  await new Promise((resolve) => server?.close(resolve))
+  return address
+}
+
+test('where nothing listens the broker, or its address, has to be corrected', async () => {
+  await expect(openKafka({ brokers: [await nobody()] })).rejects.toMatchObject({
+    code: 'BROKER_UNREACHABLE',
+    fact: expect.stringMatching(/no connection to 127\.0\.0\.1:\d+: nothing listens there/),
+    fix: expect.stringMatching(/Start the broker, or correct/),
+  })
+})
+
+test('a name that nobody knows is said to be one', async () => {
+  await expect(openKafka({ brokers: ['no-such-host.invalid:9092'] })).rejects.toMatchObject({
+    fact: expect.stringMatching(/its name is not known here|the name server does not answer/),
+  })
+})
+
+test('what ends the connection may be a wrong port, or want a password', async () => {
+  await expect(openKafka({ brokers: [await stranger()] })).rejects.toMatchObject({
+    fact: expect.stringMatching(/accepts the connection and ends it/),
+    fix: expect.stringMatching(/`kafka\.sasl`.*check the port/),
+  })
+}, 30_000)
+
+test('what speaks no TLS is said to', async () => {
+  await expect(openKafka({ brokers: [await stranger()], ssl: true })).rejects.toMatchObject({
+    fact: expect.stringMatching(/does not speak TLS/),
+    fix: expect.stringMatching(/Leave out `kafka\.ssl`/),
+  })
+}, 30_000)
+
+test('the command ends with 1 for a problem, and with lines of JSON when asked', async () => {
+  const { stdout, code } = await millraceHere(['doctor', '--brokers', await nobody(), '--json'])
+
+  const findings = stdout.trimEnd().split('\n')
+  expect(code).toBe(1)
+  expect(findings.map((line) => JSON.parse(line))).toMatchObject([
+    { check: 'node', level: 'ok' },
+    { check: 'kafka', level: 'problem', code: 'BROKER_UNREACHABLE' },
+  ])
+})
+
+test('without a file and without brokers it looks at this machine, and ends with 0', async () => {
+  const { stdout, code } = await millraceHere(['doctor'], { KAFKA_BROKERS: '' })
+
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^ok +node +Node .*\n0 problems, 0 warnings, 1 ok\n$/)
+})
+
+test('a file that is wrong is refused before anything is looked at', async () => {
+  expect(await millraceHere(['doctor', 'missing.yaml'])).toMatchObject({ code: 78, stdout: '' })
+})
