@@ -1,5 +1,5 @@
-import { filter, filterNot, mapValues } from '../src/operators/index.ts'
-import { isEven, num } from './functions.ts'
+import { aggregate, count, filter, filterNot, latest, mapValues, reduce } from '../src/operators/index.ts'
+import { fold31, foldAny, isEven, num } from './functions.ts'
 import { anyJson, type PlayedTopology } from './played-topology.ts'
 import type { Recording } from './recording.ts'
 
@@ -12,7 +12,7 @@ export const tableTopologies: Readonly<Record<string, Builder>> = {
     played.to(
       played
         .stream()
-        .toTable('T', { value: anyJson, storage: storageOf(recording) })
+        .toTable(latest('T', { value: anyJson, storage: storageOf(recording) }))
         .toStream(),
     ),
   ktableFilter: (recording, played) => {
@@ -34,6 +34,44 @@ export const tableTopologies: Readonly<Record<string, Builder>> = {
     const mapped = kept ? mapValues(kept.name, doubled, kept) : mapValues('doubled', doubled)
     played.to(table.process(mapped).toStream())
   },
+  ktableGroupByCount: (recording, played) => {
+    const storage = storageOf(recording)
+    const table = played.table('T', 'in', storage)
+    played.to(table.process(count('A', { by: byThirds, storage })).toStream())
+  },
+  ktableGroupByReduce: (recording, played) => {
+    const storage = storageOf(recording)
+    const table = played.table('T', 'in', storage)
+    const difference = {
+      by: (value: unknown) => (value === 50 ? null : byThirds(value)),
+      subtract: (sum: unknown, value: unknown): unknown => num(sum) - num(value),
+      storage,
+    }
+    played.to(table.process(reduce('A', (sum, value) => num(sum) + num(value), difference)).toStream())
+  },
+  ktableGroupByAggregate: (recording, played) => {
+    const storage = storageOf(recording)
+    const table = played.table('T', 'in', storage)
+    const folded = aggregate('A', {
+      by: byThirds,
+      initialize: () => 1,
+      add: fold31,
+      subtract: (before: number, value) => (before * 37 + num(value) + 7) % 1_000_003,
+      storage,
+    })
+    played.to(table.process(folded).toStream())
+  },
+  twoStage: (recording, played) => {
+    const storage = storageOf(recording)
+    const folds = played.stream().toTable(reduce('R1', foldAny, { storage }))
+    played.to(folds.toStream(), 'out1')
+    const modulo = folds.process(mapValues('modulo', (value) => num(value) % 5))
+    played.to(modulo.process(count('C2', { by: (value) => `m${value}`, storage })).toStream())
+  },
+}
+
+function byThirds(value: unknown): string {
+  return `g${num(value) % 3}`
 }
 
 function storageOf({ topology }: Recording): 'level' | 'memory' {

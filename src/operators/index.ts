@@ -1,8 +1,8 @@
-export { type Aggregator, aggregate, type Merger } from './aggregation/aggregate.ts'
+export { type Aggregator, aggregate, type Merger, type RowAggregator } from './aggregation/aggregate.ts'
 export { count } from './aggregation/count.ts'
 export type { Emit } from './aggregation/emit.ts'
-export type { GroupedBy, GroupedByKey, GroupKey, GroupValue } from './aggregation/grouping.ts'
-export { type Reducer, reduce } from './aggregation/reduce.ts'
+export type { Aggregation, GroupedBy, GroupedByKey, GroupValue, InWindows } from './aggregation/grouping.ts'
+export { type ReducedRows, type Reducer, reduce } from './aggregation/reduce.ts'
 export { type SuppressOptions, suppress } from './aggregation/suppress.ts'
 export {
   hopping,
@@ -25,3 +25,6 @@ export { flatMapValues, mapValues } from './map-values.ts'
 export { merge } from './merge.ts'
 export { peek } from './peek.ts'
 export { repartition } from './repartition.ts'
+export type { GroupedRows } from './tables/aggregate-rows.ts'
+export { latest } from './tables/latest.ts'
+export type { KeptIn } from './tables/row-by-row.ts'

@@ -3,8 +3,8 @@ import type { StoreSpec } from '../state/store.ts'
 import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
 import type { TopicSource, TopicTarget } from './source.ts'
-import { Stream, type StreamGraph, type Table, tableOf } from './stream.ts'
-import { materialize, type TableStore } from './table.ts'
+import { Stream, type StreamGraph, type Table } from './stream.ts'
+import { materialize, storedRows, type TableStore } from './table.ts'
 import type { AnySource, AnySupplier, Topology } from './topology.ts'
 import { validate } from './validate.ts'
 
@@ -38,9 +38,10 @@ export class TopologyBuilder {
    */
   table<K, V>(name: string, source: TopicSource<K, V>, store: TableStore<K, V> = {}): Table<K, V> {
     const { key = source.key, value = source.value } = store
-    const parent = this.#addSource(`${name}-source`, source)
-    this.#addProcessor([parent], materialize(name, 'table', { ...store, key, value }))
-    return tableOf(name, { graph: this.#graph, key })
+    return this.stream(`${name}-source`, source).derive(
+      materialize(name, 'table', { ...store, key, value }),
+      storedRows<K, V>(name, key),
+    )
   }
 
   /** Declares a store that several nodes name in their `stores`. */

@@ -1,16 +1,7 @@
-import { type Serde, string } from '../serde.ts'
 import type { Timestamped } from '../state/store.ts'
 import type { ProcessorSupplier, Sink, StreamHandle } from './processor.ts'
 import type { TopicTarget } from './source.ts'
-import {
-  type Change,
-  materialize,
-  newValues,
-  type StoreAccess,
-  storedRows,
-  type TableRows,
-  type TableStore,
-} from './table.ts'
+import { type Change, newValues, type StoreAccess, type TableRows } from './table.ts'
 
 /** What a Stream asks of its builder. */
 export interface StreamGraph {
@@ -41,14 +32,22 @@ export class Stream<K, V> implements StreamHandle {
   }
 
   /**
-   * Reads the stream as a changelog: the latest value of every key, in the store `name`. Null values are tombstones; records without
-   * a key are dropped and counted.
+   * Makes a table of the stream: of the latest value of each key, or of the results of an aggregation, in the store that it has anyway.
+   *
+   * @example
+   * const users = updates.toTable(latest('users', { value: json(User) }))
+   * const views = clicks.toTable(count('views-per-user'))
    */
-  toTable(name: string, store: TableStore<NonNullable<K>, V> = {}): Table<NonNullable<K>, V> {
-    return tableOf<NonNullable<K>, V>(this.#graph.process(this.name, materialize(name, 'toTable', store)), {
-      graph: this.#graph,
-      key: store.key ?? (string as Serde<unknown> as Serde<NonNullable<K>>),
-    })
+  toTable<KOut, VOut>(step: TableMaker<K, V, KOut, VOut>): Table<KOut, VOut> {
+    return step.onStream(this)
+  }
+
+  /** For operators: adds one node that sends changes; `rows` finds what it sends. */
+  derive<KOut, VOut>(
+    supplier: ProcessorSupplier<K, V, KOut, Change<VOut>>,
+    rows: TableRows<KOut, VOut>,
+  ): Table<KOut, VOut> {
+    return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
   }
 
   /** Ends the stream in a topic or an index. */
@@ -57,12 +56,9 @@ export class Stream<K, V> implements StreamHandle {
   }
 }
 
-/** A table whose rows are in the store of its node. */
-export function tableOf<K, V>(
-  name: string,
-  { graph, key }: { readonly graph: StreamGraph; readonly key: Serde<K> },
-): Table<K, V> {
-  return new Table<K, V>(name, graph, storedRows(name, key))
+/** What an operator returns whose results are a table: adds its nodes behind a stream. */
+export interface TableMaker<K, V, KOut, VOut> {
+  readonly onStream: (stream: Stream<K, V>) => Table<KOut, VOut>
 }
 
 /** What an operator returns that works on tables: adds its nodes behind a table, and gives the table that comes out of them. */

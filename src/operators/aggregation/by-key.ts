@@ -3,8 +3,15 @@ import type { Timestamped } from '../../state/timestamped.ts'
 import type { Processor } from '../../topology/processor.ts'
 import type { Fold } from './fold.ts'
 
+/** What goes out for an aggregate: the aggregate itself, or the change of its row in a table. */
+export type ResultOf<A, R> = (after: A | null, before: A | null) => R | null
+
 /** One aggregate a key. Its time is the largest of all that went in; records without a key or value are dropped. */
-export function aggregateByKey<K, V, A>(store: string, fold: Fold<K, V, A>): Processor<K | null, V, K, A> {
+export function aggregateByKey<K, V, A, R>(
+  store: string,
+  fold: Fold<K, V, A>,
+  resultOf: ResultOf<A, R>,
+): Processor<K | null, V, K, R> {
   return {
     process({ key, value, timestamp, headers }, context) {
       if (key === null) return context.drop('null_key')
@@ -15,7 +22,7 @@ export function aggregateByKey<K, V, A>(store: string, fold: Fold<K, V, A>): Pro
       const after = fold.add(before ? before.value : fold.create(), value, key)
       if (after === null) aggregates.delete(key)
       else aggregates.put(key, { value: after, timestamp: time })
-      context.forward({ key, value: after, timestamp: time, headers })
+      context.forward({ key, value: resultOf(after, before?.value ?? null), timestamp: time, headers })
     },
   }
 }

@@ -2,7 +2,8 @@ import { withKeyValue } from '../../record.ts'
 import { msgpack, type Serde, string } from '../../serde.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
-import type { Windowed } from '../../windowed.ts'
+import type { TableMaker } from '../../topology/stream.ts'
+import { type Change, storedRows } from '../../topology/table.ts'
 import { aggregateByKey } from './by-key.ts'
 import { aggregateBySession } from './by-session.ts'
 import { aggregateBySlidingWindow } from './by-sliding-window.ts'
@@ -34,8 +35,10 @@ export interface GroupedBy<K, V, G, W> extends Omit<GroupedByKey<G, W>, 'by'> {
   readonly partitions?: number
 }
 
-/** What stands for a group in the output: its key, or its key in a window. */
-export type GroupKey<K, W> = W extends Windows ? Windowed<K> : K
+/** For a grouping with windows. */
+export interface InWindows<W> {
+  readonly window: W
+}
 
 /** Null values reach the aggregates of time windows and sessions; others drop them. */
 export type GroupValue<V, W> = W extends TimeWindows | SessionWindows ? V | null : V
@@ -51,23 +54,37 @@ export interface AnyGrouping {
   readonly partitions?: number
 }
 
-/** Fits wherever a supplier is wanted: the operators say what goes in and comes out. */
-export type CheckedSupplier = ProcessorSupplier<unknown, unknown, never, never>
+/** An aggregation without windows: for a stream, or with its results as a table. */
+export type Aggregation<K, V, G, A> = ProcessorSupplier<K, V, G, A> & TableMaker<K, V, G, A>
+
+/** Fits wherever an aggregation is wanted: the operators say what goes in and comes out. */
+export type CheckedAggregation = ProcessorSupplier<unknown, unknown, never, never> &
+  TableMaker<unknown, unknown, never, never>
 
 /** The node, and the one before it that changes the key. */
 export function aggregation(
   node: { readonly name: string; readonly operator: string },
   grouping: AnyGrouping,
   fold: Fold<unknown, unknown, unknown>,
-): CheckedSupplier {
+): CheckedAggregation {
   const key = grouping.key ?? (string as Serde<unknown>)
-  const supplier: ProcessorSupplier<unknown, unknown, unknown, unknown> = {
+  const { name } = node
+  const place = {
     ...node,
-    stores: [storeOf(node.name, key, grouping, fold)],
-    create: () => processorOf(node.name, grouping, fold),
-    ...(grouping.by && { precededBy: regrouping(node.name, key, grouping.by, grouping) }),
+    stores: [storeOf(name, key, grouping, fold)],
+    ...(grouping.by && { precededBy: regrouping(name, key, grouping.by, grouping) }),
   }
-  return supplier as CheckedSupplier
+  const checked: Aggregation<unknown, unknown, unknown, unknown> = {
+    ...place,
+    create: () => processorOf(name, grouping, fold),
+    onStream: (stream) =>
+      stream.derive({ ...place, create: () => aggregateByKey(name, fold, asChange) }, storedRows(name, key)),
+  }
+  return checked as CheckedAggregation
+}
+
+function asChange<A>(newValue: A | null, before: A | null): Change<A> {
+  return { newValue, oldValue: () => before }
 }
 
 function storeOf(
@@ -92,7 +109,7 @@ function processorOf(
   { window, emit = 'update' }: AnyGrouping,
   fold: Fold<unknown, unknown, unknown>,
 ): Processor<unknown, unknown, unknown, unknown> {
-  if (!window) return aggregateByKey(store, fold)
+  if (!window) return aggregateByKey(store, fold, (after) => after)
   if (window.kind === 'session') return aggregateBySession({ store, windows: window, fold, emit })
   if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold, emit)
   return aggregateByTimeWindow(store, window, fold, emit)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { filter, mapValues } from '../../../src/operators/index.ts'
+import { filter, latest, mapValues } from '../../../src/operators/index.ts'
 import { msgpack, nullable, string } from '../../../src/serde.ts'
 import { TopologyTestDriver } from '../../../src/testing.ts'
 import { TopologyBuilder } from '../../../src/topology/builder.ts'
@@ -61,7 +61,7 @@ describe('a table', () => {
     const source = kafka({ topic: 'in', key: nullable(string), value: msgpack<number>() })
     builder
       .stream('in', source)
-      .toTable('numbers')
+      .toTable(latest('numbers'))
       .toStream()
       .to('out', kafkaTopic({ topic: 'out', key: string, value: msgpack<number>() }))
     const dropped: string[] = []
