@@ -206,6 +206,18 @@ export interface CommitOffset extends TopicPartition {
 export interface ProducerOptions {
   readonly transactionalId?: string
   readonly transactionTimeoutMs?: number
+  /**
+   * With it, the producer is there once nothing hangs of what older producers of the id have written: a broker may have called a transaction
+   * complete without having ended it everywhere. Then it throws COMMIT_UNKNOWN, once, when it had to abort something for that.
+   */
+  readonly transactionScope?: TransactionScope
+}
+
+/** All that the transactions of one transactional id may touch. */
+export interface TransactionScope {
+  readonly partitions: readonly TopicPartition[]
+  /** The group whose offsets they commit. */
+  readonly group: string
 }
 
 export interface ProducerRecord {

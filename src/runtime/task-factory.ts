@@ -34,6 +34,7 @@ import { topicSinkWriter } from './topic-sink.ts'
 import type { TopicWriter } from './topic-writer.ts'
 import { prepareTopics } from './topics.ts'
 import type { Tracer } from './tracer.ts'
+import { transactionScope } from './transaction-scope.ts'
 
 export interface TaskFactoryOptions {
   readonly topology: Topology
@@ -204,10 +205,12 @@ export class TaskFactory {
 
   /** With exactly_once. It comes before anything is read: from here on no predecessor can commit. */
   async #openTransactions(starts: readonly TaskStart[]): Promise<Map<TaskId, TaskTransactions>> {
-    const { settings, broker, clock, logger } = this.#options
+    const { topology, settings, broker, clock, logger } = this.#options
     const group = settings.application
+    const { partitions } = this.#opened().plan
     const open = async (id: TaskId): Promise<readonly [TaskId, TaskTransactions]> => {
-      const openProducer = () => broker.producer({ transactionalId: `${group}-${id}` })
+      const scope = transactionScope(id, { topology, settings, partitions })
+      const openProducer = () => broker.producer({ transactionalId: `${group}-${id}`, transactionScope: scope })
       const options = { group, openProducer, clock, logger, lease: this.#brokerLease(id) }
       return [id, await TaskTransactions.open(options, this.#controller.signal)]
     }

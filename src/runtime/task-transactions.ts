@@ -49,7 +49,13 @@ export class TaskTransactions {
   static async open(options: TaskTransactionsOptions, signal: AbortSignal): Promise<TaskTransactions> {
     const { openProducer, clock, logger } = options
     const what = 'opening a transactional producer'
-    return new TaskTransactions(options, await retrying(openProducer, { clock, logger, signal, what }))
+    // What is aborted for it was not committed by this task, which has read nothing yet.
+    const openAnyway = () =>
+      openProducer().catch((cause: unknown) => {
+        if (!isStreamError(cause) || cause.code !== 'COMMIT_UNKNOWN') throw cause
+        throw new StreamError('PRODUCE_FAILED', 'a transaction of the owner before was aborted', { cause })
+      })
+    return new TaskTransactions(options, await retrying(openAnyway, { clock, logger, signal, what }))
   }
 
   /**

@@ -74,3 +74,40 @@ test('a producer during whose opening the lease ran out, as in a freeze, commits
   ])
   expect(producers.map(({ commits }) => commits)).toEqual([0, 0, 1])
 })
+
+const aborted = () => new StreamError('COMMIT_UNKNOWN', 'a transaction that hung was aborted')
+
+test('a task that begins does not mind what was aborted for it: it has read nothing yet', async () => {
+  const clock = new ManualClock()
+  const openings = [() => Promise.reject(aborted()), async () => new ScriptedProducer(false)]
+  const openProducer = () => openings.shift()?.() ?? Promise.reject(new Error('opened too often'))
+  const options = { group: 'group', openProducer, lease: { held: true }, clock, logger: silentLogger }
+  const { signal } = new AbortController()
+
+  const opening = TaskTransactions.open(options, signal)
+  await settled()
+  clock.advance(1_000)
+  const transactions = await opening
+
+  const offsets = [{ topic: 'in', partition: 0, offset: 1 }]
+  expect(await transactions.commit({ outputs: [], changelogs: [], offsets }, signal)).toEqual([])
+  expect(openings).toEqual([])
+})
+
+test('a task at work for which something was aborted has to begin again: it may have been what it had committed', async () => {
+  // given: the first producer fails, and for the second one something is aborted
+  const clock = new ManualClock()
+  const openings = [async () => new ScriptedProducer(true), () => Promise.reject(aborted())]
+  const openProducer = () => openings.shift()?.() ?? Promise.reject(new Error('opened too often'))
+  const options = { group: 'group', openProducer, lease: { held: true }, clock, logger: silentLogger }
+  const { signal } = new AbortController()
+  const transactions = await TaskTransactions.open(options, signal)
+
+  const offsets = [{ topic: 'in', partition: 0, offset: 1 }]
+  const committing = transactions.commit({ outputs: [], changelogs: [], offsets }, signal)
+  const outcome = expect(committing).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN', reaction: 'migrate' })
+  await settled()
+  clock.advance(1_000)
+
+  await outcome
+})

@@ -124,11 +124,11 @@ class KafkaBroker implements Broker {
 
   async producer(options: ProducerOptions = {}): Promise<Producer> {
     const { transactionalId } = options
-    this.#requireOpen()
+    const cluster = this.#requireOpen()
     if (transactionalId === undefined)
       return keep(this.#producers, (onClose) => KafkaProducer.open(this.#factory, onClose))
     return keep(this.#producers, (onClose) =>
-      TransactionalProducer.open(this.#factory, { ...options, transactionalId, onClose }),
+      TransactionalProducer.open(this.#factory, { ...options, transactionalId, cluster, onClose }),
     )
   }
 

@@ -86,9 +86,9 @@ export class KafkaClientFactory {
 
   /**
    * A client with its own connections and caches: members of one group in one process may not share one. `onCluster` gets the connections
-   * of the one producer, consumer or admin that is made of it.
+   * of the one producer, consumer or admin that is made of it; `onClose` is called when one of them has ended.
    */
-  kafka(retry: RetryOptions, onCluster: (cluster: Cluster) => void = () => undefined): Kafka {
+  kafka(retry: RetryOptions, onCluster: (cluster: Cluster) => void = () => undefined, onClose?: () => void): Kafka {
     const { Kafka, logLevel } = this.kafkaJs
     const { brokers, clientId = 'millrace', ssl, sasl } = this.#options
     const kafka = new Kafka({
@@ -96,7 +96,7 @@ export class KafkaClientFactory {
       clientId,
       ...(ssl === undefined ? {} : { ssl }),
       ...(sasl === undefined ? {} : { sasl: loginOf(sasl, this.kafkaJs) }),
-      socketFactory: this.#sockets.factory(),
+      socketFactory: this.#sockets.factory(onClose),
       connectionTimeout: this.#options.connectionTimeoutMs ?? defaultConnectionTimeoutMs,
       requestTimeout: this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
       retry,

@@ -15,6 +15,8 @@ const missingPauseMs = 100
 export interface ConnectedProducer {
   readonly producer: KafkaJsProducer
   readonly leaders: BatchSender['leaders']
+  /** How many of its connections have ended. */
+  readonly lostConnections: () => number
 }
 
 /**
@@ -26,10 +28,12 @@ export async function connectProducer(
   { transactionalId, transactionTimeoutMs }: ProducerOptions = {},
 ): Promise<ConnectedProducer> {
   const clusters: Cluster[] = []
-  const kafka = factory.kafka(retries.request, (cluster) => {
+  let lost = 0
+  const onCluster = (cluster: Cluster) => {
     cluster.retry = retries.transaction
     clusters.push(cluster)
-  })
+  }
+  const kafka = factory.kafka(retries.request, onCluster, () => lost++)
   const producer = kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
@@ -52,7 +56,11 @@ export async function connectProducer(
     producer.disconnect().catch(() => undefined)
     throw error
   }
-  return { producer, leaders: (topic, { fresh }) => leadersOf(cluster, topic, { fresh, clock: factory.clock }) }
+  return {
+    producer,
+    leaders: (topic, { fresh }) => leadersOf(cluster, topic, { fresh, clock: factory.clock }),
+    lostConnections: () => lost,
+  }
 }
 
 async function leadersOf(

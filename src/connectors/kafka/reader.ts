@@ -88,7 +88,8 @@ async function fetchFrom(
   }
 }
 
-function leaderOf(cluster: Cluster, topic: string, partition: number): string {
+/** The number of the broker that leads a partition whose metadata is loaded. */
+export function leaderOf(cluster: Cluster, topic: string, partition: number): string {
   const metadata = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
   if (metadata) return String(metadata.leader)
   throw new StreamError('TOPIC_MISSING', `${topic}-${partition} does not exist`, { details: { topic, partition } })

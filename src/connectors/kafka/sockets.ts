@@ -12,11 +12,15 @@ export class Sockets {
   readonly #open = new Set<Socket>()
   #destroyed = 0
 
-  /** For one client of KafkaJS, whose own does the same and forgets the socket. Makes no further connections after the next `destroy`. */
-  factory(): ISocketFactory {
+  /**
+   * For one client of KafkaJS, whose own does the same and forgets the socket. Makes no further connections after the next `destroy`.
+   * `onClose` is called for each connection that has ended.
+   */
+  factory(onClose: () => void = () => undefined): ISocketFactory {
     const destroyed = this.#destroyed
     return (options) => {
       const socket = this.#connect(options)
+      socket.once('close', onClose)
       if (destroyed !== this.#destroyed) socket.destroy(closed())
       return socket
     }

@@ -3,7 +3,9 @@ import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { CommitOffset, Producer, ProducerOptions, ProducerRecord, Transaction } from '../../runtime/broker.ts'
 import type { KafkaClientFactory } from './client.ts'
+import type { ClusterConnections } from './cluster.ts'
 import { isOffsetsPassing, produceError } from './errors.ts'
+import { HangingTransactions } from './hanging-transactions.ts'
 import { type ConnectedProducer, connectProducer } from './producer.ts'
 import { sendRecords } from './sender.ts'
 
@@ -13,6 +15,7 @@ const longestOffsetsPauseMs = 1_000
 
 export interface TransactionalOptions extends ProducerOptions {
   readonly transactionalId: string
+  readonly cluster: ClusterConnections
   readonly onClose: () => void
 }
 
@@ -21,30 +24,33 @@ export class TransactionalProducer implements Producer {
   readonly #name: string
   readonly #clock: Clock
   readonly #connected: ConnectedProducer
+  readonly #hanging: HangingTransactions | undefined
   readonly #onClose: () => void
+  /** Connections that had ended when the transaction before was last known to have ended everywhere. */
+  #lostConnections = 0
   #isBeginning = false
   #transaction: KafkaTransaction | undefined
   #refusal: StreamError | undefined
 
-  private constructor(
-    connected: ConnectedProducer,
-    { name, clock, onClose }: { readonly name: string; readonly clock: Clock; readonly onClose: () => void },
-  ) {
+  private constructor(connected: ConnectedProducer, { name, clock, hanging, onClose }: OpenedOptions) {
     this.#name = name
     this.#clock = clock
     this.#connected = connected
+    this.#hanging = hanging
     this.#onClose = onClose
   }
 
   /** Fences older producers of the id at once: KafkaJS would do so with the first transaction, after offsets were read. */
   static async open(factory: KafkaClientFactory, options: TransactionalOptions): Promise<TransactionalProducer> {
     const name = `transactional producer "${options.transactionalId}"`
+    const hanging = hangingTransactions(factory, options)
     let connected: ConnectedProducer | undefined
     try {
+      await hanging?.end()
       connected = await connectProducer(factory, options)
       const empty = await connected.producer.transaction()
       await empty.abort()
-      return new TransactionalProducer(connected, { name, clock: factory.clock, onClose: options.onClose })
+      return new TransactionalProducer(connected, { name, clock: factory.clock, hanging, onClose: options.onClose })
     } catch (error) {
       connected?.producer.disconnect().catch(() => undefined)
       throw produceError(error, name)
@@ -64,7 +70,8 @@ export class TransactionalProducer implements Producer {
       const { producer, leaders } = this.#connected
       const transaction = await producer.transaction()
       const refuse = (error: unknown) => this.#refuse(error)
-      this.#transaction = new KafkaTransaction(transaction, { leaders, clock: this.#clock, refuse })
+      const requireEnded = () => this.#requireEnded()
+      this.#transaction = new KafkaTransaction(transaction, { leaders, clock: this.#clock, refuse, requireEnded })
       return this.#transaction
     } catch (error) {
       throw this.#refuse(error)
@@ -81,10 +88,35 @@ export class TransactionalProducer implements Producer {
     this.#onClose()
   }
 
+  /** A broker that went away may have left the transaction before without its end; the end of the next would be taken for it. */
+  async #requireEnded(): Promise<void> {
+    const lost = this.#connected.lostConnections()
+    if (!this.#hanging || lost === this.#lostConnections) return
+    await this.#hanging.requireEnded()
+    this.#lostConnections = lost
+  }
+
   #refuse(error: unknown): StreamError {
     this.#refusal ??= produceError(error, this.#name)
     return this.#refusal
   }
+}
+
+interface OpenedOptions {
+  readonly name: string
+  readonly clock: Clock
+  readonly hanging: HangingTransactions | undefined
+  readonly onClose: () => void
+}
+
+/** Only of an id whose producers say where they write. */
+function hangingTransactions(
+  { name, clock, logger }: KafkaClientFactory,
+  { transactionalId, transactionTimeoutMs, transactionScope: scope, cluster }: TransactionalOptions,
+): HangingTransactions | undefined {
+  return (
+    scope && new HangingTransactions({ transactionalId, transactionTimeoutMs, scope, cluster, name, clock, logger })
+  )
 }
 
 interface TransactionContext {
@@ -92,6 +124,8 @@ interface TransactionContext {
   readonly clock: Clock
   /** The producer takes note, and says what the error means. */
   readonly refuse: (error: unknown) => StreamError
+  /** Asked before anything is written: throws when the transaction before this one hangs. */
+  readonly requireEnded: () => Promise<void>
 }
 
 /**
@@ -102,6 +136,7 @@ class KafkaTransaction implements Transaction {
   readonly #transaction: KafkaJsTransaction
   readonly #context: TransactionContext
   #state: 'open' | 'broken' | 'ended' = 'open'
+  #hasWritten = false
   #refusal: StreamError | undefined
   #last: Promise<unknown> = Promise.resolve()
 
@@ -117,7 +152,8 @@ class KafkaTransaction implements Transaction {
   send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
     const sender = {
       leaders: this.#context.leaders,
-      sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) => this.#transaction.sendBatch(batch),
+      sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) =>
+        this.#write(() => this.#transaction.sendBatch(batch)),
     }
     return this.#step(() => sendRecords(sender, records, this.#context.clock))
   }
@@ -131,7 +167,8 @@ class KafkaTransaction implements Transaction {
         metadata,
       })),
     }))
-    return this.#step(() => this.#untilTaken(() => this.#transaction.sendOffsets({ consumerGroupId: group, topics })))
+    const write = () => this.#write(() => this.#transaction.sendOffsets({ consumerGroupId: group, topics }))
+    return this.#step(() => this.#untilTaken(write))
   }
 
   /** Refused after a failed step, also by itself: KafkaJS would commit what had been written before. */
@@ -152,6 +189,13 @@ class KafkaTransaction implements Transaction {
       // The broker aborts it for the next producer of the id, or when it times out.
       if (!wasBroken) throw refusal
     }
+  }
+
+  async #write<Result>(write: () => Promise<Result>): Promise<Result> {
+    if (!this.#hasWritten) await this.#context.requireEnded()
+    const result = await write()
+    this.#hasWritten = true
+    return result
   }
 
   /** KafkaJS knows the errors of a coordinator that is starting by other names than its own, and gives up at the first. */
