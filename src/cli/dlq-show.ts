@@ -6,7 +6,6 @@ import { placeText } from '../runtime/dead-letter.ts'
 import { type FoundLetter, findLetter } from '../runtime/dead-letter-topic.ts'
 import { asJson, timeText } from './dlq-list.ts'
 import { type LetterSource, openLetters, withLetterSource } from './dlq-topic.ts'
-import { ownName } from './own-name.ts'
 import { printable, printableLine, textOrHex } from './printable.ts'
 import { tableOf } from './table.ts'
 
@@ -45,7 +44,7 @@ async function show(place: LetterPlace, file: string | undefined, options: ShowO
   const found = await findLetter(broker, topic, place)
   if (!found)
     throw new StreamError('USAGE', `there is no letter ${place.partition}@${place.offset} in ${topic}`, {
-      fix: `See \`${ownName()} dlq list --letters\`.`,
+      fix: 'See `millrace dlq list --letters`.',
     })
   if (options.out !== undefined) await save(options.out, found)
   process.stdout.write(options.json ? `${JSON.stringify(lineOf(found))}\n` : asText(found))

@@ -43,6 +43,11 @@ export interface BrokerAdmin {
   deleteGroup(group: string): Promise<void>
   /** Deletes topics with their records and what was committed of them, and waits until they are gone. Absent ones are passed over. */
   deleteTopics(names: readonly string[]): Promise<void>
+  /**
+   * Deletes the records in front of an offset of each partition, for ever. Where the first record lies behind it already nothing happens.
+   * Throws TOPIC_MISSING, OFFSET_OUT_OF_RANGE for an offset above the end, and CONFIG_INVALID where the log refuses that for the topic.
+   */
+  deleteRecords(before: readonly StartPosition[]): Promise<void>
   /** The rights that this client lacks, each as a BROKER_DENIED that says what to allow. Asks without writing, joining or fencing. */
   missingRights(wanted: WantedRights): Promise<readonly StreamError[]>
 }

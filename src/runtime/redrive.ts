@@ -68,13 +68,11 @@ export async function redrive(options: RedriveOptions): Promise<RedriveCounts> {
   const { counts, sources } = await judge(options)
   const having = (wanted: Standing) =>
     sources.reduce((sum, { all }) => sum + all.filter(({ standing }) => standing === wanted).length, 0)
-  counts.before = having('redriven')
-  if (dryRun) counts.redriven = having('open')
-  else {
-    await using put = new Putter(options, having('open'))
-    for (const source of sources) await put.all(source)
-    counts.redriven = put.redriven
-  }
+  await using put = new Putter(options, having('open'))
+  if (!dryRun) for (const source of sources) await put.all(source)
+  counts.redriven = dryRun ? having('open') : put.redriven
+  // Asked for at the end: a broker may show a transaction of the run before later than it says that it has ended.
+  counts.before = having('redriven') - put.redriven
   counts.superseded = having('superseded')
   counts.refused = having('refused')
   counts.gone = having('gone')

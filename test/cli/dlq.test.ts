@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { describe, expect, test, vi } from 'vitest'
 import { millraceHere } from '../support/command-here.ts'
 import { type LetterFolder, letterFolder } from '../support/letter-folder.ts'
 import { readAll } from '../support/log-records.ts'
@@ -188,6 +189,57 @@ describe('dlq redrive', () => {
     const { stderr, code } = await millraceHere(['dlq', 'redrive', '--rate', '0'])
 
     expect(stderr).toContain('It must be a whole number from 1 to')
+    expect(code).toBe(2)
+  })
+})
+
+describe('dlq purge', () => {
+  const left = async (folder: LetterFolder) => {
+    const { stdout } = await dlq(folder, 'list', '--letters', '--json')
+    return linesOf(stdout).map(({ letter }) => letter)
+  }
+
+  test('deletes all letters, and none of their records', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stdout } = await dlq(folder, 'purge', '--all', '--yes')
+
+    expect(stdout).toBe('purged 3 dead letters of index-dead-letter\n')
+    expect(await left(folder)).toEqual([])
+    const records = await folder.inLog((log) => readAll(log, { topic: 'documents', partition: 0 }))
+    expect(records).toHaveLength(3)
+  })
+
+  test('deletes letters up to one of them, and that one', async () => {
+    await using folder = await letterFolder(three)
+
+    const { stdout } = await dlq(folder, 'purge', '--up-to', '0@1', '--yes', '--json')
+    const again = await dlq(folder, 'purge', '--up-to', '0@1', '--yes')
+
+    expect(linesOf(stdout)).toEqual([{ topic: 'index-dead-letter', purged: 2 }])
+    expect(again.stderr).toContain('USAGE: there is no letter 0@1 in index-dead-letter')
+    expect(await left(folder)).toEqual(['0@2'])
+  })
+
+  test.each([
+    ['', 'USAGE: nobody has confirmed it, so nothing was done. Type index-dead-letter when asked, or give --yes.', 3],
+    ['yes\n', 'USAGE: what was typed is another name, so nothing was done.', 3],
+    ['index-dead-letter\n', 'This deletes 3 dead letters for ever. Type index-dead-letter to go on: ', 0],
+  ])('asks for the name of the topic, and gets %j', async (typed, said, count) => {
+    await using folder = await letterFolder(three)
+    const input = vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([typed]) as typeof process.stdin)
+
+    const { stderr } = await dlq(folder, 'purge', '--all')
+    input.mockRestore()
+
+    expect(stderr).toContain(said)
+    expect(await left(folder)).toHaveLength(count)
+  })
+
+  test.each([[[]], [['--all', '--up-to', '0@1']]])('wants to know which: %j', async (options) => {
+    const { stderr, code } = await millraceHere(['dlq', 'purge', ...options])
+
+    expect(stderr).toBe('USAGE: which letters to purge is not clear. Give either --all or --up-to.\n')
     expect(code).toBe(2)
   })
 })

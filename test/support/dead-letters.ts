@@ -1,8 +1,8 @@
 import { ManualClock } from '../../src/clock.ts'
 import { type EmbeddedBroker, embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { StreamError } from '../../src/errors.ts'
-import { type Headers, noHeaders } from '../../src/record.ts'
-import type { Broker, LogRecord, ProducerRecord, TopicSpec } from '../../src/runtime/broker.ts'
+import { noHeaders } from '../../src/record.ts'
+import type { Broker, LogRecord, ProducerRecord, TopicPartition, TopicSpec } from '../../src/runtime/broker.ts'
 import { errorHeaders } from '../../src/runtime/dead-letter.ts'
 import { type RedriveCounts, type RedriveOptions, redrive } from '../../src/runtime/redrive.ts'
 import { readAll } from './log-records.ts'
@@ -38,7 +38,10 @@ export async function letterLog(settings: Omit<TopicSpec, 'topic' | 'partitions'
     async giveUp(...offsets) {
       const records = await readAll(broker, source)
       const given = offsets.map((offset) => records.find((record) => record.offset === offset))
-      await send(broker, given.map(letterOf))
+      await send(
+        broker,
+        given.map((record) => letterOf(source, record)),
+      )
     },
     redrive: (options = {}) => redrive({ broker, application: 'app', topic: letterTopic, clock, ...options }),
     contents: async () => (await readAll(broker, source)).map(textOf),
@@ -67,12 +70,12 @@ export async function send(broker: Broker, records: readonly ProducerRecord[]): 
   }
 }
 
-function letterOf(record: LogRecord | undefined): ProducerRecord {
+/** A record of that place as a dead letter. */
+export function letterOf(place: TopicPartition, record: LogRecord | undefined, topic = letterTopic): ProducerRecord {
   if (!record) throw new Error('there is no such record')
   const { key, value, timestamp, offset } = record
-  const failed = errorHeaders(new StreamError('RECORD_FAILED', 'it failed'), { ...source, offset }, 'at a line')
-  const headers: Headers = [...record.headers, ...failed]
-  return { topic: letterTopic, partition: 0, key, value, timestamp, headers }
+  const failed = errorHeaders(new StreamError('RECORD_FAILED', 'it failed'), { ...place, offset }, 'at a line')
+  return { topic, partition: 0, key, value, timestamp, headers: [...record.headers, ...failed] }
 }
 
 function textOf({ key, value }: LogRecord): string {

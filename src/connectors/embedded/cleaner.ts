@@ -4,7 +4,7 @@ import type { Logger } from '../../logger.ts'
 import { type CleaningTask, compact, isWorthCompacting } from './compaction.ts'
 import type { EmbeddedLog } from './log.ts'
 import type { Partition } from './partition.ts'
-import { expire, retentionMsOf } from './retention.ts'
+import { expire, removeBefore, retentionMsOf } from './retention.ts'
 
 export interface CleanerOptions {
   readonly clock: Clock
@@ -37,6 +37,11 @@ export class Cleaner {
   /** Runs something while nothing is cleaned. */
   pausing(action: () => Promise<void>): Promise<void> {
     return this.#enqueue(action)
+  }
+
+  /** Removes the records in front of an offset, which must not be above the last stable one. */
+  removeBefore(partition: Partition, offset: number): Promise<void> {
+    return this.#enqueue(() => removeBefore(this.#task(partition), offset))
   }
 
   /** Waits for the slice that is being worked on. */

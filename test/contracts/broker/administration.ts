@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BrokerAdmin } from '../../../src/runtime/broker.ts'
-import { type Log, numbered, valuesOf } from './harness.ts'
+import { keepingOldRecords, type Log, numbered, valuesOf } from './harness.ts'
 import { TestMember } from './member.ts'
 
 /** What people ask of a log who operate an application. */
@@ -73,6 +73,46 @@ export function administrationFeatures(log: Log): void {
       expect(valuesOf(await log.read(place))).toEqual(['anew'])
       expect(valuesOf(await log.read({ topic: kept, partition: 0 }))).toEqual(['kept'])
       await log.eventually(async () => expect(await log.broker.committedTopics(member.group)).toEqual([]))
+    })
+
+    test('records in front of an offset are deleted for ever, those behind it stay where they are', async () => {
+      const topic = await log.topic(2, { settings: keepingOldRecords })
+      const [place, other] = [
+        { topic, partition: 0 },
+        { topic, partition: 1 },
+      ]
+      await log.send(place, ...numbered(5))
+      await log.send(other, ...numbered(2))
+
+      await admin().deleteRecords([
+        { ...place, offset: 3 },
+        { ...other, offset: 2 },
+      ])
+      await admin().deleteRecords([{ ...place, offset: 1 }])
+
+      const after = await (await log.another()).offsets([place, other])
+      expect(after).toMatchObject([
+        { earliest: 3, latest: 5 },
+        { earliest: 2, latest: 2 },
+      ])
+      expect(valuesOf(await log.read(place, 3))).toEqual(numbered(5).slice(3))
+      expect(await log.send(other, 'next')).toEqual([2])
+    })
+
+    test('records that are not there cannot be deleted, and nothing is', async () => {
+      const topic = await log.topic(2)
+      await log.send({ topic, partition: 0 }, ...numbered(2))
+      const [place, beyond] = [
+        { topic, partition: 0, offset: 1 },
+        { topic, partition: 1, offset: 1 },
+      ]
+
+      const deletion = admin().deleteRecords([place, beyond])
+      const missing = admin().deleteRecords([{ ...place, topic: log.name('absent') }])
+
+      await expect(deletion).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+      await expect(missing).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
+      expect(await log.broker.offsets([place])).toMatchObject([{ earliest: 0, latest: 2 }])
     })
 
     test('nobody lacks a right where everything is allowed, and the question leaves no trace', async () => {

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import type { Broker, Transaction } from '../../src/runtime/broker.ts'
+import { readLetters } from '../../src/runtime/dead-letter-topic.ts'
+import { redrive } from '../../src/runtime/redrive.ts'
+import { keepingOldRecords, text, useLog, valuesOf } from '../contracts/broker/harness.ts'
+import { letterOf, send } from '../support/dead-letters.ts'
+import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
+import { overlaid } from '../support/overlaid.ts'
+
+const none = { letters: 0, redriven: 0, superseded: 0, before: 0, gone: 0, unplaced: 0, refused: 0, repeated: 0 }
+
+describe.skipIf(kafkaBrokers.length === 0)('dead letters in a real Kafka', () => {
+  const log = useLog(kafkaTarget, { waitMs: 30_000 })
+
+  /** A source whose values are `key version`, and dead letters of all of them. */
+  async function given(...values: readonly string[]) {
+    const settings = keepingOldRecords
+    const [place, topic] = [{ topic: await log.topic(1, { settings }), partition: 0 }, await log.topic(1, { settings })]
+    const record = (value: string) => text(place, value, value.split(' ')[0])
+    await send(log.broker, values.map(record))
+    const records = await log.read(place)
+    await send(
+      log.broker,
+      records.map((each) => letterOf(place, each, topic)),
+    )
+    const again = (broker: Broker = log.broker) =>
+      redrive({ broker, application: log.name('app'), topic, clock: systemClock })
+    return { place, topic, again, write: (value: string) => send(log.broker, [record(value)]) }
+  }
+
+  test('are put back once, in order, and not over newer versions', async () => {
+    const { place, again, write } = await given('a 1', 'b 1', 'c 1', 'b 2')
+    await write('c 2')
+
+    const first = await again()
+    const second = await again()
+
+    expect(first).toEqual({ ...none, letters: 4, redriven: 2, superseded: 2 })
+    expect(second).toEqual({ ...none, letters: 4, superseded: 2, before: 2 })
+    expect(valuesOf(await log.read(place)).slice(5)).toEqual(['a 1', 'b 2'])
+  })
+
+  test('are not put over what a producer writes meanwhile, with a transaction of its own or without', async () => {
+    const { place, again, write } = await given('a 1', 'b 1', 'c 1')
+    const producer = await log.producer(log.name('other'))
+    const other = await producer.begin()
+    await other.send([text(place, 'b 2', 'b')])
+    let isFirst = true
+    const sending = (transaction: Transaction): Transaction['send'] => {
+      return async (records) => {
+        if (isFirst) await write('a 2')
+        isFirst = false
+        const offsets = await transaction.send(records)
+        await other.commit().catch(() => undefined)
+        return offsets
+      }
+    }
+    const broker = overlaid<Broker>(log.broker, {
+      producer: async (options) => {
+        const own = await log.broker.producer(options)
+        return overlaid(own, {
+          begin: async () => {
+            const transaction = await own.begin()
+            return overlaid(transaction, { send: sending(transaction) })
+          },
+        })
+      },
+    })
+
+    const counts = await again(broker)
+
+    expect(counts).toEqual({ ...none, letters: 3, redriven: 1, superseded: 2 })
+    expect(valuesOf(await log.read(place)).slice(3)).toEqual(['b 2', 'a 2', 'c 1'])
+  })
+
+  test('are deleted up to an offset', async () => {
+    const { topic } = await given('a 1', 'b 1', 'c 1')
+
+    await log.broker.admin?.deleteRecords([{ topic, partition: 0, offset: 2 }])
+
+    const letters = await Array.fromAsync(readLetters(log.broker, topic))
+    expect(letters.map(({ letter }) => letter.source?.offset)).toEqual([2])
+  })
+})
