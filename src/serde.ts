@@ -14,7 +14,24 @@ export interface Serde<T> {
   readonly nullable?: true
   serialize(value: T): Uint8Array
   deserialize(bytes: Uint8Array): T
+  /**
+   * Only where reading needs more than the bytes, such as a schema that a server has. Undefined when nothing is missing for these bytes; else
+   * resolves when `deserialize` can read them, or tell what is wrong with them. What passes is tried again until the signal aborts; what
+   * makes reading hopeless for every record rejects. The source of a topic calls it; a serde that has it cannot be that of a store.
+   */
+  prepare?(bytes: Uint8Array, signal: AbortSignal): Promise<void> | undefined
+  /** Only where what is written depends on the topic: the serde for one part of its records. Called once, before anything is written. */
+  forTopic?(part: TopicPart, signal: AbortSignal): Promise<Serde<T>>
 }
+
+/** Keys or values of a topic, by its name on the broker. */
+export interface TopicPart {
+  readonly topic: string
+  readonly part: 'key' | 'value'
+}
+
+/** What a value that was read has to be. */
+export type Shape<T> = ZodType<T>
 
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -49,15 +66,27 @@ export function json<T>(schema: ZodType<T>): Serde<T> {
         if (text === undefined) throw new TypeError(`${typeof value} has no JSON form`)
         return utf8Encoder.encode(text)
       }),
-    deserialize: (data) => {
-      const parsed: unknown = decoding('json', () => JSON.parse(utf8Decoder.decode(data)))
-      const result = schema.safeParse(parsed)
-      if (result.success) return result.data
-      const issue = result.error.issues[0]
-      const path = issue?.path.join('.') || '(root)'
-      throw new StreamError('RECORD_UNDECODABLE', `the JSON value does not fit its schema: ${path}: ${issue?.message}`)
-    },
+    deserialize: (data) =>
+      shaped(
+        decoding('json', () => JSON.parse(utf8Decoder.decode(data))),
+        schema,
+        'the JSON value',
+      ),
   }
+}
+
+/** The value as its shape has it. Throws RECORD_UNDECODABLE with the first thing that does not fit; `what` names the value in it. */
+export function shaped<T>(value: unknown, shape: Shape<T>, what: string): T {
+  const result = shape.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const path = issue?.path.join('.') || '(root)'
+  throw new StreamError('RECORD_UNDECODABLE', `${what} does not fit its schema: ${path}: ${issue?.message}`)
+}
+
+/** The serde for a store: itself, or MessagePack of the same values when it needs a server to be read. */
+export function storable<T>(serde: Serde<T>): Serde<T> {
+  return serde.prepare ? msgpack<T>() : serde
 }
 
 /**
@@ -75,6 +104,10 @@ export function nullable<T>(serde: Serde<T>): Serde<T | null> {
       throw new StreamError('RECORD_UNENCODABLE', `serde ${serde.name} cannot write null as bytes`)
     },
     deserialize: (data) => serde.deserialize(data),
+    ...(serde.prepare && { prepare: serde.prepare.bind(serde) }),
+    ...(serde.forTopic && {
+      forTopic: async (part, signal) => nullable((await serde.forTopic?.(part, signal)) ?? serde),
+    }),
   }
 }
 

@@ -2,6 +2,7 @@ import { type StreamError, toStreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
 import type { AnySource } from '../topology/topology.ts'
 import type { LogRecord, ReadBatch } from './broker.ts'
+import { Preparation, type PreparationOptions } from './preparation.ts'
 
 /** The next record of a partition: read, or found to be unreadable. */
 export type QueueHead =
@@ -15,6 +16,7 @@ export type QueueHead =
  */
 export class PartitionQueue {
   readonly #source: AnySource
+  readonly #preparation: Preparation
   #batches: { readonly records: readonly LogRecord[]; index: number }[] = []
   #head: QueueHead | undefined
   #bytes = 0
@@ -23,8 +25,9 @@ export class PartitionQueue {
   #fetched: number
   #partitionTime = -1
 
-  constructor(source: AnySource, position: number) {
+  constructor(source: AnySource, position: number, options: PreparationOptions) {
     this.#source = source
+    this.#preparation = new Preparation(source, options)
     this.#fetched = position
   }
 
@@ -50,11 +53,19 @@ export class PartitionQueue {
     for (const record of fresh) this.#bytes += sizeOf(record)
   }
 
-  /** The next record, decoded; undefined when the queue is empty. */
+  /** The head cannot be read yet. */
+  get isPreparing(): boolean {
+    return this.#preparation.isUnderWay
+  }
+
+  /** The next record, decoded; undefined when the queue is empty, and while something is missing to read it. */
   head(): QueueHead | undefined {
     if (this.#head) return this.#head
     const raw = this.#peekRaw()
-    if (raw) this.#head = this.#decode(raw)
+    if (!raw) return undefined
+    const isKeyless = raw.key === null && !this.#source.key.nullable
+    if (!isKeyless && this.#preparation.isNeededBy(raw)) return undefined
+    this.#head = isKeyless ? { kind: 'null-key', raw } : this.#decode(raw)
     return this.#head
   }
 
@@ -87,7 +98,6 @@ export class PartitionQueue {
   }
 
   #decode(raw: LogRecord): QueueHead {
-    if (raw.key === null && !this.#source.key.nullable) return { kind: 'null-key', raw }
     try {
       const key = raw.key === null ? null : this.#source.key.deserialize(raw.key)
       const value = raw.value === null ? null : this.#source.value.deserialize(raw.value)

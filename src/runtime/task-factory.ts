@@ -4,7 +4,7 @@ import { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { Lease, TaskId } from '../topology/processor.ts'
-import { type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
+import { type AnyTarget, type SourceNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
 import { warnOfAbandonedTopics } from './abandoned-topics.ts'
 import type { Broker, CommitOffset, GroupMember, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
@@ -31,6 +31,7 @@ import { TaskStates } from './task-states.ts'
 import { TaskTransactions } from './task-transactions.ts'
 import { TopicProducer } from './topic-producer.ts'
 import { topicSinkWriter } from './topic-sink.ts'
+import { openTargets } from './topic-targets.ts'
 import type { TopicWriter } from './topic-writer.ts'
 import { prepareTopics } from './topics.ts'
 import type { Tracer } from './tracer.ts'
@@ -61,6 +62,8 @@ export interface TaskFactoryOptions {
 interface Environment {
   readonly plan: TopicPlan
   readonly resources: OpenResources
+  /** By the name of the sink node. */
+  readonly targets: ReadonlyMap<string, AnyTarget>
   readonly states: TaskStates
   readonly standbys: Standbys
   readonly producer: Producer
@@ -103,11 +106,12 @@ export class TaskFactory {
     await warnOfAbandonedTopics(this.#options)
     const resources = await openResources(topology)
     this.#closers.push(() => resources.close())
+    const targets = await openTargets(topology, settings, this.#options.signal)
     const stored = await this.#openStates()
     const producer = await patiently(() => broker.producer(), 'opening a producer')
     this.#closers.push(() => producer.close())
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
-    this.#environment = { plan, resources, ...stored, producer, topicProducer }
+    this.#environment = { plan, resources, targets, ...stored, producer, topicProducer }
   }
 
   async #openStates(): Promise<{ readonly states: TaskStates; readonly standbys: Standbys }> {
@@ -294,7 +298,7 @@ export class TaskFactory {
 
   #writerOf(name: string, task: TaskId, producer: TopicWriter, epoch: number | undefined): RecordWriter {
     const { topology, settings } = this.#options
-    const { plan } = this.#opened()
+    const { plan, targets } = this.#opened()
     const node = topology.nodes.get(name)
     if (node?.kind !== 'sink') throw new StreamError('ILLEGAL_STATE', `"${name}" is no sink`)
     if (node.target.kind === 'sink')
@@ -302,7 +306,7 @@ export class TaskFactory {
     const topic = topicName(node, settings.application) ?? node.target.topic
     return topicSinkWriter({
       producer,
-      target: node.target,
+      target: targets.get(name) ?? node.target,
       topic,
       partitions: plan.partitions.get(topic) ?? 1,
     })

@@ -2,6 +2,7 @@ import type { SourceNode } from '../topology/topology.ts'
 import type { CommitOffset, ReadBatch, TopicPartition } from './broker.ts'
 import type { Positions } from './generation.ts'
 import { PartitionQueue, type QueueHead } from './partition-queue.ts'
+import type { PreparationOptions } from './preparation.ts'
 import { encodeMark, type RecoveryMark } from './recovery-mark.ts'
 
 /** A partition that a task reads, with the place to start from. */
@@ -16,7 +17,7 @@ interface Input {
   paused: boolean
 }
 
-export interface TaskInputsOptions {
+export interface TaskInputsOptions extends PreparationOptions {
   readonly maxQueuedBytes: number
   /** Of this owner; goes into the marks. */
   readonly epoch: number | undefined
@@ -39,13 +40,18 @@ export class TaskInputs {
     this.#options = options
     this.#inputs = partitions.map((partition) => ({
       partition,
-      queue: new PartitionQueue(partition.node.source, partition.offset),
+      queue: new PartitionQueue(partition.node.source, partition.offset, options),
       paused: false,
     }))
   }
 
   get empty(): boolean {
     return this.#inputs.every(({ queue }) => queue.length === 0)
+  }
+
+  /** The next record of a partition waits for what its serde needs: without its time nobody knows which one comes next. */
+  get isPreparing(): boolean {
+    return this.#inputs.some(({ queue }) => queue.isPreparing)
   }
 
   /** Fetched and not taken, of all partitions. */
@@ -78,7 +84,7 @@ export class TaskInputs {
     }
   }
 
-  /** The record with the smallest timestamp of all heads. */
+  /** The record with the smallest timestamp of all heads; undefined as well while one of them cannot be read yet. */
   take(): TakenRecord | undefined {
     const input = this.#oldest()
     const head = input?.queue.take()
@@ -103,6 +109,7 @@ export class TaskInputs {
     let oldest: { input: Input; timestamp: number } | undefined
     for (const input of this.#inputs) {
       const head = input.queue.head()
+      if (!head && input.queue.isPreparing) return undefined
       if (!head) continue
       const timestamp = head.kind === 'record' ? head.record.timestamp : head.raw.timestamp
       if (!oldest || timestamp < oldest.timestamp) oldest = { input, timestamp }

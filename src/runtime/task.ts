@@ -49,7 +49,12 @@ export class Task {
     this.id = options.id
     this.#options = options
     this.#recovering = options.recovering
-    this.#inputs = new TaskInputs(options.partitions, { ...options, maxQueuedBytes: settings.maxQueuedBytes })
+    this.#inputs = new TaskInputs(options.partitions, {
+      ...options,
+      maxQueuedBytes: settings.maxQueuedBytes,
+      signal: this.#controller.signal,
+      fail: (error) => this.#fail(error),
+    })
     this.#progress = new Progress({
       ...settings,
       clock,
@@ -98,9 +103,12 @@ export class Task {
     return this.#steps
   }
 
-  /** What it has taken is not done: embedding, the index or a sink is at work, each under its own deadline. */
-  get waitsForOutputs(): boolean {
-    return !this.#progress.quiet
+  /**
+   * What it has taken is not done (embedding, the index or a sink is at work), or its next record waits for what a serde asks a server for:
+   * each under its own deadline.
+   */
+  get waitsForOthers(): boolean {
+    return !this.#progress.quiet || this.#inputs.isPreparing
   }
 
   /** Something was fetched or taken and is not committed. */

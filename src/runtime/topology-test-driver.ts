@@ -49,6 +49,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #options: TopologyTestDriverOptions
   readonly #broker: Broker
   readonly #read = new Map<string, number>()
+  readonly #ending = new AbortController()
   #producer: Producer | undefined
   #runtime: StreamRuntime | undefined
 
@@ -72,7 +73,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Writes a record to the topic of a source; resolves when all that it causes is committed. */
   async pipe<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
-    await this.#producer?.send(records.map((record) => this.#encode(source, record)))
+    await this.#producer?.send(await this.#encoded(source, records))
     if (this.#runtime) await this.settle()
   }
 
@@ -84,7 +85,8 @@ export class TopologyTestDriver implements AsyncDisposable {
       const place = `${target.topic}-${partition}`
       for await (const batch of this.#broker.read({ topic: target.topic, partition }, this.#read.get(place) ?? 0)) {
         for (const { key, value, timestamp, headers } of batch.records) {
-          records.push({ key: decoded(target.key, key) as K, value: decoded(target.value, value), timestamp, headers })
+          const parts = await Promise.all([this.#decoded(target.key, key), this.#decoded(target.value, value)])
+          records.push({ key: parts[0] as K, value: parts[1], timestamp, headers })
         }
         this.#read.set(place, batch.next)
       }
@@ -136,6 +138,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
     await this.#runtime?.close()
     await this.#producer?.close()
     await this.#broker.close()
@@ -169,24 +172,31 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (leaseEndsAt > this.clock.now()) this.clock.advance(leaseEndsAt - this.clock.now())
   }
 
-  #encode<K, V>(source: TopicSource<K, V>, record: TestRecord<K, V>) {
-    const key = record.key === null ? null : source.key.serialize(record.key)
-    return {
-      topic: source.topic,
-      partition: key ? partitionFor(key, this.#options.partitions ?? 1) : 0,
-      key,
-      value: record.value === null ? null : source.value.serialize(record.value),
-      timestamp: record.timestamp ?? this.clock.now(),
-      headers: record.headers ?? noHeaders,
-    }
+  async #encoded<K, V>({ topic, ...source }: TopicSource<K, V>, records: readonly TestRecord<K, V>[]) {
+    const { signal } = this.#ending
+    const keys = (await source.key.forTopic?.({ topic, part: 'key' }, signal)) ?? source.key
+    const values = (await source.value.forTopic?.({ topic, part: 'value' }, signal)) ?? source.value
+    return records.map((record) => {
+      const key = record.key === null ? null : keys.serialize(record.key)
+      return {
+        topic,
+        partition: key ? partitionFor(key, this.#options.partitions ?? 1) : 0,
+        key,
+        value: record.value === null ? null : values.serialize(record.value),
+        timestamp: record.timestamp ?? this.clock.now(),
+        headers: record.headers ?? noHeaders,
+      }
+    })
+  }
+
+  async #decoded<T>(serde: Serde<T>, bytes: Uint8Array | null): Promise<T | null> {
+    if (bytes === null) return null
+    await serde.prepare?.(bytes, this.#ending.signal)
+    return serde.deserialize(bytes)
   }
 
   #started(): StreamRuntime {
     if (!this.#runtime) throw new StreamError('ILLEGAL_STATE', 'the driver has crashed; call restart first')
     return this.#runtime
   }
-}
-
-function decoded<T>(serde: Serde<T>, bytes: Uint8Array | null): T | null {
-  return bytes === null ? null : serde.deserialize(bytes)
 }

@@ -29,7 +29,7 @@ const looks = 5
 
 /**
  * Finds what nobody else reports: a consumer that has stopped fetching, a loop that has stopped working, a commit or a rebalance that never
- * ends. Waiting for outputs is not its business, nor is a broker that does not answer.
+ * ends. Waiting for others is not its business, nor is a broker that does not answer.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions
@@ -69,7 +69,7 @@ export class Watchdog {
     const ends = places.length > 0 ? await broker.offsets(places) : []
     const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
     const isBehind = (task: Task) => !task.hasReached((partition) => latest.get(partitionKey(partition)))
-    const stuck = this.#stuck(running.filter((task) => !task.waitsForOutputs && (task.hasWork || isBehind(task))))
+    const stuck = this.#stuck(running.filter((task) => !task.waitsForOthers && (task.hasWork || isBehind(task))))
     if (stuck)
       return stalled(`task ${stuck.id} has got nowhere for ${this.#options.deadlineMs} ms, though it has records`, {
         task: stuck.id,

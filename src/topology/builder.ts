@@ -1,4 +1,5 @@
 import { factOfAll, StreamError } from '../errors.ts'
+import { storable } from '../serde.ts'
 import type { StoreSpec } from '../state/store.ts'
 import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
@@ -34,10 +35,11 @@ export class TopologyBuilder {
 
   /**
    * Reads a topic as a changelog: the latest value of every key, in the store `name`, and null deletes. What arrived last holds, whatever
-   * its timestamp. Records without a key are dropped and counted. The store has the serdes of the topic unless `store` says otherwise.
+   * its timestamp. Records without a key are dropped and counted. The store has the serdes of the topic unless `store` says otherwise,
+   * and MessagePack in the place of those that need a schema registry.
    */
   table<K, V>(name: string, source: TopicSource<K, V>, store: TableStore<K, V> = {}): Table<K, V> {
-    const { key = source.key, value = source.value } = store
+    const { key = storable(source.key), value = storable(source.value) } = store
     return this.stream(`${name}-source`, source).derive(
       materialize(name, 'table', { ...store, key, value }),
       storedRows<K, V>(name, key),

@@ -45,6 +45,11 @@ function storeProblems(draft: GraphDraft): string[] {
     ...specs
       .filter((spec) => !legalName.test(spec.name))
       .map((spec) => `the store name ${quote(spec.name)} is not legal`),
+    ...specs
+      .filter(({ key, value }) => key.prepare !== undefined || value.prepare !== undefined)
+      .map(
+        (spec) => `the store ${quote(spec.name)} has a serde that asks a server, which is for topics; give msgpack()`,
+      ),
     ...draft.stores
       .filter((spec) => !used.has(spec.name))
       .map((spec) => `no node is connected to store ${quote(spec.name)}`),

@@ -5,6 +5,7 @@ import { PartitionQueue } from '../../src/runtime/partition-queue.ts'
 import { string } from '../../src/serde.ts'
 
 const source = { kind: 'topic-source', topic: 't', key: string, value: string } as const
+const alone = { signal: new AbortController().signal, wake: () => undefined, fail: () => undefined }
 const text = (value: string) => new TextEncoder().encode(value)
 
 function record(offset: number, fields: Partial<LogRecord> = {}): LogRecord {
@@ -13,7 +14,7 @@ function record(offset: number, fields: Partial<LogRecord> = {}): LogRecord {
 
 describe('a partition queue', () => {
   test('gives records in offset order and knows the next offset to take', () => {
-    const queue = new PartitionQueue(source, 5)
+    const queue = new PartitionQueue(source, 5, alone)
     queue.add({ records: [record(5), record(7)], next: 9 })
 
     const positions = [queue.position]
@@ -24,7 +25,7 @@ describe('a partition queue', () => {
   })
 
   test('ignores records that it has seen already', () => {
-    const queue = new PartitionQueue(source, 0)
+    const queue = new PartitionQueue(source, 0, alone)
     queue.add({ records: [record(0), record(1)], next: 2 })
 
     queue.add({ records: [record(1), record(2)], next: 3 })
@@ -33,7 +34,7 @@ describe('a partition queue', () => {
   })
 
   test('reports a value that cannot be read instead of throwing', () => {
-    const queue = new PartitionQueue(source, 0)
+    const queue = new PartitionQueue(source, 0, alone)
     queue.add({ records: [record(0, { value: Uint8Array.of(0xff, 0xfe) })], next: 1 })
 
     const head = queue.take()
@@ -43,7 +44,7 @@ describe('a partition queue', () => {
   })
 
   test('passes tombstones and singles out null keys', () => {
-    const queue = new PartitionQueue(source, 0)
+    const queue = new PartitionQueue(source, 0, alone)
     queue.add({ records: [record(0, { value: null }), record(1, { key: null })], next: 2 })
 
     const kinds = [queue.take(), queue.take()]
@@ -57,7 +58,7 @@ describe('a partition queue', () => {
       asked.push(partitionTime)
       return 1_000
     }
-    const queue = new PartitionQueue({ ...source, timestamp }, 0)
+    const queue = new PartitionQueue({ ...source, timestamp }, 0, alone)
     queue.add({ records: [record(0), record(1)], next: 2 })
 
     const head = queue.take()
@@ -68,7 +69,7 @@ describe('a partition queue', () => {
   })
 
   test('weighs what it holds, and nothing when it is empty', () => {
-    const queue = new PartitionQueue(source, 0)
+    const queue = new PartitionQueue(source, 0, alone)
     queue.add({ records: [record(0), record(1)], next: 2 })
     const full = queue.bytes
 

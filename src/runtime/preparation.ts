@@ -1,0 +1,56 @@
+import type { StreamError } from '../errors.ts'
+import { toStreamError } from '../errors.ts'
+import type { AnySource } from '../topology/topology.ts'
+import type { LogRecord } from './broker.ts'
+
+export interface PreparationOptions {
+  /** Ends what is under way. */
+  readonly signal: AbortSignal
+  /** What was missing is there. */
+  readonly wake: () => void
+  /** Nothing of this source can be read. */
+  readonly fail: (error: StreamError) => void
+}
+
+/** Gets what the serdes of a source need before its next record can be read. One record at a time: order is not to change. */
+export class Preparation {
+  readonly #source: AnySource
+  readonly #options: PreparationOptions
+  #isUnderWay = false
+
+  constructor(source: AnySource, options: PreparationOptions) {
+    this.#source = source
+    this.#options = options
+  }
+
+  get isUnderWay(): boolean {
+    return this.#isUnderWay
+  }
+
+  /** True while something is missing for the record; begins to get it. */
+  isNeededBy({ key, value }: LogRecord): boolean {
+    if (this.#isUnderWay) return true
+    const { signal } = this.#options
+    const missing = [
+      key && this.#source.key.prepare?.(key, signal),
+      value && this.#source.value.prepare?.(value, signal),
+    ].filter((work) => work instanceof Promise)
+    if (missing.length === 0) return false
+    void this.#wait(missing)
+    return true
+  }
+
+  async #wait(missing: readonly Promise<void>[]): Promise<void> {
+    const { signal, wake, fail } = this.#options
+    this.#isUnderWay = true
+    try {
+      await Promise.all(missing)
+    } catch (error) {
+      // Who has failed reads nothing any more, and does not ask again.
+      if (!signal.aborted) fail(toStreamError(error, 'RECORD_UNDECODABLE', 'what reading needs could not be had'))
+      return
+    }
+    this.#isUnderWay = false
+    wake()
+  }
+}
