@@ -77,6 +77,11 @@ export const errorTable = {
   PROCESSING_STALLED: runtime('fatal', 'Restart the instance: what is not committed is read again.'),
   CLIENT_VERSION: runtime('fatal', 'Install the exact version of kafkajs that package.json names.'),
 
+  // schema registry
+  REGISTRY_UNREACHABLE: runtime('retry', 'Check the URL and the network; the topic waits until the registry answers.'),
+  REGISTRY_DENIED: configuration('Give credentials that may read the schemas, and register them if the serde does.'),
+  SCHEMA_REFUSED: configuration('Register the schema under the subject, or make it compatible with the version before.'),
+
   // embedding
   MODEL_MISSING: configuration(
     'Name a model of `millrace model list`, or a folder with model.onnx, tokenizer.json and config.json.',

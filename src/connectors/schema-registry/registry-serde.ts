@@ -1,0 +1,190 @@
+import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
+import { LruMap } from '../../lru-map.ts'
+import { type Serde, type Shape, shaped, type TopicPart } from '../../serde.ts'
+import { framed, frameOf, schemaIdOf } from './framing.ts'
+import type { SchemaRegistry } from './registry.ts'
+import type { CompleteSchema, RegisteredSchema, SchemaReference, SchemaType } from './schemas.ts'
+import { SharedRequests } from './shared-requests.ts'
+import { type SubjectNaming, subjectOf } from './subjects.ts'
+
+/** What every serde with a schema registry may be told. */
+export interface RegistrySerdeOptions {
+  /** Text of the schema that is written. Without it the serde only reads. */
+  readonly schema?: string
+  /** Schemas of the registry that it uses. */
+  readonly references?: readonly SchemaReference[]
+  /** Default `topic`. */
+  readonly subject?: SubjectNaming
+  /** True registers the schema when a topic is opened for writing, as Java producers do; false looks it up. Default true. */
+  readonly register?: boolean
+  /** Lets the registry compare schemas by what they mean: white space and order of properties do not count. Default false. */
+  readonly normalize?: boolean
+}
+
+/** One schema at work. Both throw whatever they like for what does not fit. */
+export interface Codec {
+  read(payload: Uint8Array): unknown
+  write(value: unknown): Uint8Array
+  /** Full name of what is written, where it has one. */
+  readonly recordName: string | undefined
+}
+
+/** What Avro, JSON Schema and Protobuf differ in. */
+export interface Format {
+  readonly type: SchemaType
+  /** Of the serde. */
+  readonly name: string
+  /** `reader`: the schema of the application, which what is read may be resolved to. */
+  compile(schema: CompleteSchema, reader?: CompleteSchema): Promise<Codec>
+}
+
+/** What is known of an id. */
+type Reader =
+  | { readonly kind: 'codec'; readonly codec: Codec }
+  | { readonly kind: 'refused'; readonly fact: string; readonly cause: unknown; readonly until: number }
+
+/** Compiled schemas of a serde, by the bytes of their texts. */
+const maxCompiledBytes = 16 * 1024 * 1024
+const longestSchema = 1024 * 1024
+
+/** What weighs nothing but its sentence. */
+const refusedBytes = 1_000
+/** Then the registry is asked again about a schema that it did not have. */
+const refusedForMs = 60_000
+
+/** A serde whose values are framed with the id of a schema. Every schema is compiled once; reading is synchronous from then on. */
+export class RegistrySerde<T> implements Serde<T> {
+  readonly name: string
+  readonly #registry: SchemaRegistry
+  readonly #format: Format
+  readonly #shape: Shape<T>
+  readonly #options: RegistrySerdeOptions
+  readonly #readers = new LruMap<number, Reader>({ maxBytes: maxCompiledBytes })
+  readonly #loads = new SharedRequests<number, void>()
+
+  constructor(registry: SchemaRegistry, format: Format, shape: Shape<T>, options: RegistrySerdeOptions) {
+    this.name = format.name
+    this.#registry = registry
+    this.#format = format
+    this.#shape = shape
+    this.#options = options
+  }
+
+  prepare(bytes: Uint8Array, signal: AbortSignal): Promise<void> | undefined {
+    const id = schemaIdOf(bytes)
+    // What is not framed is told by `deserialize`.
+    if (id === undefined || this.#isKnown(id)) return undefined
+    return this.#loads.join(id, signal, (ended) => this.#load(id, ended))
+  }
+
+  deserialize(bytes: Uint8Array): T {
+    const { id, payload } = frameOf(bytes)
+    const reader = this.#readers.peek(id)
+    if (!reader) {
+      throw new StreamError('RECORD_UNDECODABLE', `schema ${id} was not asked for`, {
+        fix: `Use the serde ${this.name} for topics, not inside of other serdes.`,
+      })
+    }
+    if (reader.kind === 'refused') throw new StreamError('RECORD_UNDECODABLE', reader.fact, { cause: reader.cause })
+    return shaped(this.#read(reader.codec, id, payload), this.#shape, `the ${this.name} value`)
+  }
+
+  serialize(): never {
+    throw new StreamError('RECORD_UNENCODABLE', `serde ${this.name} writes to topics alone`, {
+      fix: 'Give a store or an inner serde msgpack().',
+    })
+  }
+
+  async forTopic(part: TopicPart, signal: AbortSignal): Promise<Serde<T>> {
+    const { subject = 'topic', register = true, normalize = false } = this.#options
+    const schema = this.#ownSchema()
+    if (!schema) {
+      throw new StreamError(
+        'CONFIG_INVALID',
+        `topic "${part.topic}" is written with ${this.name}, which has no schema`,
+        {
+          fix: 'Give the serde the `schema` that it is to write.',
+        },
+      )
+    }
+    const codec = await this.#compileOwn(await this.#registry.complete(schema, signal), part.topic)
+    const name = subjectOf(subject, part, codec.recordName)
+    const id = await this.#registry.idOf({ ...schema, subject: name, register, normalize }, signal)
+    return {
+      name: this.name,
+      prepare: this.prepare.bind(this),
+      deserialize: this.deserialize.bind(this),
+      forTopic: this.forTopic.bind(this),
+      serialize: (value) => framed(id, this.#write(codec, value)),
+    }
+  }
+
+  #ownSchema(): RegisteredSchema | undefined {
+    const { schema: text, references = [] } = this.#options
+    return text === undefined ? undefined : { type: this.#format.type, text, references }
+  }
+
+  #isKnown(id: number): boolean {
+    const reader = this.#readers.get(id)
+    return reader?.kind === 'codec' || (reader !== undefined && this.#registry.clock.now() < reader.until)
+  }
+
+  async #load(id: number, signal: AbortSignal): Promise<void> {
+    try {
+      const schema = await this.#registry.schema(id, signal)
+      const own = this.#ownSchema()
+      const reader = own && (await this.#registry.complete(own, signal))
+      const size = sizeOf(schema)
+      this.#readers.set(id, { kind: 'codec', codec: await this.#compile(schema, size, reader) }, size)
+    } catch (cause) {
+      if (isStreamError(cause) && cause.reaction !== 'skip' && cause.code !== 'SCHEMA_REFUSED') throw cause
+      signal.throwIfAborted()
+      const fact = `schema ${id} cannot be used: ${isStreamError(cause) ? cause.fact : reasonOf(cause)}`
+      const until = this.#registry.clock.now() + refusedForMs
+      this.#readers.set(id, { kind: 'refused', fact, cause, until }, refusedBytes)
+    }
+  }
+
+  #compile(schema: CompleteSchema, size: number, reader: CompleteSchema | undefined): Promise<Codec> {
+    const { type } = this.#format
+    if (schema.type !== type) throw new TypeError(`it is ${schema.type}, and the serde reads ${type}`)
+    if (size > longestSchema) throw new RangeError(`it has ${size} characters, more than ${longestSchema}`)
+    return this.#format.compile(schema, reader)
+  }
+
+  async #compileOwn(schema: CompleteSchema, topic: string): Promise<Codec> {
+    try {
+      return await this.#format.compile(schema)
+    } catch (cause) {
+      throw new StreamError('CONFIG_INVALID', `the schema for topic "${topic}" cannot be used: ${reasonOf(cause)}`, {
+        cause,
+      })
+    }
+  }
+
+  #read(codec: Codec, id: number, payload: Uint8Array): unknown {
+    try {
+      return codec.read(payload)
+    } catch (cause) {
+      throw new StreamError('RECORD_UNDECODABLE', `the value does not fit schema ${id}: ${reasonOf(cause)}`, { cause })
+    }
+  }
+
+  #write(codec: Codec, value: T): Uint8Array {
+    try {
+      return codec.write(value)
+    } catch (cause) {
+      throw new StreamError(
+        'RECORD_UNENCODABLE',
+        `the value does not fit its ${this.name} schema: ${reasonOf(cause)}`,
+        {
+          cause,
+        },
+      )
+    }
+  }
+}
+
+function sizeOf({ text, imports }: CompleteSchema): number {
+  return text.length + imports.reduce((sum, imported) => sum + imported.text.length, 0)
+}
