@@ -19,9 +19,20 @@ export async function openKafka(options: KafkaBrokerOptions): Promise<Broker> {
   await requireListener(options)
   try {
     await broker.open()
+    await requireAnswer(broker)
     return broker
   } catch (error) {
+    await broker.close()
     throw (await explained(error, broker.name, options)) ?? error
+  }
+}
+
+/** A broker that wants a password greets those who give none, and hangs up at their first question. A denial is an answer. */
+async function requireAnswer(broker: Broker): Promise<void> {
+  try {
+    await broker.topics(['millrace'])
+  } catch (error) {
+    if (!isStreamError(error) || error.code !== 'BROKER_DENIED') throw error
   }
 }
 
