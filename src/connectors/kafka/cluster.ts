@@ -110,6 +110,7 @@ export class ClusterConnections {
           await cluster.addMultipleTargetTopics([...topics])
           // An earlier request for metadata, still under way, may have answered for this one without knowing its topics.
           await cluster.refreshMetadataIfNecessary()
+          requireLoaded(cluster, topics)
           return request(cluster)
         },
         async (error, attempt) => {
@@ -264,6 +265,14 @@ export class ClusterConnections {
       this.#cluster.targetTopics.delete(topic)
     }
   }
+}
+
+/** Also the second request is shared with whoever has asked before, and may have been made for other topics. */
+function requireLoaded(cluster: Cluster, topics: readonly string[]): void {
+  const missing = topics.find((topic) => cluster.findTopicPartitionMetadata(topic).length === 0)
+  if (missing === undefined) return
+  const error = new Error(`the metadata of topic "${missing}" is not loaded`)
+  throw Object.assign(error, { name: 'KafkaJSTopicMetadataNotLoaded' })
 }
 
 interface AskedTopic {

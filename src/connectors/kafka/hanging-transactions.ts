@@ -18,7 +18,7 @@ import { type NextEnd, nameOf, nextEnd, type Outcome, outcomesOf } from './trans
 
 const offsetsLog = '__consumer_offsets'
 const longestRounds = 5
-const longestLooks = 8
+const longestLooks = 6
 const firstPauseMs = 10
 /** How far back the transaction log is read: most hang since a moment ago. */
 const logSpans = [10_000, 1_000_000]
@@ -80,7 +80,10 @@ export class HangingTransactions {
     throw new StreamError('PRODUCE_FAILED', fact)
   }
 
-  /** For a producer that has nothing open. Throws PRODUCE_FAILED when its last transaction hangs. */
+  /**
+   * For a producer that has nothing open, after it has lost a connection. Throws PRODUCE_FAILED when its last transaction hangs, or when
+   * something was written that was not answered: in both cases the next producer knows.
+   */
   async requireEnded(): Promise<void> {
     const { transactionalId, clock } = this.#options
     let pauseMs = firstPauseMs
