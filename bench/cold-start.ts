@@ -22,12 +22,13 @@ export async function embedColdStart(): Promise<Figure> {
   }
 }
 
-/** The compiled `embed` folder of this working tree, beside models and within reach of the dependencies. */
+/** The compiled `embed` folder of this working tree, as in the package: beside models and package.json, within reach of the dependencies. */
 function buildEmbed(): string {
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   const folder = join(root, 'node_modules', '.cache', 'millrace-bench')
   mkdirSync(folder, { recursive: true })
-  if (!existsSync(join(folder, 'models'))) symlinkSync(join(root, 'models'), join(folder, 'models'))
+  for (const name of ['models', 'package.json'])
+    if (!existsSync(join(folder, name))) symlinkSync(join(root, name), join(folder, name))
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
   spawnSync(process.execPath, [compiler, ...options], { stdio: 'inherit' })

@@ -1,10 +1,10 @@
 import { dropped, ideographs, marks, punctuation, type Ranges, spaces, undecomposed } from './bert-characters.ts'
 import { emptyHash, extendHash, WordCache } from './word-cache.ts'
+import type { Vocabulary } from './wordpiece-vocabulary.ts'
 
 /** What a WordPiece tokenizer is made of; the fields of a `tokenizer.json`. */
 export interface WordPieceOptions {
-  /** Ids by piece. */
-  readonly vocabulary: Readonly<Record<string, number>>
+  readonly vocabulary: Vocabulary
   /** Literals that are one token wherever they stand in the raw text: `[MASK]` ... */
   readonly addedTokens: ReadonlyMap<string, number>
   readonly unknownId: number
@@ -43,12 +43,7 @@ const longestCachedWord = 64
  * const { ids } = wordPiece.encode('Mills grind.', 256) // [CLS] mills grind . [SEP]
  */
 export class WordPiece {
-  /** The largest id of the vocabulary; added tokens do not count. */
-  readonly largestId: number
   readonly #options: WordPieceOptions
-  readonly #starts = new Map<string, number>()
-  readonly #continuations = new Map<string, number>()
-  readonly #longestPiece: number
   readonly #addedPattern: RegExp | undefined
   readonly #cache = new WordCache()
   readonly #output = new IdBuffer()
@@ -56,20 +51,6 @@ export class WordPiece {
   constructor(options: WordPieceOptions) {
     this.#options = options
     this.#addedPattern = anyOf([...options.addedTokens.keys()])
-    let largest = -1
-    let longest = 1
-    // Pairs of tens of thousands of pieces would take as long to make as the maps.
-    const pieces = Object.keys(options.vocabulary)
-    const ids = Object.values(options.vocabulary)
-    for (const [at, piece] of pieces.entries()) {
-      const id = ids[at] ?? options.unknownId
-      largest = Math.max(largest, id)
-      if (piece.startsWith('##')) this.#continuations.set(piece.slice(2), id)
-      else this.#starts.set(piece, id)
-      longest = Math.max(longest, piece.length)
-    }
-    this.largestId = largest
-    this.#longestPiece = longest
   }
 
   /** At most `maxTokens` ids, start and end token included. */
@@ -131,24 +112,22 @@ export class WordPiece {
 
   /** Greedy, longest piece first. A word that cannot be covered is one unknown token. */
   #splitPieces(word: string, ids: number[]): void {
-    const { unknownId, maxWordCharacters } = this.#options
+    const { vocabulary, unknownId, maxWordCharacters } = this.#options
     const before = ids.length
     if (isLongerThan(word, maxWordCharacters)) {
       ids.push(unknownId)
       return
     }
     for (let at = 0; at < word.length; ) {
-      const pieces = at === 0 ? this.#starts : this.#continuations
-      let end = Math.min(word.length, at + this.#longestPiece)
-      let id = pieces.get(word.slice(at, end))
-      while (id === undefined && --end > at) id = pieces.get(word.slice(at, end))
-      if (id === undefined) {
+      const pieces = at === 0 ? vocabulary.starts : vocabulary.continuations
+      const piece = pieces.longestAt(word, at)
+      if (piece === -1) {
         ids.length = before
         ids.push(unknownId)
         return
       }
-      ids.push(id)
-      at = end
+      ids.push(pieces.idAt(piece))
+      at += pieces.lengthAt(piece)
     }
   }
 }
