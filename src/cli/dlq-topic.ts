@@ -5,12 +5,12 @@ import { StreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import type { LetterFilter } from '../runtime/dead-letter-topic.ts'
 import { names } from './documents.ts'
+import { openIdleLog } from './idle-log.ts'
 import { type KafkaOptions, kafkaOptionsOf, withKafkaOptions } from './kafka-options.ts'
 import { loadProgram, type Program } from './load-program.ts'
 import { plainLogger } from './logger.ts'
 import { applicationOf } from './program-options.ts'
-import { defaultDataDirectory, openLog, requireCard, workspaceAt } from './workspace.ts'
-import { lockWorkspace } from './workspace-claim.ts'
+import { defaultDataDirectory } from './workspace.ts'
 
 /** Where a command finds the dead letters. */
 export interface LetterSource extends KafkaOptions {
@@ -78,20 +78,8 @@ async function onKafka(file: string | undefined, options: LetterSource): Promise
 }
 
 async function inWorkspace({ data, topic }: LetterSource): Promise<LetterTopic> {
-  await requireCard(data)
-  const lock = await lockWorkspace(data, 'Stop it, then run the command again.')
-  const broker = openLog(workspaceAt(data))
-  const close = async () => {
-    await broker.close()
-    await lock.close()
-  }
-  try {
-    await broker.open()
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const log = await openIdleLog(data)
   const { application } = names
   const own = deadLetterTopicOf(parseSettings({ application }))
-  return { application, topic: topic ?? own, broker, isWorkspace: true, [Symbol.asyncDispose]: close }
+  return { ...log, application, topic: topic ?? own, isWorkspace: true }
 }

@@ -11,8 +11,10 @@ import { indexCommand } from './index-documents.ts'
 import { initCommand } from './init.ts'
 import { modelCommand } from './model.ts'
 import { produceCommand } from './produce.ts'
+import { resetCommand } from './reset.ts'
 import { runCommand } from './run.ts'
 import { searchCommand } from './search.ts'
+import { tapCommand } from './tap.ts'
 import { topCommand } from './top.ts'
 import { validateCommand } from './validate.ts'
 import { versionCommand } from './version.ts'
@@ -35,8 +37,10 @@ export function createProgram(): Command {
     validateCommand(),
     runCommand(),
     doctorCommand(),
+    resetCommand(),
     describeCommand(),
     topCommand(),
+    tapCommand(),
     dlqCommand(),
     modelCommand(),
     dashboardsCommand(),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
+import { holds } from '../support/command-line.ts'
 import { type DocumentFolder, documentFolder } from '../support/document-folder.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
 import { contents, readAll } from '../support/log-records.ts'
@@ -70,4 +71,44 @@ describe.skipIf(kafkaBrokers.length === 0)('produce', () => {
     expect(first.summary).toMatchObject({ written: names.length })
     expect(second.summary).toMatchObject({ written: 0, unchanged: names.length })
   })
+
+  test('writes what `tap` then follows, which joins no group', async () => {
+    await using broker = kafkaBroker({ brokers: kafkaBrokers })
+    await broker.open()
+    const topic = `produce-tapped-${Date.now()}`
+    await using folder = await documentFolder({ 'docs/a.md': 'A.', 'program.ts': programReading(topic) })
+    await produce(folder, 'docs', topic)
+    const tap = (...more: string[]) =>
+      folder.start('tap', 'program.ts', 'documents', '--brokers', brokers, '--json', ...more)
+
+    const all = await tap('--from', 'beginning', '--no-follow').result
+    const following = tap('--limit', '1')
+    let version = 0
+    await holds(async () => {
+      await folder.put('docs/b.md', `Version ${version++}.`)
+      await produce(folder, 'docs', topic)
+      return following.child.exitCode !== null
+    })
+    const followed = await following.result
+
+    expect(JSON.parse(all.stdout)).toMatchObject({ topic, partition: 0, offset: 0, key: 'a.md', value: { text: 'A.' } })
+    expect(JSON.parse(followed.stdout)).toMatchObject({
+      key: 'b.md',
+      value: { text: expect.stringMatching(/^Version/) },
+    })
+    expect(followed.code).toBe(0)
+    expect(await broker.committedTopics('program')).toEqual([])
+  })
 })
+
+/** A program that would copy the topic. */
+const programReading = (topic: string) => `
+import { FileDocument, json, string, TopologyBuilder } from 'millrace'
+import { kafka, kafkaTopic } from 'millrace/connectors'
+
+const builder = new TopologyBuilder()
+builder
+  .stream('documents', kafka({ topic: '${topic}', key: string, value: json(FileDocument) }))
+  .to('copies', kafkaTopic({ topic: '${topic}-copies', key: string, value: json(FileDocument) }))
+export default builder.build()
+`

@@ -1,0 +1,26 @@
+import type { Broker } from '../runtime/broker.ts'
+import { openLog, requireCard, workspaceAt } from './workspace.ts'
+import { lockWorkspace } from './workspace-claim.ts'
+
+/** The log of a workspace in which nothing runs. */
+export interface IdleLog extends AsyncDisposable {
+  readonly broker: Broker
+}
+
+/** Takes the workspace for as long as the log is open. Throws INDEX_MISSING, STATE_LOCKED while another process works in the folder. */
+export async function openIdleLog(data: string): Promise<IdleLog> {
+  await requireCard(data)
+  const lock = await lockWorkspace(data, 'Stop it, then run the command again.')
+  const broker = openLog(workspaceAt(data))
+  const close = async () => {
+    await broker.close()
+    await lock.close()
+  }
+  try {
+    await broker.open()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { broker, [Symbol.asyncDispose]: close }
+}
