@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { KafkaClientFactory, retries } from '../../src/connectors/kafka/client.ts'
+import { type Logger, silentLogger } from '../../src/logger.ts'
 import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import { text } from '../contracts/broker/harness.ts'
 import { plainTopologyTo } from '../support/instance.ts'
 import { KafkaServer } from '../support/kafka-server.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
@@ -11,6 +13,7 @@ const jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule required u
 
 // The numbers of the protocol, as KafkaJS's enumerations have them.
 const deny = { operation: 2, permissionType: 2, principal: 'User:alice', host: '*', resourcePatternType: 3 }
+const topic = 2
 const transactionalId = 5
 
 describe.skipIf(!inject('kafkaServers'))('a Kafka that denies something', () => {
@@ -36,6 +39,9 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that denies something', () => 
     sasl: { mechanism: 'plain' as const, username, password },
   })
 
+  const warnings: object[] = []
+  const telling: Logger = { ...silentLogger, warn: (facts) => void warnings.push(facts) }
+
   async function administer<T>(
     action: (admin: ReturnType<ReturnType<KafkaClientFactory['kafka']>['admin']>) => Promise<T>,
   ) {
@@ -44,6 +50,38 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that denies something', () => 
     await action(admin)
     await admin.disconnect()
   }
+
+  test('a look at what transactions have left: producers write all the same, and it is said once', async () => {
+    const acl = { ...deny, resourceType: topic, resourcePatternType: 3 }
+    const [read, allow] = [3, 3]
+    await using broker = kafkaBroker({ ...as('alice', 'wonder'), logger: telling })
+    await broker.open()
+    await broker.createTopics([{ topic: 'unreadable', partitions: 1 }])
+    await broker.committed('group', [{ topic: 'unreadable', partition: 0 }])
+    await administer((admin) =>
+      admin.createAcls({
+        acl: [
+          { ...acl, resourceName: '__transaction_state' },
+          { ...acl, resourceName: '__consumer_offsets' },
+          { ...acl, resourceName: 'unreadable', permissionType: allow },
+          { ...acl, resourceName: 'unreadable', operation: read },
+        ],
+      }),
+    )
+    const place = { topic: 'unreadable', partition: 0 }
+    const transactionScope = { partitions: [place], group: 'group' }
+
+    for (const round of ['first', 'second']) {
+      const producer = await broker.producer({ transactionalId: 'blind', transactionScope })
+      const transaction = await producer.begin()
+      await transaction.send([text(place, round)])
+      await transaction.commit()
+      await producer.close()
+    }
+
+    expect((await broker.offsets([place]))[0]?.latest).toBe(4)
+    expect(warnings).toEqual([{ topics: ['unreadable', '__consumer_offsets'] }])
+  }, 30_000)
 
   test('a transactional id: exactly_once ends with one error that says which right is missing', async () => {
     await administer((admin) =>

@@ -55,6 +55,7 @@ class KafkaBroker implements Broker {
   readonly #factory: KafkaClientFactory
   readonly #members = new Set<Promise<GroupMember>>()
   readonly #producers = new Set<Promise<Producer>>()
+  readonly #deniedTopics = new Set<string>()
   #connections: ClusterConnections | undefined
 
   constructor(factory: KafkaClientFactory) {
@@ -127,9 +128,8 @@ class KafkaBroker implements Broker {
     const cluster = this.#requireOpen()
     if (transactionalId === undefined)
       return keep(this.#producers, (onClose) => KafkaProducer.open(this.#factory, onClose))
-    return keep(this.#producers, (onClose) =>
-      TransactionalProducer.open(this.#factory, { ...options, transactionalId, cluster, onClose }),
-    )
+    const common = { ...options, transactionalId, cluster, deniedTopics: this.#deniedTopics }
+    return keep(this.#producers, (onClose) => TransactionalProducer.open(this.#factory, { ...common, onClose }))
   }
 
   async *read(partition: TopicPartition, from: number, signal?: AbortSignal): AsyncGenerator<ReadBatch> {

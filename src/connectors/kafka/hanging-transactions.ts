@@ -32,6 +32,8 @@ export interface HangingTransactionsOptions {
   readonly name: string
   readonly clock: Clock
   readonly logger: Logger
+  /** Topics of which it was said already that the user may not look there. */
+  readonly deniedTopics: Set<string>
 }
 
 /**
@@ -101,9 +103,22 @@ export class HangingTransactions {
     const offsets = await this.#describeOffsets()
     this.#areOffsetsKnown = offsets !== undefined
     const described = await this.#describe(this.#options.scope.partitions)
+    const denied = described.filter(({ isDenied }) => isDenied).map(({ topic }) => topic)
+    this.#warnOnce(offsets ? denied : [...denied, offsetsLog])
     return [...described, ...(offsets ?? [])]
       .filter(({ open }) => producerId !== undefined && open.includes(producerId))
       .map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  #warnOnce(denied: readonly string[]): void {
+    const { deniedTopics, logger } = this.#options
+    const topics = [...new Set(denied)].filter((topic) => !deniedTopics.has(topic))
+    for (const topic of topics) deniedTopics.add(topic)
+    if (topics.length === 0) return
+    logger.warn(
+      { topics },
+      'without the right to read them nobody knows whether a broker has left transactions open there',
+    )
   }
 
   async #describe(partitions: readonly TopicPartition[]): Promise<DescribedPartition[]> {

@@ -16,6 +16,8 @@ const longestOffsetsPauseMs = 1_000
 export interface TransactionalOptions extends ProducerOptions {
   readonly transactionalId: string
   readonly cluster: ClusterConnections
+  /** Topics of which it was said already that the user may not look there. */
+  readonly deniedTopics: Set<string>
   readonly onClose: () => void
 }
 
@@ -112,11 +114,10 @@ interface OpenedOptions {
 /** Only of an id whose producers say where they write. */
 function hangingTransactions(
   { name, clock, logger }: KafkaClientFactory,
-  { transactionalId, transactionTimeoutMs, transactionScope: scope, cluster }: TransactionalOptions,
+  { transactionalId, transactionTimeoutMs, transactionScope: scope, cluster, deniedTopics }: TransactionalOptions,
 ): HangingTransactions | undefined {
-  return (
-    scope && new HangingTransactions({ transactionalId, transactionTimeoutMs, scope, cluster, name, clock, logger })
-  )
+  const common = { transactionalId, transactionTimeoutMs, cluster, deniedTopics, name, clock, logger }
+  return scope && new HangingTransactions({ ...common, scope })
 }
 
 interface TransactionContext {
