@@ -3,6 +3,7 @@ export { type SqliteIndexOptions, sqliteIndex } from './embedded/sqlite-index.ts
 export { changeStream } from './files/change-stream.ts'
 export { folder } from './files/folder.ts'
 export { type KafkaBrokerOptions, kafkaBroker } from './kafka/broker.ts'
+export type { TlsOptions } from './kafka/certificate-files.ts'
 export { kafkaTopic, type TopicTargetOptions } from './kafka/sink.ts'
 export { kafka, type TopicSourceOptions } from './kafka/source.ts'
 export { type QdrantOptions, qdrant } from './qdrant/sink.ts'

@@ -1,39 +1,20 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type KafkaBrokerOptions, kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { text, valuesOf } from '../contracts/broker/harness.ts'
+import { brokerKeys, CertificateAuthority } from '../support/certificates.ts'
 import { documentFolder } from '../support/document-folder.ts'
 import { KafkaServer } from '../support/kafka-server.ts'
 
-const run = promisify(execFile)
-const password = 'only-for-tests'
-
 describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password', () => {
-  let directory: string
+  const authority = new CertificateAuthority()
   let server: KafkaServer
-  let certificate: string
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'millrace-keys-'))
-    const keystore = join(directory, 'keystore.p12')
-    const store = ['-keystore', keystore, '-storepass', password, '-alias', 'broker']
-    const names = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1']
-    await run('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', ...store, ...names])
-    certificate = (await run('keytool', ['-exportcert', '-rfc', ...store])).stdout
     server = await KafkaServer.start({
       settings: {
+        ...brokerKeys(authority.issue({ name: 'broker' }), authority),
         'listener.security.protocol.map': 'PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT',
         'inter.broker.listener.name': 'PLAINTEXT',
-        'ssl.keystore.type': 'PKCS12',
-        'ssl.keystore.location': keystore,
-        'ssl.keystore.password': password,
-        'ssl.truststore.type': 'PKCS12',
-        'ssl.truststore.location': keystore,
-        'ssl.truststore.password': password,
         'sasl.enabled.mechanisms': 'PLAIN',
         'sasl.mechanism.inter.broker.protocol': 'PLAIN',
         'listener.name.plaintext.plain.sasl.jaas.config':
@@ -42,15 +23,12 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password'
       },
     })
   })
-  afterAll(async () => {
-    await server?.[Symbol.asyncDispose]()
-    await rm(directory, { recursive: true, force: true })
-  })
+  afterAll(() => server?.[Symbol.asyncDispose]())
 
   const client = (options: Partial<KafkaBrokerOptions>) =>
     kafkaBroker({
       brokers: [server.address],
-      ssl: { ca: certificate },
+      ssl: { ca: authority.cert },
       sasl: { mechanism: 'plain', username: 'alice', password: 'wonder' },
       connectionTimeoutMs: 1_000,
       ...options,
@@ -74,9 +52,13 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password'
     [
       'the password is wrong',
       { sasl: { mechanism: 'plain', username: 'alice', password: 'guess' } },
-      /authentication/i,
+      /authentication has failed: the broker does not know the user, or not with this password/,
     ],
-    ['its certificate is not trusted', { ssl: true }, /certificate/i],
+    [
+      'its certificate is not trusted',
+      { ssl: true },
+      /nobody who is trusted here has signed the certificate of the broker$/,
+    ],
     ['the client does not speak TLS', { ssl: false }, /.+/],
   ])('cannot be opened when %s', async (_name, options, reason) => {
     const opening = client(options).open()
@@ -92,7 +74,7 @@ describe.skipIf(!inject('kafkaServers'))('a Kafka that wants TLS and a password'
     ['the password of a file', 'wonder\n', 0, /"written":1/],
     ['another one, and says why not', 'guess\n', 1, /^BROKER_\w+: .*authentication/im],
   ])('is written by `produce` with %s', async (_name, secret, expected, said) => {
-    await using folder = await documentFolder({ 'docs/a.md': 'A.', 'ca.pem': certificate, password: secret })
+    await using folder = await documentFolder({ 'docs/a.md': 'A.', 'ca.pem': authority.cert, password: secret })
     const sasl = `{ mechanism: plain, username: alice, password: "\${file:password}" }`
     await folder.put(
       'kafka.yaml',

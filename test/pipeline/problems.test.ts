@@ -216,6 +216,16 @@ deadLetters: later
       ['5:10 kafka.ssl: `cert` and `key` go together'],
     ],
     [
+      'one half of a certificate in files',
+      `${smallPipeline}kafka: { ssl: { certFile: /etc/kafka/client.pem } }\n`,
+      ['5:10 kafka.ssl: `certFile` and `keyFile` go together'],
+    ],
+    [
+      'a certificate as text and as a file',
+      `${smallPipeline}kafka: { ssl: { ca: x, caFile: /etc/kafka/ca.pem } }\n`,
+      ['5:10 kafka.ssl: has a certificate twice, as text and as a file'],
+    ],
+    [
       'two tests in one condition, and none',
       `${smallPipeline}filter: [{ field: a, equals: 1, exists: true }, { field: b }]\n`,
       [

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { systemClock } from '../../clock.ts'
 import { type KafkaBrokerOptions, kafkaBroker } from '../../connectors/kafka/broker.ts'
+import { tlsOptionsOf } from '../../connectors/kafka/certificate-files.ts'
 import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { type Check, ok } from './check.ts'
@@ -82,7 +83,7 @@ async function explained(error: unknown, name: string, connection: Connection): 
   if (isCertificateError(tls))
     return unreachable(
       `has a certificate that is not accepted: ${reasonOf(tls)}`,
-      'Give the certificate of its authority in `kafka.ssl.ca`, and the name that is in the certificate in `--brokers`.',
+      'Give the certificate of its authority in `kafka.ssl.ca` or `kafka.ssl.caFile`, and the name that is in the certificate in `--brokers`.',
     )
   return unreachable('does not speak TLS', 'Leave out `kafka.ssl`, or name the port of a listener with TLS.')
 }
@@ -96,8 +97,8 @@ function refusedLogin(reason: string, cause: unknown): StreamError {
 
 /** Undefined when a handshake succeeds with these certificates; without `ssl` with whatever certificate there is. */
 async function tlsFailure(address: string, { ssl }: Connection): Promise<unknown> {
-  const options: ConnectionOptions = typeof ssl === 'object' ? ssl : {}
   try {
+    const options = typeof ssl === 'object' ? tlsOptionsOf(ssl) : {}
     await connected(address, ssl ? options : { rejectUnauthorized: false })
     return undefined
   } catch (error) {

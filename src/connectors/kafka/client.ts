@@ -3,6 +3,7 @@ import type { Admin, Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs'
 import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
+import { CertificateFiles, type TlsOptions } from './certificate-files.ts'
 import { type KafkaJs, loadKafkaJs } from './compat.ts'
 import { tellDenials } from './denials.ts'
 import { endCluster } from './ended-cluster.ts'
@@ -16,7 +17,8 @@ export interface KafkaBrokerOptions {
   readonly brokers: readonly string[]
   /** Shown in the broker's logs and quotas. Default `millrace`. */
   readonly clientId?: string
-  readonly ssl?: boolean | ConnectionOptions
+  /** True for TLS with the certificates of the system, or its options. Files are read again for every connection. */
+  readonly ssl?: boolean | TlsOptions
   readonly sasl?: SASLOptions
   /** Milliseconds for one attempt to connect, default 3,000. */
   readonly connectionTimeoutMs?: number
@@ -55,7 +57,8 @@ export class KafkaClientFactory {
   readonly logger: Logger
   readonly metadataMaxAgeMs: number
   readonly #options: KafkaBrokerOptions
-  readonly #sockets = new Sockets()
+  readonly #certificates: CertificateFiles | undefined
+  readonly #sockets: Sockets
   readonly #reachability: Reachability
   /** Those of all clients that anybody still uses. */
   readonly #clusters = new Set<WeakRef<Cluster>>()
@@ -74,6 +77,8 @@ export class KafkaClientFactory {
     this.clock = options.clock ?? systemClock
     this.logger = options.logger ?? silentLogger
     const { name, clock, logger } = this
+    this.#certificates = typeof options.ssl === 'object' ? new CertificateFiles(options.ssl, logger) : undefined
+    this.#sockets = new Sockets(() => this.#certificates?.current ?? {})
     this.#reachability = new Reachability({ name, clock, logger, addresses: options.brokers.length })
     this.metadataMaxAgeMs = options.metadataMaxAgeMs ?? defaultMetadataMaxAgeMs
   }
@@ -90,7 +95,8 @@ export class KafkaClientFactory {
    */
   kafka(retry: RetryOptions, onCluster: (cluster: Cluster) => void = () => undefined, onClose?: () => void): Kafka {
     const { Kafka, logLevel } = this.kafkaJs
-    const { brokers, clientId = 'millrace', ssl, sasl } = this.#options
+    const { brokers, clientId = 'millrace', sasl } = this.#options
+    const ssl = this.#tls()
     const kafka = new Kafka({
       brokers: [...brokers],
       clientId,
@@ -126,6 +132,12 @@ export class KafkaClientFactory {
     }
     this.#clusters.clear()
     this.#sockets.destroy()
+  }
+
+  /** Whoever makes a client hears at once that its certificates cannot be used. Throws CONFIG_INVALID. */
+  #tls(): boolean | ConnectionOptions | undefined {
+    const { ssl } = this.#options
+    return typeof ssl === 'object' ? { ...ssl, ...this.#certificates?.current } : ssl
   }
 
   #remember(cluster: Cluster): void {

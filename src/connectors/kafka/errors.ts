@@ -1,5 +1,6 @@
 import { type ErrorCode, isStreamError, reasonOf, StreamError, type StreamErrorOptions } from '../../errors.ts'
 import type { GroupOptions } from '../../runtime/broker.ts'
+import { refusalOf } from './refusals.ts'
 
 /** What KafkaJS puts on its errors; `type` is the name of the protocol's error code. */
 interface KafkaError extends Error {
@@ -143,7 +144,8 @@ export function causeOf(error: unknown): string {
 }
 
 export function unreachable(error: unknown, name: string): StreamError {
-  return wrap('BROKER_UNREACHABLE', error, `${name} does not answer`)
+  const isRefused = refusalOf(causeOf(error)) !== undefined
+  return wrap('BROKER_UNREACHABLE', error, isRefused ? `no connection to ${name}` : `${name} does not answer`)
 }
 
 /** For what is asked of a broker outside of groups and producers. */
@@ -224,5 +226,8 @@ function wrap(code: ErrorCode, error: unknown, fact: string, options: StreamErro
     const fix = rights[denied] ?? ''
     return new StreamError('BROKER_DENIED', `${fact}: ${denied}`, { ...options, fix, cause: error })
   }
-  return new StreamError(code, `${fact}: ${causeOf(error)}`, { ...options, cause: error })
+  const reason = causeOf(error)
+  const refusal = refusalOf(reason)
+  if (refusal) return new StreamError(code, `${fact}: ${refusal.fact}`, { ...options, fix: refusal.fix, cause: error })
+  return new StreamError(code, `${fact}: ${reason}`, { ...options, cause: error })
 }

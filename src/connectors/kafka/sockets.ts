@@ -1,5 +1,5 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs'
 
 const keepAliveMs = 60_000
@@ -10,7 +10,13 @@ const keepAliveMs = 60_000
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
+  readonly #certificates: () => ConnectionOptions
   #destroyed = 0
+
+  /** `certificates` is asked for every connection with TLS. */
+  constructor(certificates: () => ConnectionOptions = () => ({})) {
+    this.#certificates = certificates
+  }
 
   /**
    * For one client of KafkaJS, whose own does the same and forgets the socket. Makes no further connections after the next `destroy`.
@@ -35,7 +41,7 @@ export class Sockets {
   #connect({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
     const name = isIP(host) ? {} : { servername: host }
     const socket = ssl
-      ? connectTls({ host, port, ...name, ...ssl }, onConnect)
+      ? connectTls({ host, port, ...name, ...ssl, ...this.#certificates() }, onConnect)
       : connectPlain({ host, port }, onConnect)
     socket.setKeepAlive(true, keepAliveMs)
     // KafkaJS lets go of a dead connection again and again, and each time Node takes note for when it is made: no reason to warn of a leak.

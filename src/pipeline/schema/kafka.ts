@@ -6,11 +6,16 @@ const address = /^[^:\s,]+:\d+$/
 const addresses = /^[^:\s,]+:\d+(\s*,\s*[^:\s,]+:\d+)*$/
 const wrongAddress = 'must be host:port'
 
+const renewed = 'Read for every connection, so that whoever renews it need not restart anything.'
+
 const tls = z
   .strictObject({
     ca: optional(z.string().min(1), 'Certificates to trust, PEM. Left out: those of the system.'),
     cert: optional(z.string().min(1), 'Certificate of the client, PEM, for mutual TLS; goes with `key`.'),
     key: optional(secret(), 'Key of that certificate, PEM.'),
+    caFile: optional(z.string().min(1), `File of \`ca\`. ${renewed}`),
+    certFile: optional(z.string().min(1), `File of \`cert\`, for mutual TLS; goes with \`keyFile\`. ${renewed}`),
+    keyFile: optional(z.string().min(1), `File of \`key\`. ${renewed}`),
     passphrase: optional(secret(), 'Opens an encrypted key.'),
     servername: optional(
       z.string().min(1),
@@ -18,6 +23,10 @@ const tls = z
     ),
   })
   .refine((ssl) => 'cert' in ssl === 'key' in ssl, { message: '`cert` and `key` go together' })
+  .refine((ssl) => 'certFile' in ssl === 'keyFile' in ssl, { message: '`certFile` and `keyFile` go together' })
+  .refine((ssl) => !(['ca', 'cert', 'key'] as const).some((name) => name in ssl && `${name}File` in ssl), {
+    message: 'has a certificate twice, as text and as a file',
+  })
 
 const sasl = z.discriminatedUnion('mechanism', [
   z.strictObject({

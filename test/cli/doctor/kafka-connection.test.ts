@@ -1,18 +1,33 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { writeFile } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { openKafka } from '../../../src/cli/doctor/kafka-connection.ts'
+import { CertificateAuthority } from '../../support/certificates.ts'
 import { millraceHere } from '../../support/command-here.ts'
 import { FastClock } from '../../support/fast-clock.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const servers: Server[] = []
 afterEach(() => {
   for (const server of servers.splice(0)) server.close()
 })
 
+const authority = new CertificateAuthority()
+const hangUp = (socket: Socket) => socket.once('data', () => socket.destroy()).on('error', () => undefined)
+
 /** A server that is no Kafka: it ends every connection at the first byte. */
-async function stranger(): Promise<string> {
-  const server = createServer((socket) => socket.once('data', () => socket.destroy()).on('error', () => undefined))
+function stranger(): Promise<string> {
+  return listening(createServer(hangUp))
+}
+
+function strangerWithTls(): Promise<string> {
+  return listening(createTlsServer(authority.issue({ name: 'stranger' }), hangUp))
+}
+
+async function listening(server: Server): Promise<string> {
   servers.push(server)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const address = server.address()
@@ -52,6 +67,19 @@ test('what speaks no TLS is said to', async () => {
     fact: expect.stringMatching(/does not speak TLS/),
     fix: expect.stringMatching(/Leave out `kafka\.ssl`/),
   })
+})
+
+test.each([
+  ['of another authority', new CertificateAuthority().cert, /certificate that is not accepted/],
+  ['of the right one', authority.cert, /(?<!not accepted.*)$/],
+])('a certificate in a file, %s, is looked at like one in the options', async (_name, trusted, fact) => {
+  await using folder = await temporaryDirectory()
+  const caFile = join(folder.path, 'ca.pem')
+  await writeFile(caFile, trusted)
+
+  const opening = openKafka({ brokers: [await strangerWithTls()], ssl: { caFile }, clock: new FastClock(30) })
+
+  await expect(opening).rejects.toMatchObject({ fact: expect.stringMatching(fact) })
 })
 
 test('the command ends with 1 for a problem, and with lines of JSON when asked', async () => {

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs'
+import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import { reasonOf, StreamError } from '../../errors.ts'
+import { type Logger, silentLogger } from '../../logger.ts'
+
+/**
+ * Options of `tls.connect`, with files in place of `ca`, `cert` and `key`, PEM. They are read again for every connection, so that whoever
+ * renews them need not restart anything.
+ */
+export interface TlsOptions extends ConnectionOptions {
+  /** Certificates to trust. Left out: those of `ca`, else of the system. */
+  readonly caFile?: string
+  /** Certificate of the client, for mutual TLS; goes with `keyFile`. */
+  readonly certFile?: string
+  /** Key of that certificate. */
+  readonly keyFile?: string
+}
+
+/** The options as `tls.connect` takes them, with what is in the files now. Throws CONFIG_INVALID when that cannot be used. */
+export function tlsOptionsOf(ssl: TlsOptions): ConnectionOptions {
+  return { ...ssl, ...new CertificateFiles(ssl, silentLogger).current }
+}
+
+type Contents = Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>
+
+/**
+ * Certificates as their files have them now. Connections are seldom made, so every one of them looks: nothing watches, and no way in which
+ * files are replaced can be missed. What cannot be used, such as half of a renewal, is told once, and the one before stays.
+ */
+export class CertificateFiles {
+  readonly #files: readonly (readonly [name: keyof Contents, path: string])[]
+  readonly #passphrase: string | undefined
+  readonly #logger: Logger
+  #usable: Contents | undefined
+  #complaint: string | undefined
+
+  constructor({ caFile, certFile, keyFile, passphrase }: TlsOptions, logger: Logger) {
+    const named = { ca: caFile, cert: certFile, key: keyFile }
+    this.#files = Object.entries(named).flatMap(([name, path]) =>
+      path === undefined ? [] : [[name as keyof Contents, path] as const],
+    )
+    this.#passphrase = passphrase
+    this.#logger = logger
+  }
+
+  /** For a new connection. Throws CONFIG_INVALID as long as there has been nothing that can be used. */
+  get current(): Contents {
+    try {
+      const contents = this.#read()
+      if (isSame(contents, this.#usable)) return contents
+      createSecureContext({ ...contents, ...(this.#passphrase !== undefined && { passphrase: this.#passphrase }) })
+      if (this.#usable) this.#logger.info({ files: this.#paths }, 'certificates have changed: new connections use them')
+      this.#usable = contents
+      this.#complaint = undefined
+      return contents
+    } catch (error) {
+      return this.#before(reasonOf(error), error)
+    }
+  }
+
+  get #paths(): readonly string[] {
+    return this.#files.map(([, path]) => path)
+  }
+
+  #before(reason: string, cause: unknown): Contents {
+    if (!this.#usable)
+      throw new StreamError(
+        'CONFIG_INVALID',
+        `the certificates in ${this.#paths.join(', ')} cannot be used: ${reason}`,
+        {
+          fix: 'Give files in PEM, and a key that belongs to its certificate.',
+          cause,
+        },
+      )
+    if (reason !== this.#complaint)
+      this.#logger.warn(
+        { files: this.#paths, reason },
+        'certificates cannot be used: connections go on with those before',
+      )
+    this.#complaint = reason
+    return this.#usable
+  }
+
+  #read(): Contents {
+    return Object.fromEntries(this.#files.map(([name, path]) => [name, readFileSync(path, 'utf8')]))
+  }
+}
+
+function isSame(some: Contents, others: Contents | undefined): boolean {
+  return others !== undefined && (['ca', 'cert', 'key'] as const).every((name) => some[name] === others[name])
+}
