@@ -65,7 +65,7 @@ async function tap(file: string, node: string, options: TapCommandOptions): Prom
   const tapping = { start, partition, follow: follow && !isStill, signal: stop.signal, clock: systemClock }
   let shown = 0
   for await (const record of tapRecords(broker, tapped.topic, tapping)) {
-    const decoded = shownRecord(record, tapped)
+    const decoded = await shownRecord(record, tapped, stop.signal)
     if (key !== undefined && keyText(decoded) !== key) continue
     process.stdout.write(textOf(decoded, json))
     shown++

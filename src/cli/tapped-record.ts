@@ -21,10 +21,16 @@ export interface ShownRecord {
   readonly problems?: readonly string[]
 }
 
-export function shownRecord({ topic, partition, record }: TappedRecord, tapped: TappedTopic): ShownRecord {
+/** What a record says. Throws what keeps a serde from getting what it needs to read it. */
+export async function shownRecord(
+  { topic, partition, record }: TappedRecord,
+  tapped: TappedTopic,
+  signal: AbortSignal,
+): Promise<ShownRecord> {
   const { offset, timestamp, headers } = record
   const problems: string[] = []
   const reading = tapped.reading(headers)
+  await reading?.prepare(record, signal)
   const read = (bytes: Uint8Array | null, meaning: ((bytes: Uint8Array) => unknown) | undefined): unknown => {
     if (bytes === null) return null
     try {

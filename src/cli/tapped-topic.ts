@@ -2,16 +2,21 @@ import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
 import { type Headers, headerText } from '../record.ts'
+import type { LogRecord } from '../runtime/broker.ts'
 import type { Serde } from '../serde.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { StoreSpec } from '../state/store.ts'
 import { type Topology, type TopologyNode, topicName } from '../topology/topology.ts'
 import { splitSessionKey, splitWindowKey } from '../windowed.ts'
 
-/** How the bytes of a record become what they mean. Each throws RECORD_UNDECODABLE. */
+/** How the bytes of a record become what they mean. */
 export interface Reading {
+  /** Throws RECORD_UNDECODABLE. */
   key(bytes: Uint8Array): unknown
+  /** Throws RECORD_UNDECODABLE. */
   value(bytes: Uint8Array): unknown
+  /** Gets what is missing to read a record, such as a schema that a server has. */
+  prepare(record: Pick<LogRecord, 'key' | 'value'>, signal: AbortSignal): Promise<void>
 }
 
 /** A topic of a topology that can be looked into. */
@@ -101,7 +106,14 @@ function deadLettersOf(known: readonly TappedTopic[], settings: RuntimeSettings)
 }
 
 function readingOf(key: Serde<unknown>, value: Serde<unknown>): Reading {
-  return { key: (bytes) => key.deserialize(bytes), value: (bytes) => value.deserialize(bytes) }
+  return {
+    key: (bytes) => key.deserialize(bytes),
+    value: (bytes) => value.deserialize(bytes),
+    prepare: async (record, signal) => {
+      if (record.key !== null) await key.prepare?.(record.key, signal)
+      if (record.value !== null) await value.prepare?.(record.value, signal)
+    },
+  }
 }
 
 /** Keys of windows and sessions carry their times. */

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { plainData } from '../../src/cli/plain-data.ts'
 import { type TapStart, tapStart } from '../../src/cli/tap-positions.ts'
-import { type TapOptions, tapRecords } from '../../src/cli/tap-records.ts'
-import { recordText, shownRecord } from '../../src/cli/tapped-record.ts'
-import { topicNamed, topicsOf } from '../../src/cli/tapped-topic.ts'
+import { type TapOptions, type TappedRecord, tapRecords } from '../../src/cli/tap-records.ts'
+import { recordText, shownRecord as shownWith } from '../../src/cli/tapped-record.ts'
+import { type TappedTopic, topicNamed, topicsOf } from '../../src/cli/tapped-topic.ts'
 import { type Clock, ManualClock } from '../../src/clock.ts'
 import { parseSettings } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
@@ -17,7 +17,7 @@ import { filter } from '../../src/operators/filter.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { noHeaders } from '../../src/record.ts'
 import { errorHeaders } from '../../src/runtime/dead-letter.ts'
-import { json, msgpack, string } from '../../src/serde.ts'
+import { json, msgpack, type Serde, string } from '../../src/serde.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { timeWindowed, windowKey } from '../../src/windowed.ts'
 import { documentFolder } from '../support/document-folder.ts'
@@ -38,6 +38,8 @@ function viewTopology() {
 }
 
 const topics = topicsOf(viewTopology(), parseSettings({ application: 'app' }))
+const still = new AbortController().signal
+const shownRecord = (record: TappedRecord, topic: TappedTopic) => shownWith(record, topic, still)
 const named = (name: string) => topicNamed(name, topics)
 
 describe('the name of a tap', () => {
@@ -68,10 +70,10 @@ describe('a tapped record', () => {
   }
   const page = Buffer.from('{"page":"a","other":1}')
 
-  test('is decoded by the serdes of its topic, and keeps its headers', () => {
+  test('is decoded by the serdes of its topic, and keeps its headers', async () => {
     const headers = [{ key: 'trace', value: Buffer.from('1-2') }]
 
-    expect(shownRecord(record(Buffer.from('a'), page, headers), named('views'))).toEqual({
+    expect(await shownRecord(record(Buffer.from('a'), page, headers), named('views'))).toEqual({
       ...place,
       offset: 7,
       time: '1970-01-01T00:00:01.000Z',
@@ -81,25 +83,25 @@ describe('a tapped record', () => {
     })
   })
 
-  test('of the changelog of a windowed store has its window in its key', () => {
+  test('of the changelog of a windowed store has its window in its key', async () => {
     const key = windowKey(string.serialize('a'), 5_000)
 
-    const shown = shownRecord(record(key, msgpack<number>().serialize(3)), named('counts'))
+    const shown = await shownRecord(record(key, msgpack<number>().serialize(3)), named('counts'))
 
     expect(shown).toMatchObject({ key: { key: 'a', startMs: 5_000 }, value: 3 })
   })
 
-  test('in the dead-letter topic is read as a record of the topic that it came from', () => {
+  test('in the dead-letter topic is read as a record of the topic that it came from', async () => {
     const error = new StreamError('RECORD_FAILED', 'the script says so')
     const letter = (topic: string) =>
       record(Buffer.from('a'), page, errorHeaders(error, { ...place, topic, offset: 1 }, ''))
 
-    expect(shownRecord(letter('views'), named('dead-letter')).value).toEqual({ page: 'a' })
-    expect(shownRecord(letter('unknown'), named('dead-letter')).value).toBe('{"page":"a","other":1}')
+    expect((await shownRecord(letter('views'), named('dead-letter'))).value).toEqual({ page: 'a' })
+    expect((await shownRecord(letter('unknown'), named('dead-letter'))).value).toBe('{"page":"a","other":1}')
   })
 
-  test('that the serde cannot read is shown as it is, with the reason', () => {
-    const shown = shownRecord(record(Buffer.from([0xff, 0]), Buffer.from('{"page":1}')), named('views'))
+  test('that the serde cannot read is shown as it is, with the reason', async () => {
+    const shown = await shownRecord(record(Buffer.from([0xff, 0]), Buffer.from('{"page":1}')), named('views'))
 
     expect(shown).toMatchObject({ key: '0xff00', value: '{"page":1}' })
     expect(shown.problems).toEqual([
@@ -108,9 +110,27 @@ describe('a tapped record', () => {
     ])
   })
 
-  test('is a line of text for people, without anything that a terminal would obey', () => {
-    const hostile = shownRecord(record(Buffer.from('a\u001b[2J'), null), named('views'))
-    const long = shownRecord(record(null, Buffer.from(JSON.stringify({ page: 'x'.repeat(200) }))), named('views'))
+  test('waits for what its serde has to get first', async () => {
+    const known = new Set<string>()
+    const late: Serde<string> = {
+      ...string,
+      prepare: async (bytes) => void known.add(Buffer.from(bytes).toString()),
+      deserialize: (bytes) => (known.has(Buffer.from(bytes).toString()) ? 'prepared' : 'too early'),
+    }
+    const builder = new TopologyBuilder()
+    builder
+      .stream('in', kafka({ topic: 'in', key: late, value: late }))
+      .to('out', kafkaTopic({ topic: 'out', key: string, value: string }))
+    const [source] = topicsOf(builder.build(), parseSettings({ application: 'app' }))
+
+    const shown = source && (await shownRecord(record(page, page), source))
+
+    expect(shown).toMatchObject({ key: 'prepared', value: 'prepared' })
+  })
+
+  test('is a line of text for people, without anything that a terminal would obey', async () => {
+    const hostile = await shownRecord(record(Buffer.from('a\u001b[2J'), null), named('views'))
+    const long = await shownRecord(record(null, Buffer.from(JSON.stringify({ page: 'x'.repeat(200) }))), named('views'))
 
     expect(recordText(hostile, 80)).toBe('0@7  1970-01-01T00:00:01.000Z  a\\u{1b}[2J  (deleted)\n')
     expect(recordText(long, 80)).toMatch(/^0@7 .* {2}\(no key\) {2}\{"page":"x+ \.\.\.\n$/)
