@@ -74,12 +74,12 @@ function byThirds(value: unknown): string {
   return `g${num(value) % 3}`
 }
 
-function storageOf({ topology }: Recording): 'level' | 'memory' {
+export function storageOf({ topology }: Recording): 'level' | 'memory' {
   return topology.storeType === 'rocksDB' ? 'level' : 'memory'
 }
 
 /** The store that a parameter names; undefined when it names none. */
-function keptIn(recording: Recording, parameter: string) {
+export function keptIn(recording: Recording, parameter: string) {
   const name = recording.topology[parameter]
   return typeof name === 'string' ? { name, store: { storage: storageOf(recording) } } : undefined
 }

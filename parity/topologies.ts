@@ -23,6 +23,7 @@ import {
 import { string } from '../src/serde.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
+import { joinTopologies } from './join-topologies.ts'
 import { anyJson, type PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { tableTopologies } from './table-topologies.ts'
@@ -31,6 +32,7 @@ type Builder = (recording: Recording, played: PlayedTopology) => void
 
 /** For each operator of the recordings, the same topology in our words. What is not here is not built. */
 export const topologies: Readonly<Record<string, Builder>> = {
+  ...joinTopologies,
   ...tableTopologies,
   filter: (_, played) => played.to(played.stream().process(filter('even', isEven))),
   filterNot: (_, played) => played.to(played.stream().process(filterNot('odd', isEven))),

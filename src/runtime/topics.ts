@@ -1,7 +1,7 @@
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
-import { type SinkNode, type Subtopology, type Topology, topicName } from '../topology/topology.ts'
+import { type SinkNode, type Subtopology, type Topology, type TopologyNode, topicName } from '../topology/topology.ts'
 import type { Broker, TopicDescription, TopicSpec } from './broker.ts'
 import { keepsOrder, requireChangelog, requireRepartition, type TopicPlan } from './internal-topics.ts'
 
@@ -111,7 +111,7 @@ async function describeUserTopics(
 
 /**
  * Fills in the partition counts of internal topics: what they have, so that keys stay with their state when the topics that feed them
- * grow; else what the topology asks for, or as many as the topics that feed them.
+ * grow; else what the topology asks for; else as many as the topics that they meet in a join, or as the topics that feed them.
  */
 function planRepartitionTopics(
   topology: Topology,
@@ -124,15 +124,37 @@ function planRepartitionTopics(
   for (let round = 0; round < sinks.length; round++) {
     for (const sink of sinks) {
       const topic = topicName(sink, application) ?? sink.name
-      const part = topology.subtopologies.find((candidate) => candidate.nodes.includes(sink.name))
-      const feeding = part ? taskCount(part, topology, { application }, partitions) : 1
       const found = existing.get(topic)
       if (found) requireRepartition(topic, sink.partitions, found)
-      planned.set(topic, found?.partitions ?? sink.partitions ?? Math.max(1, feeding))
+      const fitting = sink.partitions ?? fittingPartitions(sink, topology, application, partitions)
+      planned.set(topic, found?.partitions ?? fitting)
       partitions.set(topic, planned.get(topic) ?? 1)
     }
   }
   return [...planned].map(([topic, count]) => ({ topic, partitions: count, settings: { 'retention.ms': '-1' } }))
+}
+
+/** As many as the topics of users have that a repartition topic meets, because what is joined has to lie in as many; else as what feeds it. */
+function fittingPartitions(
+  sink: SinkNode,
+  topology: Topology,
+  application: string,
+  partitions: ReadonlyMap<string, number>,
+): number {
+  const own = topicName(sink, application)
+  const partWith = (holds: (node: TopologyNode) => boolean) =>
+    topology.subtopologies.find((part) => nodesOf(part, topology).some(holds))
+  const reading = partWith((node) => node.kind === 'source' && topicName(node, application) === own)
+  const met = (reading ? nodesOf(reading, topology) : []).flatMap((node) =>
+    node.kind === 'source' && !node.internal ? (partitions.get(node.source.topic) ?? []) : [],
+  )
+  if (met.length > 0) return Math.max(...met)
+  const feeding = partWith((node) => node === sink)
+  return Math.max(1, feeding ? taskCount(feeding, topology, { application }, partitions) : 1)
+}
+
+function nodesOf(part: Subtopology, topology: Topology): TopologyNode[] {
+  return part.nodes.flatMap((name) => topology.nodes.get(name) ?? [])
 }
 
 /** Equal keys have to meet in one task wherever something is remembered of a key. */
@@ -142,7 +164,7 @@ function requireEqualPartitions(
   { application }: RuntimeSettings,
   partitions: ReadonlyMap<string, number>,
 ): void {
-  const nodes = part.nodes.flatMap((name) => topology.nodes.get(name) ?? [])
+  const nodes = nodesOf(part, topology)
   const remembers = part.stores.length > 0 || keepsOrder(part, topology)
   const topics = nodes.flatMap((node) => (node.kind === 'source' ? (topicName(node, application) ?? []) : []))
   if (!remembers || new Set(topics.map((topic) => partitions.get(topic))).size <= 1) return
@@ -158,9 +180,8 @@ function taskCount(
   { application }: Pick<RuntimeSettings, 'application'>,
   partitions: ReadonlyMap<string, number>,
 ): number {
-  const counts = part.nodes.map((name) => {
-    const node = topology.nodes.get(name)
-    return node?.kind === 'source' ? (partitions.get(topicName(node, application) ?? '') ?? 0) : 0
-  })
+  const counts = nodesOf(part, topology).map((node) =>
+    node.kind === 'source' ? (partitions.get(topicName(node, application) ?? '') ?? 0) : 0,
+  )
   return Math.max(0, ...counts)
 }

@@ -48,12 +48,19 @@ export function rowsIn<K, V>(name: string, context: StoreAccess): KeyValueStore<
   return context.store(name)
 }
 
-export function keepRow<K, V>(
-  rows: KeyValueStore<K, Timestamped<V>>,
-  { key, value, timestamp }: Pick<StreamRecord<K, V>, 'key' | 'value' | 'timestamp'>,
-): void {
+type Row<K, V> = Pick<StreamRecord<K, V>, 'key' | 'value' | 'timestamp'>
+
+/** Stores what a row is now; null: it is gone. */
+export function putRow<K, V>(rows: KeyValueStore<K, Timestamped<V>>, { key, value, timestamp }: Row<K, V>): void {
   if (value === null) rows.delete(key)
   else rows.put(key, { value, timestamp })
+}
+
+/** As `putRow`. Gives what the row was. */
+export function replaceRow<K, V>(rows: KeyValueStore<K, Timestamped<V>>, row: Row<K, V>): V | null {
+  const before = rows.get(row.key)
+  putRow(rows, row)
+  return before ? before.value : null
 }
 
 /** The step that makes a table of a stream: keeps the latest value of each key, with its time, and sends what changed. */
@@ -70,10 +77,8 @@ export function materialize<K, V>(
       process(record, context) {
         const { key, value } = record
         if (key === null) return context.drop('null_key')
-        const rows = rowsIn<K, V>(name, context)
-        const before = rows.get(key)
-        keepRow(rows, { ...record, key })
-        context.forward({ ...record, key, value: { newValue: value, oldValue: () => before?.value ?? null } })
+        const before = replaceRow(rowsIn<K, V>(name, context), { ...record, key })
+        context.forward({ ...record, key, value: { newValue: value, oldValue: () => before } })
       },
     }),
   }

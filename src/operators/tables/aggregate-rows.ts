@@ -2,7 +2,7 @@ import { withKeyValue } from '../../record.ts'
 import { msgpack, type Serde, string } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableOperator } from '../../topology/stream.ts'
-import { type Change, keepRow, onChange, rowsIn, storedRows, tableStoreSpec } from '../../topology/table.ts'
+import { type Change, onChange, putRow, rowsIn, storedRows, tableStoreSpec } from '../../topology/table.ts'
 import { changeOf } from './change-serde.ts'
 
 /** Rows of a table under another key: changes travel through the topic `<application>-<name>-repartition`. */
@@ -73,7 +73,7 @@ function rowAggregates<V, G, A>(store: string, fold: RowFold<G, V, A>) {
     const left = before !== null && replaced !== null ? fold.subtract(before, replaced, key) : before
     const after = change.newValue === null ? left : fold.add(left ?? fold.create(), change.newValue, key)
     const timestamp = Math.max(stored?.timestamp ?? record.timestamp, record.timestamp)
-    keepRow(aggregates, { key, value: after, timestamp })
+    putRow(aggregates, { key, value: after, timestamp })
     context.forward({ ...record, timestamp, value: { newValue: after, oldValue: () => before } })
   })
 }

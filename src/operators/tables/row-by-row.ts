@@ -2,8 +2,8 @@ import { withValue } from '../../record.ts'
 import type { Timestamped } from '../../state/store.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
-  keepRow,
   onChange,
+  replaceRow,
   rowsIn,
   storedRows,
   type TableRows,
@@ -47,13 +47,12 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
 
 function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, VOut>) {
   return onChange<K, V, K, VOut>((change, record, context) => {
-    const { key } = record
-    const made = (value: V | null): VOut | null => (value === null ? null : row(value, key))
-    const newValue = made(change.newValue)
-    const oldValue = (): VOut | null => made(change.oldValue())
-    if (newValue === null && !sendsAll && oldValue() === null) return
-    if (store) keepRow(rowsIn<K, VOut>(name, context), { ...record, value: newValue })
-    context.forward(withValue(record, { newValue, oldValue }))
+    const made = (value: V | null): VOut | null => (value === null ? null : row(value, record.key))
+    const next = withValue<K, VOut>(record, made(change.newValue))
+    const before = store && replaceRow(rowsIn<K, VOut>(name, context), next)
+    const oldValue = (): VOut | null => (before === undefined ? made(change.oldValue()) : before)
+    if (next.value === null && !sendsAll && oldValue() === null) return
+    context.forward(withValue(record, { newValue: next.value, oldValue }))
   })
 }
 

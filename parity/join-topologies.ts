@@ -1,0 +1,62 @@
+import { filter, joinTable, latest, leftJoinTable, mapValues, outerJoinTable } from '../src/operators/index.ts'
+import { anyJson, type PlayedTopology } from './played-topology.ts'
+import type { Recording } from './recording.ts'
+import { keptIn, storageOf } from './table-topologies.ts'
+
+type Builder = (recording: Recording, played: PlayedTopology) => void
+
+/** The topologies of the recordings that join. */
+export const joinTopologies: Readonly<Record<string, Builder>> = {
+  tableTableJoin: (recording, played) => {
+    const left = played.table('TL', 'left', storageOf(recording))
+    const right = played.table('TR', 'right', storageOf(recording))
+    const { name, ...options } = keptIn(recording, 'resultStore') ?? { name: 'joined' }
+    const joined = {
+      inner: () => left.process(joinTable(name, right, pair, options)),
+      left: () => left.process(leftJoinTable(name, right, pair, options)),
+      outer: () => left.process(outerJoinTable(name, right, pair, options)),
+    }[kindOf(recording)]()
+    played.to(joined.toStream())
+  },
+  streamTableJoin: (recording, played) => {
+    const stream = played.stream('left')
+    const table = played.table('T', 'right', storageOf(recording))
+    played.to(
+      kindOf(recording) === 'inner'
+        ? stream.process(joinTable('joined', table, pair))
+        : stream.process(leftJoinTable('joined', table, pair)),
+    )
+  },
+  streamTableJoinRekeyed: (recording, played) => {
+    const stream = played.stream('left')
+    const table = played.table('T', 'right', storageOf(recording))
+    const by = { by: (_: unknown, key: string | null) => (key === null ? null : `r${key}`), input: anyJson }
+    played.to(
+      kindOf(recording) === 'inner'
+        ? stream.process(joinTable('j', table, pair, by))
+        : stream.process(leftJoinTable('j', table, pair, by)),
+    )
+  },
+  streamJoinOwnTable: (recording, played) => {
+    const stream = played.stream('left')
+    const ownNode = recording.name.includes('joinNodeFirst')
+    const rows = ownNode ? stream.process(mapValues('values', (value) => value)) : stream
+    const table = rows.toTable(latest('T', { value: anyJson, storage: storageOf(recording) }))
+    const joining = ownNode ? stream.process(filter('all', () => true)) : stream
+    played.to(
+      kindOf(recording) === 'inner'
+        ? joining.process(joinTable('joined', table, pair))
+        : joining.process(leftJoinTable('joined', table, pair)),
+    )
+  },
+}
+
+function pair(left: unknown, right: unknown): string {
+  return `${left}|${right}`
+}
+
+function kindOf({ topology }: Recording): 'inner' | 'left' | 'outer' {
+  const { join } = topology
+  if (join === 'inner' || join === 'left' || join === 'outer') return join
+  throw new TypeError(`there is no join "${join}"`)
+}

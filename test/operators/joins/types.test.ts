@@ -1,0 +1,88 @@
+import { expectTypeOf, test } from 'vitest'
+import { kafka } from '../../../src/connectors/kafka/source.ts'
+import { count, joinTable, leftJoinTable, outerJoinTable } from '../../../src/operators/index.ts'
+import { msgpack, nullable, string } from '../../../src/serde.ts'
+import { TopologyBuilder } from '../../../src/topology/builder.ts'
+import type { Stream, Table } from '../../../src/topology/stream.ts'
+
+interface View {
+  readonly authorId: string
+  readonly page: number
+}
+
+interface Author {
+  readonly name: string
+}
+
+const builder = new TopologyBuilder()
+const value = msgpack<View>()
+const views = builder.stream('views', kafka({ topic: 'views', key: string, value }))
+const unkeyed = builder.stream('unkeyed', kafka({ topic: 'unkeyed', key: nullable(string), value }))
+const viewRows = builder.table('rows', kafka({ topic: 'rows', key: string, value }))
+const authors = builder.table('authors', kafka({ topic: 'authors', key: string, value: msgpack<Author>() }))
+const pages = builder.table('pages', kafka({ topic: 'pages', key: msgpack<number>(), value: string }))
+
+/** Checked by the compiler: an expected error that does not occur is itself an error. */
+function theseDoNotCompile(): void {
+  // @ts-expect-error the keys of pages are numbers
+  views.process(joinTable('a', pages, (view, page) => [view, page]))
+  // @ts-expect-error the keys of pages are numbers
+  unkeyed.process(leftJoinTable('b', pages, (view, page) => [view, page]))
+  // @ts-expect-error the keys of pages are numbers
+  viewRows.process(joinTable('c', pages, (view, page) => [view, page]))
+  // @ts-expect-error the keys of pages are numbers
+  viewRows.process(outerJoinTable('d', pages, (view, page) => [view, page]))
+  // @ts-expect-error the new key is a text
+  views.process(joinTable('e', pages, (view, page) => [view, page], { by: (view) => view.authorId }))
+  // @ts-expect-error the row may be missing
+  views.process(leftJoinTable('f', authors, (_, author) => author.name))
+  // @ts-expect-error either side may be missing
+  viewRows.process(outerJoinTable('g', authors, (view) => view.page))
+  // @ts-expect-error a stream keeps no rows
+  views.process(joinTable('h', authors, (_, author) => author.name, { store: {} }))
+  // @ts-expect-error a stream has no rows that nothing comes for
+  views.process(outerJoinTable('i', authors, () => 1))
+  // @ts-expect-error tables are joined by their own keys
+  viewRows.process(joinTable('j', authors, (_, author) => author.name, { by: (view) => view.authorId }))
+  // @ts-expect-error an author has no page
+  views.process(joinTable('k', authors, (_, author) => author.page))
+}
+
+test('a stream is joined with a table without annotations', () => {
+  expectTypeOf(
+    views.process(joinTable('a', authors, (view, author, key) => view.page + author.name.length + key.length)),
+  ).toEqualTypeOf<Stream<string, number>>()
+  expectTypeOf(unkeyed.process(joinTable('b', authors, (_, author) => author.name))).toEqualTypeOf<
+    Stream<string, string>
+  >()
+  expectTypeOf(unkeyed.process(leftJoinTable('c', authors, (_, author) => author?.name ?? ''))).toEqualTypeOf<
+    Stream<string | null, string>
+  >()
+  expectTypeOf(
+    views.process(joinTable('d', pages, (view, page) => view.authorId + page, { by: (view) => view.page })),
+  ).toEqualTypeOf<Stream<number, string>>()
+  expectTypeOf(
+    views.process(
+      leftJoinTable('e', pages, (view, page) => page ?? view.authorId, {
+        by: (view, key) => (key === '' ? null : view.page),
+      }),
+    ),
+  ).toEqualTypeOf<Stream<number | null, string>>()
+  expectTypeOf(theseDoNotCompile).toBeFunction()
+})
+
+test('tables are joined without annotations', () => {
+  expectTypeOf(
+    viewRows.process(joinTable('a', authors, (view, author) => ({ ...view, author: author.name }))),
+  ).toEqualTypeOf<Table<string, { author: string; authorId: string; page: number }>>()
+  expectTypeOf(
+    viewRows.process(leftJoinTable('b', authors, (_, author) => author?.name ?? 'unknown', { store: {} })),
+  ).toEqualTypeOf<Table<string, string>>()
+  expectTypeOf(
+    viewRows.process(outerJoinTable('c', authors, (view, author) => view?.page ?? author?.name.length ?? 0)),
+  ).toEqualTypeOf<Table<string, number>>()
+  const counts = views.toTable(count('d', { by: (view) => view?.authorId ?? null }))
+  expectTypeOf(
+    counts.process(joinTable('e', authors, (times, author) => `${author.name} ${times.toFixed()}`)),
+  ).toEqualTypeOf<Table<string, string>>()
+})
