@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { type ErrorCode, reasonOf, StreamError } from './errors.ts'
+import { type ErrorCode, isStreamError, reasonOf, StreamError } from './errors.ts'
 
 export interface HttpConnectionOptions {
   /** What the server is, for messages: `Qdrant`. */
@@ -36,6 +36,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** Default: that of the connection. */
   readonly timeoutMs?: number
+  /** A longer answer is broken off, and an error: whoever knows how long one can be need not hold more in memory. Default: any length. */
+  readonly maxAnswerBytes?: number
 }
 
 /** Codes of Node and of its fetch for a connection that broke while it was in use. */
@@ -67,7 +69,7 @@ export class HttpConnection {
 
   /** One attempt: the answer, whatever its status, or the error of a server that gives none. */
   async request(method: Method, path: string, options: RequestOptions = {}): Promise<Answer> {
-    const { body, signal, timeoutMs = this.#timeoutMs } = options
+    const { body, signal, timeoutMs = this.#timeoutMs, maxAnswerBytes = Number.POSITIVE_INFINITY } = options
     const timeout = new AbortController()
     const cancel = this.#clock.after(timeoutMs, () =>
       timeout.abort(new Error(`no answer within ${timeoutMs / 1000} s`)),
@@ -81,13 +83,21 @@ export class HttpConnection {
         signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
         ...(body !== undefined && { body }),
       })
-      return { status: response.status, text: await response.text(), headers: response.headers }
+      const text = await textOf(response, maxAnswerBytes)
+      if (text === undefined) throw this.#tooLong(maxAnswerBytes)
+      return { status: response.status, text, headers: response.headers }
     } catch (cause) {
       signal?.throwIfAborted()
+      if (isStreamError(cause)) throw cause
       throw this.#unreachable(timeout.signal.aborted ? timeout.signal.reason : cause, timeout.signal.aborted)
     } finally {
       cancel()
     }
+  }
+
+  #tooLong(bytes: number): StreamError {
+    const fact = `${this.#name} at ${this.#base} gives a longer answer than any should be: more than ${bytes} bytes`
+    return new StreamError(this.#unreachableCode, fact, { fix: 'See whether the URL is that of the server itself.' })
   }
 
   #unreachable(cause: unknown, isTimeout: boolean): StreamError {
@@ -101,6 +111,19 @@ export class HttpConnection {
       details,
     })
   }
+}
+
+/** The body of an answer; undefined when it is longer than so many bytes, and was broken off. */
+async function textOf(response: Response, maxBytes: number): Promise<string | undefined> {
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of response.body ?? []) {
+    bytes += piece.length
+    // Leaving the loop cancels what is to come.
+    if (bytes > maxBytes) return undefined
+    pieces.push(piece)
+  }
+  return new TextDecoder().decode(Buffer.concat(pieces))
 }
 
 /** The server's limits are per minute: it never has a reason to ask for more. */

@@ -53,6 +53,32 @@ describe('one request', () => {
     })
   })
 
+  test('breaks off an answer that is longer than it may be', async () => {
+    let written = 0
+    const { url } = await serverWith((_request, response) => {
+      const more = () => {
+        if (response.destroyed) return
+        written += 65_536
+        response.write('x'.repeat(65_536), () => setImmediate(more))
+      }
+      more()
+    })
+    const connection = connectTo(url)
+
+    await expect(connection.request('GET', '/endless', { maxAnswerBytes: 100_000 })).rejects.toMatchObject({
+      code: 'EMBED_FAILED',
+      fact: `the mill at ${url} gives a longer answer than any should be: more than 100000 bytes`,
+    })
+
+    expect(written).toBeLessThan(50_000_000)
+  })
+
+  test('takes an answer that is just as long as it may be, in any letters', async () => {
+    const { url } = await serverWith((_request, response) => response.end('мельница'))
+
+    expect((await connectTo(url).request('GET', '/', { maxAnswerBytes: 16 })).text).toBe('мельница')
+  })
+
   test('does not follow to another place, which would get the key', async () => {
     const other = await serverWith((_request, response) => response.end('mine now'))
     const { url } = await serverWith((_request, response) => response.writeHead(307, { location: other.url }).end())

@@ -18,6 +18,13 @@ export interface ClientOptions {
   readonly clock: Clock
 }
 
+/** A number takes 25 characters at most, and some more where servers put white space around it. */
+const bytesPerNumber = 64
+/** More than the vectors of any model have. */
+const mostDimensions = 32_768
+/** What an answer has beside its vectors; answers without vectors are shorter too. */
+const bytesBesideVectors = 16 * 1024 * 1024
+
 /** Vectors, one after the other, and what the server says about their making. */
 export interface Embedded {
   readonly vectors: Float32Array
@@ -63,7 +70,7 @@ export class EmbeddingClient {
     const served = await api.identify((question, read) => this.#ask(question, read))
     // Twice: a server that makes one vector of a list is of no use.
     const texts = [this.#golden, ...this.#proofsFor(served)]
-    const { vectors, tokens, model } = await this.#embed(texts, ({ rows }) => {
+    const { vectors, tokens, model } = await this.#embed(texts, mostDimensions, ({ rows }) => {
       if (rows.length !== texts.length) throw malformed(`list of ${texts.length} vectors, but of ${rows.length}`)
       return packVectors(rows, { dimensions: undefined, normalize })
     })
@@ -74,12 +81,13 @@ export class EmbeddingClient {
   /** The vectors of the texts, if the golden text that is sent with them gets the vector that it had at the start. */
   async embed(texts: readonly string[], expected: Identity): Promise<Embedded> {
     const proofs = this.#proofsFor(expected.served)
-    const { vectors, tokens, model } = await this.#embed([...texts, ...proofs], ({ rows, model: answered }) => {
-      const count = texts.length + proofs.length
-      if (rows.length !== count) throw misfit(`${count} vectors were asked for and ${rows.length} came`)
+    const dimensions = expected.golden.length
+    const asked = [...texts, ...proofs]
+    const { vectors, tokens, model } = await this.#embed(asked, dimensions, ({ rows, model: answered }) => {
+      if (rows.length !== asked.length) throw misfit(`${asked.length} vectors were asked for and ${rows.length} came`)
       if (answered !== expected.answered)
         throw otherSpace(`it answers for model "${answered}", not "${expected.answered}"`)
-      const rules = { dimensions: expected.golden.length, normalize: this.#options.normalize }
+      const rules = { dimensions, normalize: this.#options.normalize }
       if (proofs.length > 0) prove(expected.golden, rows.slice(texts.length), rules)
       return packVectors(rows.slice(0, texts.length), rules)
     })
@@ -95,18 +103,30 @@ export class EmbeddingClient {
     return Math.min(maxBatchTexts, this.#options.maxBatchTexts) > 1 ? [this.#golden] : []
   }
 
-  #embed(texts: readonly string[], vectorsOf: (raw: RawVectors) => Float32Array): Promise<Embedded> {
+  #embed(
+    texts: readonly string[],
+    dimensions: number,
+    vectorsOf: (raw: RawVectors) => Float32Array,
+  ): Promise<Embedded> {
     const { api } = this.#options
-    return this.#ask({ method: 'POST', path: api.path, body: api.bodyOf(texts) }, (json, headers) => {
+    const question: Question = { method: 'POST', path: api.path, body: api.bodyOf(texts) }
+    const read = (json: unknown, headers: Headers) => {
       const raw = api.read(json, headers)
       return { vectors: vectorsOf(raw), tokens: raw.tokens, model: raw.model }
-    })
+    }
+    return this.#ask(question, read, texts.length * dimensions)
   }
 
-  async #ask<T>({ method, path, body }: Question, read: (json: unknown, headers: Headers) => T): Promise<T> {
+  /** `numbers` are those of the vectors that are asked for. */
+  async #ask<T>(
+    { method, path, body }: Question,
+    read: (json: unknown, headers: Headers) => T,
+    numbers = 0,
+  ): Promise<T> {
     const { connection, clock } = this.#options
     const answer = await connection.request(method, path, {
       signal: this.#closing.signal,
+      maxAnswerBytes: bytesBesideVectors + numbers * bytesPerNumber,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     if (answer.status !== 200) throw errorOf(this.#server, answer, clock.now())

@@ -72,6 +72,11 @@ describe('what does not pass makes no text guilty: the callers may ask again', (
       { kind: 'answer', status: 422, text: 'no' },
       /refuses the request \(422: no\)/,
     ],
+    [
+      'an answer without an end',
+      { kind: 'answer', status: 200, text: `[${' '.repeat(17 * 1024 * 1024)}]` },
+      /gives a longer answer than any should be: more than \d+ bytes/,
+    ],
     ['a model that gives no numbers', { kind: 'answer', status: 200, json: [nulls, nulls] }, /no finite vector/],
     ['too few vectors', { kind: 'answer', status: 200, json: [] }, /no list of 2 vectors, but of 0/],
     [
