@@ -43,8 +43,9 @@ function buildHelm() {
 function unpackPrometheus() {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-ops-tools-'))
   try {
-    const downloaded = problemOf('apt-get', ['download', 'prometheus'], { cwd: folder, minutes: 5 })
-    if (downloaded) return downloaded
+    const problem =
+      problemOf('apt-get', ['download', 'prometheus'], { cwd: folder, minutes: 5 }) && downloadAnew(folder)
+    if (problem) return problem
     const archive = readdirSync(folder).find((file) => file.endsWith('.deb')) ?? ''
     const unpacked = problemOf('dpkg-deb', ['--extract', archive, 'content'], { cwd: folder, minutes: 1 })
     if (unpacked) return unpacked
@@ -55,6 +56,15 @@ function unpackPrometheus() {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** With lists of packages of its own: a machine may have none yet, or old ones, and to renew those takes the rights of root. */
+function downloadAnew(folder) {
+  const lists = ['-o', `Dir::State::Lists=${join(folder, 'lists')}`, '-o', `Dir::Cache=${folder}`]
+  mkdirSync(join(folder, 'lists', 'partial'), { recursive: true })
+  mkdirSync(join(folder, 'archives', 'partial'), { recursive: true })
+  const updated = problemOf('apt-get', [...lists, 'update'], { cwd: folder, minutes: 5 })
+  return updated ?? problemOf('apt-get', [...lists, 'download', 'prometheus'], { cwd: folder, minutes: 5 })
 }
 
 /** Runs a program; what went wrong in one line, or undefined. */
