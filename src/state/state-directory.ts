@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
@@ -31,6 +31,9 @@ interface TaskRecord {
 
 /** Raised with every change to the layout below; what another version wrote is not touched. */
 const stateFormat = '1'
+
+const formatFile = 'format'
+const metaFolder = 'meta'
 
 const aliveKey = Buffer.from('alive')
 
@@ -166,8 +169,44 @@ export class StateDirectory implements AsyncDisposable {
   }
 }
 
+/** The path of the state of an application on this machine; undefined when there is none. Writes nothing. Throws STATE_IO. */
+export async function findStateDirectory(root: string, application: string): Promise<string | undefined> {
+  const path = join(root, application)
+  return (await ownEntries(path)).length > 0 ? path : undefined
+}
+
+/**
+ * Deletes the state of an application on this machine, of whatever version, and nothing else that lies in its folder. Throws STATE_LOCKED
+ * while another process has it, STATE_IO.
+ */
+export async function removeStateDirectory(root: string, application: string): Promise<void> {
+  const path = join(root, application)
+  const entries = await ownEntries(path)
+  if (entries.length === 0) return
+  const meta = await openMeta(path)
+  await meta.close()
+  const remove = (name: string) => rm(join(path, name), { recursive: true, force: true })
+  await onDisk(path, async () => {
+    // What the marks speak of is gone before they are.
+    for (const name of entries.filter(isTaskName)) await remove(name)
+    for (const name of [metaFolder, formatFile]) await remove(name)
+    if ((await readdir(path)).length === 0) await rmdir(path)
+  })
+}
+
+/** What this module has made in the folder; nothing when there is no folder. */
+async function ownEntries(path: string): Promise<string[]> {
+  const entries = await onDisk(path, () => readdir(path).catch(noneIfMissing))
+  return entries.filter((name) => name === metaFolder || name === formatFile || isTaskName(name))
+}
+
+function noneIfMissing(error: unknown): string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  throw error
+}
+
 async function openMeta(path: string): Promise<ByteStore> {
-  const metaPath = join(path, 'meta')
+  const metaPath = join(path, metaFolder)
   try {
     return await openLevelStore(metaPath, metaOptions)
   } catch (error) {
@@ -212,8 +251,6 @@ function isTaskName(name: string): name is TaskName {
 function recordChange(key: Uint8Array, record: TaskRecord): ByteChange {
   return { key, value: Buffer.from(JSON.stringify(record)) }
 }
-
-const formatFile = 'format'
 
 /**
  * The format of the state directory at `path`; undefined when there is none yet, or when a crash left the file empty. Throws STATE_FORMAT
