@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
+import { Absence } from './absence.ts'
 import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
 import type { EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Flight, Flights, type Sized } from './flights.ts'
@@ -45,6 +46,7 @@ export interface EngineOptions<Ids = Int32Array> extends BatchFormerOptions {
 
 interface Slot<Ids> {
   readonly device: Device<Ids>
+  readonly absence: Absence
   /** Batches that the device has. */
   running: number
 }
@@ -86,7 +88,11 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#options = options
     this.#former = new BatchFormer(options.clock, options)
     this.#flights = new Flights<Ids>((flight) => this.#former.remove(flight))
-    this.#slots = options.devices.map((device) => ({ device, running: 0 }))
+    this.#slots = options.devices.map((device) => ({
+      device,
+      absence: new Absence(device, options.clock),
+      running: 0,
+    }))
   }
 
   get stats(): EmbedderStats {
@@ -124,7 +130,12 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     return this.#slots.some(({ device }) => device.isUsable)
   }
 
-  /** Devices that were given up are tried again when somebody needs one. */
+  /** Devices that were given up are tried again when there is work: at once when no other can do it. */
+  #bringBack(): void {
+    if (!this.#hasUsableDevice) void this.#revive()
+    else for (const { absence } of this.#slots) absence.end(() => this.#schedule())
+  }
+
   async #revive(): Promise<void> {
     if (this.#isReviving) return
     this.#isReviving = true
@@ -150,7 +161,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   #pump(): void {
-    if (!this.#hasUsableDevice && this.#flights.hasCalls) void this.#revive()
+    if (this.#flights.hasCalls) this.#bringBack()
     this.#fillWindow()
     this.#dispatch()
     this.#cancelAlarm?.()

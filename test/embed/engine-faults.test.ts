@@ -79,6 +79,55 @@ describe('while a device is being opened', () => {
   })
 })
 
+describe('a device that was given up while another one works', () => {
+  async function engineWithAbsent(opens: boolean) {
+    const [working, absent] = [new FakeDevice({ automatic: true }), new FakeDevice({ automatic: true })]
+    if (!opens)
+      absent.open = async () => {
+        absent.opened++
+        throw new RangeError('out of memory')
+      }
+    const { engine, clock } = engineWith([working, absent])
+    absent.isUsable = false
+    const embedAfter = async (ms: number) => {
+      clock.advance(ms)
+      await engine.embed(['a'], never)
+      await settle()
+      return absent.opened
+    }
+    return { absent, embedAfter }
+  }
+
+  test('is opened again by a call a second later, and works', async () => {
+    const { absent, embedAfter } = await engineWithAbsent(true)
+
+    expect([await embedAfter(0), await embedAfter(999), await embedAfter(1)]).toEqual([0, 0, 1])
+    expect(absent.isUsable).toBe(true)
+  })
+
+  test('is tried less and less often when it does not come back', async () => {
+    const { embedAfter } = await engineWithAbsent(false)
+    await embedAfter(0)
+    let calls = 0
+    for (let seconds = 0; seconds < 600; seconds++) calls = await embedAfter(1_000)
+
+    expect(calls).toBeGreaterThan(10)
+    expect(calls).toBeLessThan(17)
+  })
+
+  test('is tried less often when it comes back only to be given up, and soon again when it has worked for long', async () => {
+    const { absent, embedAfter } = await engineWithAbsent(true)
+    await embedAfter(0)
+    await embedAfter(1_000)
+
+    absent.isUsable = false
+    expect([await embedAfter(0), await embedAfter(1_999), await embedAfter(1)]).toEqual([1, 1, 2])
+    await embedAfter(61_000)
+    absent.isUsable = false
+    expect([await embedAfter(0), await embedAfter(999), await embedAfter(1)]).toEqual([2, 2, 3])
+  })
+})
+
 test('a device that comes back by itself is used while the others are busy, without another call', async () => {
   const busy = new FakeDevice()
   const absent = new FakeDevice({ automatic: true })
