@@ -104,9 +104,9 @@ describe('whatever comes in what order, and wherever it crashes', () => {
         .process(
           aggregate('per-parity', {
             by: (sum) => (sum % 2 === 0 ? 'even' : 'odd'),
-            initialize: (): readonly [number, number] => [0, 0],
-            add: ([count, total], sum) => [count + 1, total + sum],
-            subtract: ([count, total], sum) => [count - 1, total - sum],
+            initialize: () => ({ count: 0, total: 0 }),
+            add: ({ count, total }, sum) => ({ count: count + 1, total: total + sum }),
+            subtract: ({ count, total }, sum) => ({ count: count - 1, total: total - sum }),
           }),
         )
 
@@ -116,12 +116,13 @@ describe('whatever comes in what order, and wherever it crashes', () => {
         const sums = [...latest(records, 'left')]
           .map(([key, value]) => value + (right.get(key) ?? 0))
           .filter((sum) => sum < 12)
-        const ofParity = (parity: number): readonly [number, number] => {
+        const ofParity = (parity: number) => {
           const own = sums.filter((sum) => sum % 2 === parity)
-          return [own.length, own.reduce((a, b) => a + b, 0)]
+          return { count: own.length, total: own.reduce((a, b) => a + b, 0) }
         }
 
-        const { even = [0, 0], odd = [0, 0] } = await played(groups, records, stops)
+        const none = { count: 0, total: 0 }
+        const { even = none, odd = none } = await played(groups, records, stops)
 
         expect({ even, odd }).toEqual({ even: ofParity(0), odd: ofParity(1) })
       }),
