@@ -33,8 +33,7 @@ export class SchemaRegistryDouble implements AsyncDisposable {
   always: RegistryFault | undefined
   /** A request without it gets 401. */
   authorization: string | undefined
-  /** A schema with this text is not compatible with anything. */
-  incompatible: string | undefined
+  #incompatible: string | undefined
   readonly #schemas = new Map<number, Stored>()
   readonly #subjects = new Map<string, number[]>()
   readonly #server = createServer((request, response) => void this.#handle(request, response))
@@ -57,6 +56,11 @@ export class SchemaRegistryDouble implements AsyncDisposable {
   put(id: number, stored: Stored, subject = `subject-${id}`): void {
     this.#schemas.set(id, stored)
     this.#subjects.set(subject, [...(this.#subjects.get(subject) ?? []), id])
+  }
+
+  /** From now on a schema with this text is compatible with nothing. */
+  refuse(schema: string): void {
+    this.#incompatible = schema
   }
 
   /** The id of the newest version of a subject. */
@@ -124,7 +128,7 @@ export class SchemaRegistryDouble implements AsyncDisposable {
         ? error(404, 40401, `Subject '${subject}' not found.`)
         : error(404, 40403, 'Schema not found')
     }
-    if (body.schema === this.incompatible)
+    if (body.schema === this.#incompatible)
       return error(409, 409, 'Schema being registered is incompatible with an earlier schema')
     const same = [...this.#schemas].find(([, stored]) => stored.schema === body.schema)?.[0]
     const id = same ?? Math.max(0, ...this.#schemas.keys()) + 1

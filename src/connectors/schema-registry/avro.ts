@@ -3,7 +3,7 @@ import type { Serde, Shape } from '../../serde.ts'
 import { boundedTypes } from './avro-bounds.ts'
 import { bigintLongs, numberLongs } from './avro-longs.ts'
 import type { SchemaRegistry } from './registry.ts'
-import { type Codec, RegistrySerde, type RegistrySerdeOptions } from './registry-serde.ts'
+import { type Format, type Read, RegistrySerde, type RegistrySerdeOptions, type Writer } from './registry-serde.ts'
 import type { CompleteSchema } from './schemas.ts'
 
 export interface AvroOptions extends RegistrySerdeOptions {
@@ -30,35 +30,36 @@ export interface AvroOptions extends RegistrySerdeOptions {
  */
 export function avro<T>(registry: SchemaRegistry, shape: Shape<T>, options: AvroOptions = {}): Serde<T> {
   const { longs = 'number' } = options
-  return new RegistrySerde(
-    registry,
-    { type: 'AVRO', name: 'avro', compile: (schema, reader) => compile(schema, reader, longs) },
-    shape,
-    options,
-  )
+  const format: Format = {
+    type: 'AVRO',
+    name: 'Avro',
+    reader: async (schema, own) => readerOf(await typeParser(longs), schema, own),
+    writer: async (schema) => writerOf((await typeParser(longs))(schema)),
+  }
+  return new RegistrySerde(registry, format, shape, options)
 }
 
-async function compile(
-  schema: CompleteSchema,
-  own: CompleteSchema | undefined,
-  longs: 'number' | 'bigint',
-): Promise<Codec> {
-  const typeOf = await typeParser(longs)
+type TypeParser = (schema: CompleteSchema) => Type
+
+function readerOf(typeOf: TypeParser, schema: CompleteSchema, own: CompleteSchema | undefined): Read {
   const type = typeOf(schema)
+  if (isBytes(type)) return (payload) => payload
   const reader = own ? typeOf(own) : type
   // avsc compares the two here, once.
   const resolver = own && reader.createResolver(type)
-  // Java's serializer writes a value of the type bytes as it is, without its length.
-  const isBytes = type.typeName === 'bytes'
-  return {
-    recordName: type.name,
-    read: (payload) => (isBytes ? payload : reader.fromBuffer(bufferOf(payload), resolver)),
-    write: (value) => (isBytes && value instanceof Uint8Array ? value : type.toBuffer(value)),
-  }
+  return (payload) => reader.fromBuffer(bufferOf(payload), resolver)
 }
 
+function writerOf(type: Type): Writer {
+  const write = (value: unknown) => (isBytes(type) && value instanceof Uint8Array ? value : type.toBuffer(value))
+  return { recordName: type.name, write }
+}
+
+/** Java's serializer writes a value of the type bytes as it is, without its length. */
+const isBytes = (type: Type) => type.typeName === 'bytes'
+
 /** Loads avsc, which only those need who read Avro. */
-async function typeParser(longs: 'number' | 'bigint'): Promise<(schema: CompleteSchema) => Type> {
+async function typeParser(longs: 'number' | 'bigint'): Promise<TypeParser> {
   const { default: avsc } = await import('avsc')
   const long = avsc.types.LongType.__with(longs === 'bigint' ? bigintLongs : numberLongs)
   const bounded = boundedTypes(avsc.types)

@@ -21,26 +21,27 @@ export interface RegistrySerdeOptions {
   readonly normalize?: boolean
 }
 
-/** One schema at work. Both throw whatever they like for what does not fit. */
-export interface Codec {
-  read(payload: Uint8Array): unknown
-  write(value: unknown): Uint8Array
-  /** Full name of what is written, where it has one. */
-  readonly recordName: string | undefined
-}
-
-/** What Avro, JSON Schema and Protobuf differ in. */
+/** What Avro, JSON Schema and Protobuf differ in. What does not fit is thrown, whatever the error. */
 export interface Format {
   readonly type: SchemaType
   /** Of the serde. */
   readonly name: string
-  /** `reader`: the schema of the application, which what is read may be resolved to. */
-  compile(schema: CompleteSchema, reader?: CompleteSchema): Promise<Codec>
+  /** `own` is the schema of the application, which values may be resolved to. */
+  reader(schema: CompleteSchema, own: CompleteSchema | undefined): Promise<Read>
+  writer(schema: CompleteSchema): Promise<Writer>
+}
+
+export type Read = (payload: Uint8Array) => unknown
+
+export interface Writer {
+  /** Full name of what is written, where it has one. */
+  readonly recordName: string | undefined
+  readonly write: (value: unknown) => Uint8Array
 }
 
 /** What is known of an id. */
 type Reader =
-  | { readonly kind: 'codec'; readonly codec: Codec }
+  | { readonly kind: 'ready'; readonly read: Read }
   | { readonly kind: 'refused'; readonly fact: string; readonly cause: unknown; readonly until: number }
 
 /** Compiled schemas of a serde, by the bytes of their texts. */
@@ -86,7 +87,7 @@ export class RegistrySerde<T> implements Serde<T> {
       })
     }
     if (reader.kind === 'refused') throw new StreamError('RECORD_UNDECODABLE', reader.fact, { cause: reader.cause })
-    return shaped(this.#read(reader.codec, id, payload), this.#shape, `the ${this.name} value`)
+    return shaped(valueIn(payload, id, reader.read), this.#shape, `the ${this.name} value`)
   }
 
   serialize(): never {
@@ -107,15 +108,15 @@ export class RegistrySerde<T> implements Serde<T> {
         },
       )
     }
-    const codec = await this.#compileOwn(await this.#registry.complete(schema, signal), part.topic)
-    const name = subjectOf(subject, part, codec.recordName)
+    const { recordName, write } = await this.#writer(await this.#registry.complete(schema, signal), part.topic)
+    const name = subjectOf(subject, part, recordName)
     const id = await this.#registry.idOf({ ...schema, subject: name, register, normalize }, signal)
     return {
       name: this.name,
       prepare: this.prepare.bind(this),
       deserialize: this.deserialize.bind(this),
       forTopic: this.forTopic.bind(this),
-      serialize: (value) => framed(id, this.#write(codec, value)),
+      serialize: (value) => framed(id, this.#written(value, write)),
     }
   }
 
@@ -126,16 +127,15 @@ export class RegistrySerde<T> implements Serde<T> {
 
   #isKnown(id: number): boolean {
     const reader = this.#readers.get(id)
-    return reader?.kind === 'codec' || (reader !== undefined && this.#registry.clock.now() < reader.until)
+    return reader?.kind === 'ready' || (reader !== undefined && this.#registry.clock.now() < reader.until)
   }
 
   async #load(id: number, signal: AbortSignal): Promise<void> {
     try {
       const schema = await this.#registry.schema(id, signal)
-      const own = this.#ownSchema()
-      const reader = own && (await this.#registry.complete(own, signal))
-      const size = sizeOf(schema)
-      this.#readers.set(id, { kind: 'codec', codec: await this.#compile(schema, size, reader) }, size)
+      const ownSchema = this.#ownSchema()
+      const own = ownSchema && (await this.#registry.complete(ownSchema, signal))
+      this.#readers.set(id, { kind: 'ready', read: await this.#reader(schema, own) }, sizeOf(schema))
     } catch (cause) {
       if (isStreamError(cause) && cause.reaction !== 'skip' && cause.code !== 'SCHEMA_REFUSED') throw cause
       signal.throwIfAborted()
@@ -145,43 +145,38 @@ export class RegistrySerde<T> implements Serde<T> {
     }
   }
 
-  #compile(schema: CompleteSchema, size: number, reader: CompleteSchema | undefined): Promise<Codec> {
+  #reader(schema: CompleteSchema, own: CompleteSchema | undefined): Promise<Read> {
     const { type } = this.#format
+    const size = sizeOf(schema)
     if (schema.type !== type) throw new TypeError(`it is ${schema.type}, and the serde reads ${type}`)
     if (size > longestSchema) throw new RangeError(`it has ${size} characters, more than ${longestSchema}`)
-    return this.#format.compile(schema, reader)
+    return this.#format.reader(schema, own)
   }
 
-  async #compileOwn(schema: CompleteSchema, topic: string): Promise<Codec> {
+  async #writer(schema: CompleteSchema, topic: string): Promise<Writer> {
     try {
-      return await this.#format.compile(schema)
+      return await this.#format.writer(schema)
     } catch (cause) {
-      throw new StreamError('CONFIG_INVALID', `the schema for topic "${topic}" cannot be used: ${reasonOf(cause)}`, {
-        cause,
-      })
+      const fact = `the schema for topic "${topic}" cannot be used: ${reasonOf(cause)}`
+      throw new StreamError('CONFIG_INVALID', fact, { cause })
     }
   }
 
-  #read(codec: Codec, id: number, payload: Uint8Array): unknown {
+  #written(value: T, write: Writer['write']): Uint8Array {
     try {
-      return codec.read(payload)
+      return write(value)
     } catch (cause) {
-      throw new StreamError('RECORD_UNDECODABLE', `the value does not fit schema ${id}: ${reasonOf(cause)}`, { cause })
+      const fact = `the value does not fit its ${this.name} schema: ${reasonOf(cause)}`
+      throw new StreamError('RECORD_UNENCODABLE', fact, { cause })
     }
   }
+}
 
-  #write(codec: Codec, value: T): Uint8Array {
-    try {
-      return codec.write(value)
-    } catch (cause) {
-      throw new StreamError(
-        'RECORD_UNENCODABLE',
-        `the value does not fit its ${this.name} schema: ${reasonOf(cause)}`,
-        {
-          cause,
-        },
-      )
-    }
+function valueIn(payload: Uint8Array, id: number, read: Read): unknown {
+  try {
+    return read(payload)
+  } catch (cause) {
+    throw new StreamError('RECORD_UNDECODABLE', `the value does not fit schema ${id}: ${reasonOf(cause)}`, { cause })
   }
 }
 
