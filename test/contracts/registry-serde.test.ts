@@ -1,4 +1,4 @@
-import { avro } from '../../src/connectors/index.ts'
+import { avro, jsonSchema } from '../../src/connectors/index.ts'
 import { registrySerdeFeatures } from './registry-serde.features.ts'
 
 const fields = [
@@ -12,6 +12,23 @@ registrySerdeFeatures('Avro', {
   create: avro,
   schema: JSON.stringify(record),
   sameSchema: JSON.stringify(record, null, 1),
+  noSchema: '{"type":"nonsense"}',
+  unfit: { title: 'no size' },
+})
+
+const object = {
+  title: 'mill.Document',
+  type: 'object',
+  properties: { title: { type: 'string' }, size: { type: 'integer' } },
+  required: ['title', 'size'],
+  additionalProperties: false,
+}
+
+registrySerdeFeatures('JSON Schema', {
+  schemaType: 'JSON',
+  create: (registry, shape, options) => jsonSchema(registry, shape, { validate: true, ...options }),
+  schema: JSON.stringify(object),
+  sameSchema: JSON.stringify(object, null, 1),
   noSchema: '{"type":"nonsense"}',
   unfit: { title: 'no size' },
 })
