@@ -34,7 +34,7 @@ const layers: Record<string, Layer> = {
       'state/memory-store.ts',
       'state/make-folder.ts',
     ],
-    packages: ['kafkajs', 'ajv', 'avsc', '@qdrant/js-client-rest', 'node:sqlite', 'sqlite-vec'],
+    packages: ['kafkajs', 'ajv', 'avsc', 'protobufjs', '@qdrant/js-client-rest', 'node:sqlite', 'sqlite-vec'],
   },
   // It is told by a runtime, and looks at one: events and views, no parts.
   serve: {

@@ -1,4 +1,4 @@
-import { avro, jsonSchema } from '../../src/connectors/index.ts'
+import { avro, jsonSchema, protobuf } from '../../src/connectors/index.ts'
 import { registrySerdeFeatures } from './registry-serde.features.ts'
 
 const fields = [
@@ -31,4 +31,15 @@ registrySerdeFeatures('JSON Schema', {
   sameSchema: JSON.stringify(object, null, 1),
   noSchema: '{"type":"nonsense"}',
   unfit: { title: 'no size' },
+})
+
+const file = 'syntax = "proto3"; package mill; message Document { string title = 1; int64 size = 2; }'
+
+registrySerdeFeatures('Protobuf', {
+  schemaType: 'PROTOBUF',
+  create: protobuf,
+  schema: file,
+  sameSchema: file.replaceAll(' = ', '='),
+  noSchema: 'syntax = "proto3"; message A { Missing b = 1; }',
+  unfit: { title: 'a', size: 1, extra: true },
 })
