@@ -1,5 +1,6 @@
 import { join, relative, resolve, sep } from 'node:path'
 import { StreamError } from '../../errors.ts'
+import { lockModel } from './add-lock.ts'
 import { isFile } from './json-file.ts'
 import { readModel } from './model.ts'
 import { isModelId, type ModelCard, type TryOut, writeModelCard } from './model-card.ts'
@@ -11,7 +12,8 @@ import type { WeightsChoice } from './weights.ts'
  * Pins a folder of a model to the files that it has now, and makes it known under its own name. The folder stays where it is, and nothing
  * is written into it.
  *
- * Rejects with MODEL_MISSING or MODEL_INVALID for a folder that Millrace cannot run, with USAGE when its name cannot be one of a model.
+ * Rejects with MODEL_MISSING or MODEL_INVALID for a folder that Millrace cannot run, with USAGE when its name cannot be one of a model, with
+ * STATE_LOCKED while somebody else adds a model of that name.
  */
 export async function addFolder(
   path: string,
@@ -23,6 +25,7 @@ export async function addFolder(
     throw new StreamError('USAGE', `"${model.name}" cannot be the name of an added model`, {
       fix: 'Give the folder another name: letters, digits, dash, dot and underscore, and none that is bundled.',
     })
+  await using _lock = await lockModel(options.modelsFolder, model.name)
   const others = describingFiles.map((file) => join(folder, file)).filter(isFile)
   const pins: Record<string, string> = {}
   for (const file of [...others, ...weightsFiles(model)]) pins[inFolder(folder, file)] = await hashFile(file)

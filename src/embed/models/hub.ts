@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StreamError } from '../../errors.ts'
+import { lockModel } from './add-lock.ts'
 import { download } from './download.ts'
 import { HubClient, type HubOptions } from './hub-client.ts'
 import { isObject } from './json-file.ts'
@@ -22,12 +23,14 @@ export interface AddFromHubOptions extends WeightsChoice, HubOptions {
  * Downloads a model from the hub, or what is missing of it, and pins its files: to the hashes that the registry or an earlier download
  * names, else to those of this download. A model that Millrace cannot run is refused and gets no card.
  *
- * Rejects with MODEL_MISSING, MODEL_DENIED, MODEL_UNREACHABLE, MODEL_INVALID, or the signal's reason.
+ * Rejects with MODEL_MISSING, MODEL_DENIED, MODEL_UNREACHABLE, MODEL_INVALID, STATE_LOCKED while somebody else adds it, or the signal's
+ * reason.
  */
 export async function addFromHub(id: string, options: AddFromHubOptions): Promise<ModelCard> {
   if (!isModelId(id) || !id.includes('/'))
     throw new StreamError('USAGE', `"${id}" is not the name of a model on the hub`, { fix: 'Write <owner>/<name>.' })
   const { modelsFolder } = options
+  await using _lock = await lockModel(modelsFolder, id)
   const before = await readModelCard(modelsFolder, id)
   const hub = new HubClient(options)
   const listing = await listFiles(hub, id, options.revision ?? before?.revision ?? 'main')

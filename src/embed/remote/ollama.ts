@@ -11,7 +11,10 @@ export interface OllamaOptions extends RemoteOptions {
   readonly urls?: string | readonly string[]
   /** As `ollama list` names it; without a tag it is `latest`: `all-minilm`. */
   readonly model: string
-  /** Cut texts that are too long for the model; false refuses them (EMBED_TEXT). Default true. */
+  /**
+   * Cut texts that are too long for the model; false refuses them (EMBED_TEXT). The server does not tell which texts it has cut. Default
+   * true.
+   */
   readonly truncate?: boolean
 }
 

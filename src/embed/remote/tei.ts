@@ -9,7 +9,10 @@ import { checkOptions, type RemoteOptions } from './options.ts'
 export interface TeiOptions extends RemoteOptions {
   /** `http://tei:8080` */
   readonly urls: string | readonly string[]
-  /** Cut texts that are too long for the model; false refuses them (EMBED_TEXT). Default true. */
+  /**
+   * Cut texts that are too long for the model; false refuses them (EMBED_TEXT). The server does not tell which texts it has cut. Default
+   * true.
+   */
   readonly truncate?: boolean
   /** One of the prompts of the model's sentence-transformers configuration, put before every text by the server. Default none. */
   readonly promptName?: string

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { lockModel } from '../../../src/embed/models/add-lock.ts'
 import { type AddFromHubOptions, addFromHub } from '../../../src/embed/models/hub.ts'
 import { HubClient } from '../../../src/embed/models/hub-client.ts'
 import { readModel } from '../../../src/embed/models/model.ts'
@@ -70,6 +71,24 @@ describe('adding a model from the hub', () => {
     expect(card).toMatchObject({ licence: 'mit', revision: place.hub.revision, file: 'onnx/model.onnx' })
     expect(await addedModels(place.modelsFolder)).toEqual([id])
     expect((await readModel(id, { modelsFolder: place.modelsFolder })).weights).toBe(place.place('onnx/model.onnx'))
+  })
+
+  test('is refused while somebody else adds the same model, and not while it is another one', async () => {
+    await using place = await workplace()
+    {
+      await using _other = await lockModel(place.modelsFolder, 'someone/other')
+      await using _same = await lockModel(place.modelsFolder, id)
+
+      await expect(place.add()).rejects.toMatchObject({
+        code: 'STATE_LOCKED',
+        fact: `somebody else is adding model "${id}" to ${place.modelsFolder}`,
+      })
+      expect(place.hub.seen).toEqual([])
+    }
+    await using _other = await lockModel(place.modelsFolder, 'someone/other')
+
+    expect(await place.add()).toMatchObject({ id })
+    expect(await addedModels(place.modelsFolder)).toEqual([id])
   })
 
   test('asks for nothing again that is there, and brings back what is damaged', async () => {
