@@ -91,6 +91,16 @@ export const metricTable = {
   restore_records_total: counter('Changelog records that were restored.', 'task', 'store'),
   restore_duration_seconds: histogram('How long it took to complete the stores of a task.', ages),
   standby_lag_records: gauge('Offsets that a standby has not read.', 'task'),
+  store_size_bytes: gauge(
+    'About what the entries of a store take on disk; what was written last may not count yet.',
+    'store',
+  ),
+  store_held_bytes: gauge('Memory of what stores hold until it is committed.', 'store'),
+  store_reads_total: counter(
+    'Keys that a store was asked for, by who had the answer: overlay (not committed), cache, bytes (disk, or the memory of a store without one).',
+    'store',
+    'from',
+  ),
   changelog_produce_total: counter('Records that were written to changelogs.', 'store'),
   state_disk_size_bytes: gauge('Size of the disk that holds the state folder.'),
   state_disk_free_bytes: gauge('What is free of it for this user.'),

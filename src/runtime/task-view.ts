@@ -1,3 +1,4 @@
+import type { TaskState } from '../state/task-state.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Positions } from './generation.ts'
 import type { Progress } from './progress.ts'
@@ -19,6 +20,18 @@ export interface TaskView {
   readonly uncommittedSince: number | undefined
   /** By partition key, the offset that was committed. */
   readonly committed: Positions
+  readonly stores: readonly StoreView[]
+  /** About how much each store on disk takes there. Looks at the disk. */
+  readonly diskBytes: () => Promise<ReadonlyMap<string, number>>
+}
+
+/** A store of a task. */
+export interface StoreView {
+  readonly name: string
+  /** Memory of what is not committed. */
+  readonly heldBytes: number
+  /** How often a key was asked for since the task was opened, by where the answer was. */
+  readonly reads: { readonly overlay: number; readonly cache: number; readonly bytes: number }
 }
 
 export function taskView(parts: {
@@ -26,8 +39,9 @@ export function taskView(parts: {
   readonly phase: TaskPhase
   readonly inputs: TaskInputs
   readonly progress: Progress
+  readonly state: TaskState
 }): TaskView {
-  const { id, phase, inputs, progress } = parts
+  const { id, phase, inputs, progress, state } = parts
   return {
     id,
     phase,
@@ -36,5 +50,7 @@ export function taskView(parts: {
     openGenerations: progress.openGenerations,
     uncommittedSince: progress.uncommittedSince,
     committed: progress.committed,
+    stores: state.stats,
+    diskBytes: () => state.diskBytes(),
   }
 }

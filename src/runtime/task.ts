@@ -117,7 +117,8 @@ export class Task {
   }
 
   get view(): TaskView {
-    return taskView({ id: this.id, phase: this.#phase, inputs: this.#inputs, progress: this.#progress })
+    const [phase, inputs, progress] = [this.#phase, this.#inputs, this.#progress]
+    return taskView({ id: this.id, phase, inputs, progress, state: this.state })
   }
 
   /** Where the log goes on, as a commit. */

@@ -4,7 +4,7 @@ import type { RuntimeState } from './lifecycle.ts'
 import type { TaskView } from './task-view.ts'
 
 export type { RuntimeState } from './lifecycle.ts'
-export type { TaskPhase, TaskView } from './task-view.ts'
+export type { StoreView, TaskPhase, TaskView } from './task-view.ts'
 
 /** A runtime as it is now, to look at: for metrics and probes. */
 export interface RuntimeView {

@@ -4,6 +4,7 @@ import type { PartitionLag, RestoreEvent } from '../runtime/observer.ts'
 import type { RuntimeState, RuntimeView, TaskView } from '../runtime/views.ts'
 import type { DropReason, TaskId } from '../topology/processor.ts'
 import { readVersion } from '../version.ts'
+import { StoreGauges } from './store-gauges.ts'
 import { folded, type TaskLabels } from './task-labels.ts'
 import type { EmbedderView, WatchedNodes } from './watched-nodes.ts'
 
@@ -18,6 +19,7 @@ export class Gauges {
   readonly #registry: MetricRegistry
   readonly #nodes: WatchedNodes
   readonly #labels: TaskLabels
+  readonly #stores: StoreGauges
   /** Offsets that are left, by task and store. */
   readonly #remaining = new Map<TaskId, Map<string, number>>()
   readonly #standbyLags = new Map<TaskId, number>()
@@ -30,6 +32,7 @@ export class Gauges {
     this.#registry = registry
     this.#nodes = nodes
     this.#labels = labels
+    this.#stores = new StoreGauges(registry)
     const build = { version: readVersion(), node: process.version }
     registry.replace('build_info', [[build, 1]])
     for (const node of nodes.embedders.keys()) this.#waiting.set(node, 0)
@@ -70,6 +73,7 @@ export class Gauges {
     this.#lookAtLags()
     this.#lookAtEmbedders()
     this.#lookAtIndexes()
+    await this.#stores.look(view.tasks)
     if (view.stateDirectory !== undefined) await this.#lookAtDisk(view.stateDirectory)
   }
 

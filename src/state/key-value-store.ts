@@ -10,6 +10,15 @@ export interface StoreLayers {
   readonly overlay: Overlay
   readonly cache: RecordCache
   readonly bytes: ByteStore
+  /** Counted here. */
+  readonly reads: StoreReads
+}
+
+/** How often a key was asked for, by the layer that had the answer, be it that there is none. */
+export interface StoreReads {
+  overlay: number
+  cache: number
+  bytes: number
 }
 
 /**
@@ -48,13 +57,20 @@ export class KeyValueEntries<K, V> {
   }
 
   #get(key: K): V | undefined {
-    const { overlay, cache, bytes } = this.#layers
+    const { overlay, cache, bytes, reads } = this.#layers
     const keyBytes = this.#keyBytes(key)
     const text = keyText(keyBytes)
     const own = overlay.lookup(text)
-    if (own) return own.value as V | undefined
+    if (own) {
+      reads.overlay++
+      return own.value as V | undefined
+    }
     const cached = cache.get(text)
-    if (cached !== undefined) return cached as V
+    if (cached !== undefined) {
+      reads.cache++
+      return cached as V
+    }
+    reads.bytes++
     const stored = bytes.get(keyBytes)
     if (stored === undefined) return undefined
     const value = this.#decode(this.#spec.value, stored)

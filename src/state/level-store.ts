@@ -91,6 +91,10 @@ class LevelStore implements ByteStore {
     await this.#attempt(() => this.#level.compactRange(from, to))
   }
 
+  async diskBytes(from: Uint8Array, to: Uint8Array): Promise<number> {
+    return this.#attempt(() => this.#level.approximateSize(from, to))
+  }
+
   /** Ends iterations that are still going on, waits for the operations that have begun, and releases the lock. */
   async close(): Promise<void> {
     await this.#attempt(() => this.#level.close())

@@ -158,6 +158,11 @@ export interface ByteStore extends AsyncDisposable {
    * that only ever deletes its smallest keys needs it: LevelDB cleans up where new keys fall among old ones, and there none do.
    */
   compact?(from: Uint8Array, to: Uint8Array): Promise<void>
+  /**
+   * About how many bytes the entries from one key to another take on disk, without looking at them; what was written last may not count
+   * yet. Absent where nothing is on disk.
+   */
+  diskBytes?(from: Uint8Array, to: Uint8Array): Promise<number>
   close(): Promise<void>
 }
 

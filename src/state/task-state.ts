@@ -1,7 +1,7 @@
 import { StreamError } from '../errors.ts'
 import type { RestoredChange, StoreChange } from './changelog.ts'
-import { keyText } from './key-text.ts'
-import { prefixBounds, storePrefix } from './key-value-store.ts'
+import { afterPrefix, keyText } from './key-text.ts'
+import { prefixBounds, type StoreReads, storePrefix } from './key-value-store.ts'
 import { memoryStore } from './memory-store.ts'
 import { Overlay } from './overlay.ts'
 import { RecordCache } from './record-cache.ts'
@@ -32,6 +32,16 @@ interface TaskStore {
   readonly overlay: Overlay
   readonly bytes: ByteStore
   readonly entries: StoreEntries
+  readonly reads: StoreReads
+}
+
+/** What there is to see of a store without looking into it. */
+export interface StoreStats {
+  readonly name: string
+  /** Estimated memory of what waits to be persisted. */
+  readonly heldBytes: number
+  /** Since the state was opened. */
+  readonly reads: Readonly<StoreReads>
 }
 
 const defaultMaxCacheBytes = 4 * 1024 * 1024
@@ -89,6 +99,21 @@ export class TaskState implements AsyncDisposable {
   /** Estimated memory of what waits to be persisted: of one generation, or of all. */
   overlayBytes(generation?: number): number {
     return this.#all().reduce((sum, { overlay }) => sum + overlay.bytes(generation), 0)
+  }
+
+  /** Of each store, in topology order. */
+  get stats(): readonly StoreStats[] {
+    return this.#all().map(({ spec, overlay, reads }) => ({ name: spec.name, heldBytes: overlay.bytes(), reads }))
+  }
+
+  /** About how much each store on disk takes there; what was persisted last may not count yet. */
+  async diskBytes(): Promise<ReadonlyMap<string, number>> {
+    const sizes = new Map<string, number>()
+    for (const { spec, prefix, bytes } of this.#all()) {
+      const size = await bytes.diskBytes?.(prefix, afterPrefix(prefix) ?? prefix)
+      if (size !== undefined) sizes.set(spec.name, size)
+    }
+    return sizes
   }
 
   /** For the changelogs: the last change of each key, in the order of these changes, store after store. */
@@ -179,8 +204,9 @@ export class TaskState implements AsyncDisposable {
   #taskStore(spec: StoreSpec): TaskStore {
     const overlay = new Overlay()
     const bytes = this.#disk && isOnDisk(spec) ? this.#disk : this.#memory
-    const entries = entriesOf(spec, { overlay, cache: this.#cache, bytes })
-    return { spec, prefix: storePrefix(spec.name), overlay, bytes, entries }
+    const reads: StoreReads = { overlay: 0, cache: 0, bytes: 0 }
+    const entries = entriesOf(spec, { overlay, cache: this.#cache, bytes, reads })
+    return { spec, prefix: storePrefix(spec.name), overlay, bytes, entries, reads }
   }
 
   /** What lies on disk, to the stores that index it. */

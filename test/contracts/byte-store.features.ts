@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ByteChange, ByteRange, ByteStore } from '../../src/state/store.ts'
@@ -112,6 +113,19 @@ export function byteStoreFeatures(name: string, open: () => Promise<ByteStore>):
       const second = await first.next()
 
       expect(second.value?.[0][0]).toBe(1)
+    })
+
+    test('the size of a range on disk grows with what is in it alone, where it is known', async () => {
+      await using store = await open()
+      const megabytes = Array.from({ length: 64 }, (_, at) => put(`b${at}`, randomBytes(65_536).toString('latin1')))
+      await store.write([put('a'), ...megabytes, put('c')])
+      await store.compact?.(bytes('a'), bytes('d'))
+
+      const [whole, before] = [store.diskBytes?.(bytes('b'), bytes('c')), store.diskBytes?.(bytes('a'), bytes('b'))]
+
+      if (!whole || !before) return expect([whole, before]).toEqual([undefined, undefined])
+      expect(await whole).toBeGreaterThan(3_500_000)
+      expect(await before).toBeLessThan(500_000)
     })
 
     test('thousands of entries come back in order, both ways', async () => {

@@ -184,6 +184,24 @@ describe('the metrics of an instance', () => {
     expect(value(`newest_change_timestamp_seconds{index="sqlite:${folder.path}/index.sqlite",${app}}`)).toBe(7)
   })
 
+  test('tell where stores find what they are asked for, and what they hold', async () => {
+    await using folder = await temporaryDirectory()
+    const value = await watched(documentTopology(`${folder.path}/index.sqlite`), async ({ group }) => {
+      for (const [at, text] of [short, short, short].entries()) {
+        await group.write(0, { key: 'a', value: text, timestamp: 1 })
+        await until(group.clock, () => group.committed()?.offset === at + 1)
+      }
+    })
+
+    const reads = ['overlay', 'cache', 'bytes'].map((from) =>
+      value(`store_reads_total{store="unchanged",from="${from}",${app}}`),
+    )
+    expect(reads).toEqual([0, 2, 1])
+    expect(value(`store_held_bytes{store="unchanged",${app}}`)).toBe(0)
+    // Its stores are in memory.
+    expect(value(`store_size_bytes{store="unchanged",${app}}`)).toBeUndefined()
+  })
+
   test('have no lag once everything is committed', async () => {
     const value = await watched(plainTopologyTo(new RecordingSink()), async ({ group }) => {
       await group.write(0, 'one', 'two')

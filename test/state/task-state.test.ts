@@ -53,6 +53,24 @@ describe('the state of a task', () => {
     expect(textOf(after.sourceOffsets)).toBe('documents 42')
   })
 
+  test('says of each store what it holds, how it was read, and how much of the disk is its own', async () => {
+    const sizes: string[][] = []
+    const diskBytes = async (...bounds: Uint8Array[]) => sizes.push(bounds.map((bound) => textOf(bound) ?? ''))
+    await using state = await open({ ...lastingDisk(), diskBytes })
+    const first = state.view('first', () => 1)
+    first.get('a')
+    first.put('a', '1')
+    first.get('a')
+    const held = state.stats.map(({ heldBytes }) => heldBytes > 0)
+    await state.persist(1, mark())
+    first.get('a')
+
+    expect(held).toEqual([true, false, false, false])
+    expect(state.stats[0]).toEqual({ name: 'first', heldBytes: 0, reads: { overlay: 1, cache: 1, bytes: 1 } })
+    expect([...(await state.diskBytes()).keys()]).toEqual(['first', 'second', 'local'])
+    expect(sizes[0]).toEqual(['first\0', 'first\u0001'])
+  })
+
   test('lists the changes of a generation for the changelogs: plain keys, store after store, last writes last', async () => {
     await using state = await open(lastingDisk())
     const [first, second, local, volatile] = stores.map(({ name }) => state.view(name, () => 1))

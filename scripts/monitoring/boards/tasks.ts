@@ -138,6 +138,35 @@ export const tasks: Board = {
       ],
     },
     {
+      title: 'Stores',
+      panels: [
+        {
+          title: 'Size of stores',
+          description: 'About what the entries take on disk, of all tasks together.',
+          unit: 'bytes',
+          queries: [{ expr: `sum by (store) (${of('store_size_bytes')})`, legend: '{{store}}' }],
+        },
+        {
+          title: 'Held until the commit',
+          description: 'Memory of changes that are not committed. At `maxGenerationBytes` a generation is cut early.',
+          unit: 'bytes',
+          queries: [{ expr: `sum by (store) (${of('store_held_bytes')})`, legend: '{{store}}' }],
+        },
+        {
+          title: 'Reads that went past the cache',
+          description:
+            'Part of the keys that neither the open generations nor the cache knew. New documents are always among them.',
+          unit: 'percentunit',
+          queries: [
+            {
+              expr: `sum by (store) (${rate('store_reads_total', 'from="bytes"')}) / sum by (store) (${rate('store_reads_total')})`,
+              legend: '{{store}}',
+            },
+          ],
+        },
+      ],
+    },
+    {
       title: 'Restores and disk',
       panels: [
         {
