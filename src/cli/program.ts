@@ -10,6 +10,7 @@ import { exportCommand } from './export.ts'
 import { indexCommand } from './index-documents.ts'
 import { initCommand } from './init.ts'
 import { modelCommand } from './model.ts'
+import { planCommand } from './plan.ts'
 import { produceCommand } from './produce.ts'
 import { resetCommand } from './reset.ts'
 import { runCommand } from './run.ts'
@@ -36,6 +37,7 @@ export function createProgram(): Command {
     initCommand(),
     validateCommand(),
     runCommand(),
+    planCommand(),
     doctorCommand(),
     resetCommand(),
     describeCommand(),

@@ -1,21 +1,13 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
 import { parseSettings } from '../config.ts'
-import { embeddedBroker } from '../connectors/embedded/broker.ts'
-import { kafkaBroker } from '../connectors/kafka/broker.ts'
-import { StreamError } from '../errors.ts'
-import type { Broker } from '../runtime/broker.ts'
 import { planReset, type ResetPlan, requireIdle, resetApplication } from '../runtime/reset.ts'
 import { confirmByName } from './confirm.ts'
-import { kafkaOptionsOf } from './kafka-options.ts'
-import { loadProgram, type Program } from './load-program.ts'
-import { plainLogger } from './logger.ts'
+import { loadProgram } from './load-program.ts'
+import { type LogOptions, logOf, withLogOption } from './log-options.ts'
 import { type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
 import { tableOf } from './table.ts'
 
-interface ResetCommandOptions extends ProgramOptions {
-  readonly log?: string
+interface ResetCommandOptions extends ProgramOptions, LogOptions {
   readonly dryRun?: true
   readonly yes?: true
   readonly json?: true
@@ -27,8 +19,7 @@ export function resetCommand(): Command {
       'Delete the offsets, internal topics and local state of an application, so that it begins anew; not while instances run.',
     )
     .argument('<file>', 'the pipeline or topology file that `run` was given')
-  return withProgramOptions(command)
-    .option('--log <folder>', 'an embedded log in this folder, instead of Kafka')
+  return withLogOption(withProgramOptions(command))
     .option('--dry-run', 'say what would be deleted, and delete nothing')
     .option('--yes', 'ask nothing')
     .option('--json', 'one line {"application","committed","topics","stateFolder","members","deleted"}')
@@ -49,17 +40,6 @@ async function reset(file: string, options: ResetCommandOptions): Promise<void> 
   if (deletes) await resetApplication(plan, subject)
   if (options.json) process.stdout.write(`${JSON.stringify({ ...plan, deleted: deletes })}\n`)
   else if (deletes) process.stdout.write(`deleted; ${plan.application} begins anew when it is started\n`)
-}
-
-async function logOf(program: Program, options: ResetCommandOptions): Promise<Broker> {
-  const { log: directory, brokers, kafka } = options
-  if (directory === undefined) return kafkaBroker({ ...(await kafkaOptionsOf(options, program)), logger: plainLogger })
-  if (brokers !== undefined || kafka !== undefined)
-    throw new StreamError('USAGE', '--log and Kafka are two different logs', { fix: 'Give one of them.' })
-  // Every LevelDB has this file; opening the log would make one.
-  if (!existsSync(join(directory, 'CURRENT')))
-    throw new StreamError('USAGE', `there is no log in ${directory}`, { fix: 'Name the folder of an embedded log.' })
-  return embeddedBroker({ directory })
 }
 
 function isEmpty({ committed, topics, stateFolder }: ResetPlan): boolean {

@@ -97,7 +97,8 @@ async function pointsOf(
   })
 }
 
-function operationsOf(change: DocumentChange, points: readonly Point[]): readonly IndexOp[] {
+/** Upserts first, so that a search never finds neither the old chunks nor the new ones. */
+export function operationsOf(change: DocumentChange, points: readonly Point[]): readonly IndexOp[] {
   const operations: IndexOp[] = []
   if (points.length > 0) operations.push({ kind: 'upsert', points })
   if (change.payloads.length > 0) operations.push({ kind: 'set-payload', updates: change.payloads })

@@ -209,6 +209,11 @@ export interface VectorIndex extends Sink<DocumentKey, readonly IndexOp[]> {
    * makes. With `dimensions` undefined they are not compared. Absent: there is no way to look but to open.
    */
   inspect?(pipeline: Pick<Pipeline, 'dimensions'>): Promise<IndexReport>
+  /**
+   * The same target for looking only, not open yet: it creates nothing and has no writers, and its `open` throws INDEX_MISSING where there is
+   * nothing. Absent: there is no way to look but to open for writing.
+   */
+  reader?(): VectorIndex
   /** Counts since `open`. */
   readonly stats: IndexStats
 }

@@ -104,12 +104,7 @@ class SqliteIndex implements VectorIndex {
   }
 
   async inspect({ dimensions }: Pick<Pipeline, 'dimensions'>): Promise<IndexReport> {
-    const reader = new SqliteIndex({
-      path: this.#path,
-      readOnly: true,
-      busyTimeoutMs: this.#busyTimeoutMs,
-      clock: this.#clock,
-    })
+    const reader = this.reader()
     try {
       await reader.open({ id: '', dimensions })
     } catch (error) {
@@ -121,6 +116,15 @@ class SqliteIndex implements VectorIndex {
     } finally {
       await reader.close()
     }
+  }
+
+  reader(): SqliteIndex {
+    return new SqliteIndex({
+      path: this.#path,
+      readOnly: true,
+      busyTimeoutMs: this.#busyTimeoutMs,
+      clock: this.#clock,
+    })
   }
 
   writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {

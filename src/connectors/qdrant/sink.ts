@@ -98,6 +98,7 @@ class QdrantIndex implements VectorIndex {
   readonly name: string
   readonly requestTimeoutMs: number
   readonly fenced: boolean
+  readonly #options: QdrantOptions
   readonly #collection: string
   readonly #client: Client
   readonly #clock: Clock
@@ -111,6 +112,7 @@ class QdrantIndex implements VectorIndex {
   constructor(options: QdrantOptions) {
     const { collection, url = 'http://127.0.0.1:6333', apiKey, clock = systemClock, logger = silentLogger } = options
     this.name = `qdrant:${collection}`
+    this.#options = options
     this.#collection = collection
     this.#clock = clock
     this.#readOnly = options.readOnly ?? false
@@ -152,6 +154,10 @@ class QdrantIndex implements VectorIndex {
     const reader = new Reader({ client: this.#client, facts, keys: this.#keys, epochSeen: () => undefined })
     const missing = missingIndexes.map((field) => `payload index on ${field}`)
     return { exists: true, missing, pipelines: await reader.samplePipelines(inspectedPoints) }
+  }
+
+  reader(): QdrantIndex {
+    return new QdrantIndex({ ...this.#options, readOnly: true })
   }
 
   #request(dimensions: number | undefined): CollectionRequest {

@@ -48,6 +48,19 @@ export function lifecycleFeatures(subject: OpenIndex): void {
       expect((await subject.dump(await subject.open())).size).toBe(1)
     })
 
+    test('a reader of it sees what is there, and cannot write', async () => {
+      await subject.write('a', upsert(point('a', 'text')))
+      const reader = subject.client().reader?.()
+      if (!reader) throw new Error('it has no reader')
+
+      await reader.open({ id: 'pipeline-b', dimensions: testDimensions })
+
+      expect([...(await reader.observe(['a', 'b'])).keys()]).toEqual(['a'])
+      expect([...(await subject.dump(reader)).values()].map((stored) => stored.payload.content)).toEqual(['text'])
+      expect(() => reader.writer('0_0')).toThrow('for reading only')
+      await reader.close()
+    })
+
     test('writers of several tasks write side by side', async () => {
       const writers = (['0_0', '0_1', '0_2', '0_3'] as const).map((task) => subject.index.writer(task))
 

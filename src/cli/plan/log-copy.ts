@@ -1,0 +1,135 @@
+import type { RuntimeSettings } from '../../config.ts'
+import { StreamError } from '../../errors.ts'
+import type { Broker, CommitOffset, CommittedOffset, PartitionOffsets, TopicDescription } from '../../runtime/broker.ts'
+import { isInLog, notInLog } from '../../runtime/start-positions.ts'
+import { changelogTopic } from '../../state/changelog.ts'
+import { type Topology, topicName } from '../../topology/topology.ts'
+
+export interface LogCopyOptions {
+  readonly topology: Topology
+  readonly settings: RuntimeSettings
+  /** As if the application had been reset: without state and commits, and every record that is left is still to come. */
+  readonly afterReset: boolean
+  readonly signal: AbortSignal
+  readonly onRecords: (records: number) => void
+}
+
+/** Which topics a run would read or write, by what it does with them. */
+interface RunTopics {
+  readonly sources: ReadonlyMap<string, TopicDescription>
+  readonly changelogs: ReadonlyMap<string, TopicDescription>
+  /** Only written. */
+  readonly targets: ReadonlyMap<string, TopicDescription>
+}
+
+/**
+ * Copies to another log what a run of an application would find in this one: the records that it has not committed, its changelogs, and
+ * the marks of its commits. Nothing is written here, no group is joined. Offsets of the copy begin at 0: nothing that a run counts
+ * depends on them.
+ *
+ * Throws TOPIC_MISSING, and OFFSET_OUT_OF_RANGE where a run would.
+ */
+export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions): Promise<void> {
+  const topics = await runTopics(from, options)
+  // Compaction of the copy would change how many versions there are.
+  await create(to, topics.sources, 'delete')
+  await create(to, topics.targets, 'delete')
+  await create(to, topics.changelogs, 'compact')
+  const starts = await pending(from, topics.sources, options)
+  for (const { start } of starts) await copyPartition(from, to, start, options)
+  for (const { topic, partitions } of topics.changelogs.values())
+    for (const range of await from.offsets(partitionsOf({ topic, partitions })))
+      await copyPartition(from, to, { ...range, offset: range.earliest }, options)
+  await commit(to, options.settings.application, starts)
+}
+
+async function runTopics(from: Broker, { topology, settings, afterReset }: LogCopyOptions): Promise<RunTopics> {
+  const { application } = settings
+  const nodes = [...topology.nodes.values()].filter((node) => node.kind !== 'processor')
+  const namesOf = (kind: string, internal: boolean) =>
+    nodes
+      .filter((node) => node.kind === kind && node.internal === internal)
+      .flatMap((node) => topicName(node, application) ?? [])
+  const stores = topology.subtopologies.flatMap((part) => part.stores).filter((spec) => spec.changelog ?? true)
+  const own = stores.map((spec) => changelogTopic(application, spec.name))
+  const external = await from.topics(namesOf('source', false))
+  for (const topic of namesOf('source', false))
+    if (!external.has(topic)) throw new StreamError('TOPIC_MISSING', `${from.name} has no topic "${topic}"`)
+  const internal = afterReset ? new Map() : await from.topics(namesOf('source', true))
+  const targets = await from.topics(namesOf('sink', false).filter((topic) => !external.has(topic)))
+  return {
+    sources: new Map([...external, ...internal]),
+    changelogs: afterReset ? new Map() : await from.topics(own),
+    targets,
+  }
+}
+
+async function create(
+  to: Broker,
+  topics: ReadonlyMap<string, TopicDescription>,
+  cleanup: 'compact' | 'delete',
+): Promise<void> {
+  await to.createTopics([...topics.values()].map(({ topic, partitions }) => ({ topic, partitions, cleanup })))
+}
+
+interface PendingPartition {
+  readonly start: PartitionOffsets & { readonly offset: number }
+  /** Of the commit; undefined where there is none. */
+  readonly metadata: string | undefined
+}
+
+/** Where a run would begin in each partition of its sources. */
+async function pending(
+  from: Broker,
+  sources: ReadonlyMap<string, TopicDescription>,
+  { settings, afterReset }: LogCopyOptions,
+): Promise<readonly PendingPartition[]> {
+  const partitions = [...sources.values()].flatMap(partitionsOf)
+  const ranges = await from.offsets(partitions)
+  const committed = afterReset ? [] : await from.committed(settings.application, partitions)
+  return ranges.map((range, at) => {
+    const known = committed[at]
+    if (known?.offset === undefined) return { start: { ...range, offset: range.earliest }, metadata: undefined }
+    if (isInLog(known.offset, range)) return { start: { ...range, offset: known.offset }, metadata: known.metadata }
+    return { start: { ...range, offset: resetTo(known, range, settings) }, metadata: '' }
+  })
+}
+
+function resetTo(commit: CommittedOffset, range: PartitionOffsets, { offsetReset }: RuntimeSettings): number {
+  if (offsetReset === 'fail') throw notInLog(commit, range)
+  return offsetReset === 'earliest' ? range.earliest : range.latest
+}
+
+async function copyPartition(
+  from: Broker,
+  to: Broker,
+  { topic, partition, offset, latest }: PartitionOffsets & { readonly offset: number },
+  { signal, onRecords }: LogCopyOptions,
+): Promise<void> {
+  if (offset >= latest) return
+  const producer = await to.producer()
+  try {
+    for await (const { records } of from.read({ topic, partition }, offset, signal)) {
+      await producer.send(records.map((record) => ({ ...record, topic, partition })))
+      onRecords(records.length)
+    }
+  } finally {
+    await producer.close()
+  }
+}
+
+async function commit(to: Broker, group: string, starts: readonly PendingPartition[]): Promise<void> {
+  const offsets = starts.flatMap(({ start: { topic, partition }, metadata }): CommitOffset[] =>
+    metadata === undefined ? [] : [{ topic, partition, offset: 0, metadata }],
+  )
+  if (offsets.length === 0) return
+  const producer = await to.producer({ transactionalId: 'copy' })
+  const transaction = await producer.begin()
+  await transaction.sendOffsets(group, offsets)
+  await transaction.commit()
+  await producer.close()
+}
+
+function partitionsOf({ topic, partitions }: TopicDescription) {
+  return Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+}
