@@ -1,5 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Context, type ContextManager, context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { context, propagation, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import {
   BasicTracerProvider,
@@ -7,29 +6,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
-
-/** The active context as Node keeps it through promises. */
-class NodeContexts implements ContextManager {
-  readonly #storage = new AsyncLocalStorage<Context>()
-
-  active(): Context {
-    return this.#storage.getStore() ?? ROOT_CONTEXT
-  }
-
-  with: ContextManager['with'] = (active, action, self, ...parameters) =>
-    this.#storage.run(active, () => Reflect.apply(action, self, parameters))
-
-  bind: ContextManager['bind'] = (_, target) => target
-
-  enable(): this {
-    return this
-  }
-
-  disable(): this {
-    this.#storage.disable()
-    return this
-  }
-}
+import { NodeContexts } from './node-contexts.ts'
 
 /** The SDK of OpenTelemetry, registered until it is disposed of; keeps every span that has ended. */
 export class RecordedSpans implements Disposable {
