@@ -76,6 +76,17 @@ describe('the library tokenizer', () => {
     expect(encode(text, 16)).toEqual({ ids: Int32Array.from(ids), truncated: false })
   })
 
+  test('follows the settings of tokenizer_config.json that belong to the id of an embedder', async () => {
+    await using folder = await temporaryDirectory()
+    const idsWith = async (settings: object) => {
+      await writeTinyModel(folder.path, { files: { 'tokenizer.json': bpe, 'tokenizer_config.json': settings } })
+      return [...(await loadLibraryTokenizer(folder.path))('MI', 16).ids]
+    }
+
+    expect(await idsWith({})).toEqual([2, 1, 1, 3])
+    expect(await idsWith({ do_lowercase_and_remove_accent: true })).toEqual([2, 6, 3])
+  })
+
   test('cuts what is too long, keeps the end token, and says so', async () => {
     await using folder = await temporaryDirectory()
     await writeTinyModel(folder.path, { files: { 'tokenizer.json': unigram } })

@@ -28,6 +28,8 @@ export interface Model extends PinnedFolder {
   readonly prompts: Prompts
   /** Texts are to be lower-cased before the tokenizer sees them. */
   readonly lowercase: boolean
+  /** What is switched on in tokenizer_config.json of that which changes tokens. */
+  readonly tokenizerSettings: readonly string[]
   readonly golden: Golden | undefined
 }
 
@@ -43,6 +45,10 @@ export interface ModelChoice extends WeightsChoice {
 }
 
 const sentenceLimits = 'sentence_bert_config.json'
+const tokenizerConfig = 'tokenizer_config.json'
+
+/** The other fields of tokenizer_config.json are about padding, decoding or chats, or tokenizer.json says the same. */
+const tokenSettings = ['do_lowercase_and_remove_accent', 'remove_space'] as const
 
 /** Models that come with the package; the path is the same from `src/embed/models` and `dist/embed/models`. */
 const bundledFolder = fileURLToPath(new URL('../../../models/', import.meta.url))
@@ -75,6 +81,7 @@ export async function readModel(nameOrFolder: string, choice: ModelChoice = {}):
     pooling: await readPooling(folder, dimensions),
     normalize: await readNormalize(folder),
     lowercase: (await readJson(join(folder, sentenceLimits)))?.do_lower_case === true,
+    tokenizerSettings: await readTokenizerSettings(folder),
     prompts: (await readPrompts(folder)) ?? prompts ?? noPrompts,
     golden: goldenOf(isStandard ? golden : undefined, folder, dimensions),
     pins,
@@ -98,7 +105,7 @@ export interface ModelUse {
  * Throws MODEL_INVALID when a file is not the one that was pinned.
  */
 export async function identify(model: Model, use: ModelUse): Promise<EmbedderId> {
-  const { name, pooling, normalize, maxTokens, lowercase } = model
+  const { name, pooling, normalize, maxTokens, lowercase, tokenizerSettings } = model
   const weights = await hashFiles(model, weightsFiles(model))
   const tokenizer = await hashFiles(model, [join(model.folder, 'tokenizer.json')])
   const { mode, prefix, queryPrefix = '', dimensions = model.dimensions } = use
@@ -106,6 +113,7 @@ export async function identify(model: Model, use: ModelUse): Promise<EmbedderId>
     ...{ name, weights, tokenizer, pooling, normalize, maxTokens, prefix, mode },
     // Only when they say something: ids of indexes that were made without them stay what they are.
     ...(lowercase && { lowercase }),
+    ...(tokenizerSettings.length > 0 && { tokenizerSettings }),
     ...(queryPrefix !== '' && { queryPrefix }),
     ...(dimensions !== model.dimensions && { dimensions }),
   }
@@ -147,10 +155,15 @@ async function inFolder(folder: string, pins: Located['pins'] = {}): Promise<Loc
 /** The limit of tokenizer.json is that of its last use; sentence-transformers takes its own, else the least of those that are known. */
 async function readMaxTokens(folder: string, config: JsonObject): Promise<number> {
   const limits = await readJson(join(folder, sentenceLimits))
-  const tokenizer = await readJson(join(folder, 'tokenizer_config.json'))
+  const tokenizer = await readJson(join(folder, tokenizerConfig))
   const known = [config.max_position_embeddings, config.n_positions, tokenizer?.model_max_length].filter(isPositive)
   const least = known.length > 0 ? Math.min(...known) : undefined
   return positive(limits?.max_seq_length ?? least, `the length limit of ${folder}`)
+}
+
+async function readTokenizerSettings(folder: string): Promise<readonly string[]> {
+  const config = await readJson(join(folder, tokenizerConfig))
+  return tokenSettings.filter((name) => config?.[name] === true)
 }
 
 function goldenOf(recorded: unknown, folder: string, dimensions: number): Golden | undefined {

@@ -185,6 +185,7 @@ describe('the id of an embedder', () => {
     ['tokenizer', () => writeFile(join(folder, 'tokenizer.json'), '{}')],
     ['pooling', () => pooling('cls_token')],
     ['normalisation', () => change('modules.json', [])],
+    ['settings of the tokenizer', () => change('tokenizer_config.json', { model_max_length: 512, remove_space: true })],
     ['length limit', () => change('sentence_bert_config.json', { max_seq_length: 128 })],
   ])('changes with the %s', async (_, modify) => {
     const before = await identity()
@@ -192,6 +193,14 @@ describe('the id of an embedder', () => {
     await modify()
 
     expect(await identity()).not.toBe(before)
+  })
+
+  test('does not change with settings of the tokenizer that change no tokens', async () => {
+    const before = await identity()
+
+    await change('tokenizer_config.json', { model_max_length: 512, padding_side: 'left', remove_space: false })
+
+    expect(await identity()).toBe(before)
   })
 
   test('changes with mode, prefixes and a cut', async () => {
