@@ -1,5 +1,7 @@
 import { Command } from 'commander'
 import { parseSettings } from '../config.ts'
+import type { KafkaBrokerOptions } from '../connectors/kafka/broker.ts'
+import { advertisedAddresses } from './doctor/advertised.ts'
 import { checks } from './doctor/checks.ts'
 import { examine, type Report } from './doctor/examine.ts'
 import { openKafka } from './doctor/kafka-connection.ts'
@@ -44,14 +46,18 @@ async function subjectOf(file: string | undefined, options: DoctorOptions): Prom
   if (file === undefined) {
     const { brokers, kafka } = options
     const isNamed = brokers !== undefined || kafka !== undefined || Boolean(process.env.KAFKA_BROKERS)
-    const openLog = async () => openKafka(await kafkaOptionsOf(options))
-    return { machine: thisMachine, ...(isNamed && { openLog }) }
+    return { machine: thisMachine, ...(isNamed && atKafka(await kafkaOptionsOf(options))) }
   }
   const program = await loadProgram(file)
   const settings = parseSettings(settingsOf(program, file, options))
   return {
     machine: thisMachine,
     program: { topology: program.topology, settings },
-    openLog: async () => openKafka(await kafkaOptionsOf(options, program)),
+    ...atKafka(await kafkaOptionsOf(options, program)),
   }
+}
+
+/** What is to be looked at on a Kafka. */
+export function atKafka(connection: KafkaBrokerOptions): Pick<Subject, 'openLog' | 'addresses'> {
+  return { openLog: () => openKafka(connection), addresses: () => advertisedAddresses(connection) }
 }

@@ -6,9 +6,8 @@ import { promisify } from 'node:util'
 import type { AclEntry, Admin } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Report } from '../../src/cli/doctor/examine.ts'
-import { openKafka } from '../../src/cli/doctor/kafka-connection.ts'
 import { thisMachine } from '../../src/cli/doctor/machine.ts'
-import { diagnose } from '../../src/cli/doctor.ts'
+import { atKafka, diagnose } from '../../src/cli/doctor.ts'
 import { parseSettings, type RuntimeSettingsInput } from '../../src/config.ts'
 import { type KafkaBrokerOptions, kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { administer, KafkaClientFactory } from '../../src/connectors/kafka/client.ts'
@@ -31,12 +30,16 @@ const operations = { all: 2, read: 3, write: 4, create: 5 }
 const toAlice = { principal: 'User:alice', host: '*', resourcePatternType: 3 }
 const permissions = { deny: 2, allow: 3 }
 
-/** One broker with two doors: a password at the one, TLS and a password at the other; alice may do what is not denied. */
+/**
+ * One broker with three doors: a password at the first, TLS and a password at the second; the third sends everybody away. Alice may do
+ * what is not denied.
+ */
 describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, a password and rights', () => {
   let directory: string
   let server: KafkaServer
   let certificate: string
   let tlsAddress: string
+  let awayAddress: string
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'millrace-keys-'))
@@ -45,16 +48,17 @@ describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, 
     const names = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1']
     await run('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', ...store, ...names])
     certificate = (await run('keytool', ['-exportcert', '-rfc', ...store])).stdout
-    const [port = 0, tlsPort = 0, controllerPort = 0] = await freePorts(3)
+    const [port = 0, tlsPort = 0, awayPort = 0, controllerPort = 0] = await freePorts(4)
     tlsAddress = `127.0.0.1:${tlsPort}`
+    awayAddress = `127.0.0.1:${awayPort}`
     const doors = `PLAINTEXT://127.0.0.1:${port},SAFE://${tlsAddress}`
     server = await KafkaServer.start({
       port,
       settings: {
-        listeners: `${doors},CONTROLLER://127.0.0.1:${controllerPort}`,
+        listeners: `${doors},AWAY://${awayAddress},CONTROLLER://127.0.0.1:${controllerPort}`,
         'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-        'advertised.listeners': doors,
-        'listener.security.protocol.map': 'PLAINTEXT:SASL_PLAINTEXT,SAFE:SASL_SSL,CONTROLLER:PLAINTEXT',
+        'advertised.listeners': `${doors},AWAY://no-such-host.invalid:9092`,
+        'listener.security.protocol.map': 'PLAINTEXT:SASL_PLAINTEXT,AWAY:PLAINTEXT,SAFE:SASL_SSL,CONTROLLER:PLAINTEXT',
         'inter.broker.listener.name': 'PLAINTEXT',
         'ssl.keystore.type': 'PKCS12',
         'ssl.keystore.location': keystore,
@@ -97,7 +101,7 @@ describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, 
       topology,
       settings: parseSettings({ application: 'app', stateDirectory: directory, ...settings }),
     }
-    const reports = await diagnose({ machine: thisMachine, program, openLog: () => openKafka(options) }, 60_000)
+    const reports = await diagnose({ machine: thisMachine, program, ...atKafka(options) }, 60_000)
     return complaintsOf(reports).filter(
       ({ level, check }) => level !== 'skipped' && check !== 'memory' && check !== 'disk',
     )
@@ -132,6 +136,19 @@ describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, 
       { check: 'kafka', level: 'problem', fact: expect.stringMatching(fact), fix: expect.stringMatching(fix) },
     ])
     expect(JSON.stringify(found)).not.toMatch(/guess|wonder/)
+  })
+
+  test('it finds that the cluster sends its clients to an address that they cannot reach', async () => {
+    const found = await complaints({ brokers: [awayAddress], clock: new FastClock(20) })
+
+    expect(found[0]).toMatchObject({
+      check: 'brokers',
+      level: 'problem',
+      fact: expect.stringMatching(
+        /no connection to no-such-host\.invalid:9092: (its name is not known|the name server)/,
+      ),
+      fix: expect.stringMatching(/`advertised\.listeners`/),
+    })
   })
 
   describe('rights', () => {

@@ -169,6 +169,14 @@ test.each(['deleteGroup', 'deleteTopics'] as const)(
   },
 )
 
+test('a reset that cannot forget the offsets deletes nothing', async () => {
+  await run()
+
+  await expect(reset(failingAt('deleteGroup'))).rejects.toThrow()
+
+  expect(await planReset(subject())).toMatchObject({ topics: internal, stateFolder: join(folder.path, 'app') })
+})
+
 test('a reset that failed in the middle leaves an application that loses nothing', async () => {
   await run()
   const producer = await log.producer()

@@ -26,6 +26,8 @@ export interface Given {
   /** Open. */
   readonly log: Broker
   readonly topics: TopicLook
+  /** Of all brokers, `host:port`, as the cluster tells them. */
+  readonly addresses: readonly string[]
   /** Open: whatever makes vectors. */
   readonly models: readonly Resource[]
   /** Not open, with what is known of the pipeline that would write it: nothing when its model cannot be opened. */

@@ -1,3 +1,4 @@
+import { advertised } from './advertised.ts'
 import type { Check } from './check.ts'
 import { group, history } from './group.ts'
 import { indexes } from './indexes.ts'
@@ -17,6 +18,7 @@ export const checks: readonly Check[] = [
   disk,
   timeouts,
   kafka,
+  advertised,
   topics,
   changelogs,
   memory,

@@ -1,11 +1,9 @@
-import { connect as connectTcp, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { systemClock } from '../../clock.ts'
 import { type KafkaBrokerOptions, kafkaBroker } from '../../connectors/kafka/broker.ts'
 import { tlsOptionsOf } from '../../connectors/kafka/certificate-files.ts'
 import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { type Check, ok } from './check.ts'
+import { codeOf, connected, noListener } from './kafka-address.ts'
 
 /** Whether there is a Kafka at all, that speaks as we do, and lets the user in. */
 export const kafka: Check<'log'> = {
@@ -39,8 +37,6 @@ async function requireAnswer(broker: Broker): Promise<void> {
 
 type Connection = Pick<KafkaBrokerOptions, 'brokers' | 'ssl' | 'sasl'>
 
-const connectTimeoutMs = 3_000
-
 /** One address is enough. Throws BROKER_UNREACHABLE for the first one when none can be connected to. */
 async function requireListener({ brokers }: Connection): Promise<void> {
   const attempts = await Promise.allSettled(brokers.map((address) => connected(address)))
@@ -48,19 +44,6 @@ async function requireListener({ brokers }: Connection): Promise<void> {
   const [first] = attempts
   const [address = ''] = brokers
   if (first?.status === 'rejected') throw noListener(address, first.reason)
-}
-
-/** By the code of the system. */
-const obstacles: Readonly<Record<string, readonly [fact: string, fix: string]>> = {
-  ECONNREFUSED: ['nothing listens there', 'Start the broker, or correct the host and the port in `--brokers`.'],
-  ENOTFOUND: ['its name is not known here', 'Correct the name of the host, or let this machine resolve it.'],
-  EAI_AGAIN: ['the name server does not answer', 'Check the DNS of this machine.'],
-  TIMEOUT: ['no answer came', 'Look for a firewall, a network policy or a wrong address between here and there.'],
-}
-
-function noListener(address: string, cause: unknown): StreamError {
-  const [fact, fix] = obstacles[codeOf(cause)] ?? [reasonOf(cause), 'Check the address and the network.']
-  return new StreamError('BROKER_UNREACHABLE', `no connection to ${address}: ${fact}`, { fix, cause })
 }
 
 /** Why a broker that can be connected to could not be opened. */
@@ -108,29 +91,4 @@ async function tlsFailure(address: string, { ssl }: Connection): Promise<unknown
 
 function isCertificateError(error: unknown): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(codeOf(error))
-}
-
-/** Connects and hangs up; with `tls`, after a handshake. */
-async function connected(address: string, tls?: ConnectionOptions): Promise<void> {
-  const [host = '', port] = address.split(':')
-  const place = { host, port: Number(port) }
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  // An address of numbers has no server name.
-  const servername = /^[\d.]+$/.test(host) ? {} : { servername: host }
-  const socket: Socket = tls ? connectTls({ ...servername, ...tls, ...place }, resolve) : connectTcp(place, resolve)
-  const timeout = Object.assign(new Error('no answer'), { code: 'TIMEOUT' })
-  const cancel = systemClock.after(connectTimeoutMs, () => socket.destroy(timeout))
-  socket.once('error', reject).once('close', () => reject(new Error('the connection was closed')))
-  try {
-    await promise
-  } finally {
-    cancel()
-    socket.destroy()
-  }
-}
-
-function codeOf(error: unknown): string {
-  // Several addresses of one name fail together.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
-  return first instanceof Error && 'code' in first ? String(first.code) : ''
 }

@@ -14,6 +14,8 @@ export interface Subject {
   readonly program?: Given['program'] | undefined
   /** Opens the log. Absent: there is none to look at. */
   readonly openLog?: (() => Promise<Broker>) | undefined
+  /** Where the brokers of the log say that they are. Absent: it has none. */
+  readonly addresses?: (() => Promise<readonly string[]>) | undefined
 }
 
 /** Opens what checks ask for, once, and closes it in the end. */
@@ -21,10 +23,17 @@ export class SubjectSources implements AsyncDisposable {
   readonly sources: Sources
   readonly #closers: (() => Promise<void>)[] = []
 
-  constructor({ machine, program, openLog }: Subject) {
+  constructor({ machine, program, openLog, addresses }: Subject) {
     this.sources = {
       machine: async () => machine,
       ...(openLog && { log: () => this.#opened(openLog()) }),
+      ...(addresses && {
+        addresses: async (given) => {
+          // Who is not let in hears of it once.
+          await given('log')
+          return addresses()
+        },
+      }),
       ...(program && {
         program: async () => program,
         models: () => this.#openModels(program.topology),

@@ -90,6 +90,7 @@ test('the command ends with 1 for a problem, and with lines of JSON when asked',
   expect(findings.map((line) => JSON.parse(line))).toMatchObject([
     { check: 'node', level: 'ok' },
     { check: 'kafka', level: 'problem', code: 'BROKER_UNREACHABLE' },
+    { check: 'brokers', level: 'skipped' },
   ])
 })
 

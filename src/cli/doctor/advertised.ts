@@ -1,0 +1,43 @@
+import type { KafkaBrokerOptions } from '../../connectors/kafka/broker.ts'
+import { KafkaClientFactory } from '../../connectors/kafka/client.ts'
+import { requestError } from '../../connectors/kafka/errors.ts'
+import { type Check, ok, problem } from './check.ts'
+import { connected, noListener } from './kafka-address.ts'
+
+/** Where the brokers of the cluster say that they are: clients are sent there from the address that they were given. */
+export const advertised: Check<'addresses'> = {
+  name: 'brokers',
+  needs: ['addresses'],
+  async examine({ addresses }) {
+    const attempts = await Promise.allSettled(addresses.map((address) => connected(address)))
+    const problems = attempts.flatMap((attempt, at) =>
+      attempt.status === 'fulfilled'
+        ? []
+        : [
+            problem(
+              `the cluster has a broker that is not reached from here: ${noListener(addresses[at] ?? '', attempt.reason).fact}`,
+              'Start it, or let it name an address in `advertised.listeners` that this machine can reach.',
+            ),
+          ],
+    )
+    return problems.length > 0 ? problems : [ok(`${addresses.join(', ')} can be connected to`)]
+  },
+}
+
+/** The addresses of all brokers, as the one that answers knows them. */
+export async function advertisedAddresses(options: KafkaBrokerOptions): Promise<readonly string[]> {
+  const factory = new KafkaClientFactory(options)
+  // KafkaJS itself goes to an advertised address with its second question.
+  const cluster = factory.cluster({ allowAutoTopicCreation: false })
+  try {
+    await cluster.connect()
+    const broker = await cluster.brokerPool.findConnectedBroker()
+    const { brokers } = await broker.metadata([])
+    return brokers.map(({ host, port }) => `${host}:${port}`)
+  } catch (error) {
+    throw requestError(error, factory.name, 'the addresses of its brokers')
+  } finally {
+    await cluster.disconnect().catch(() => undefined)
+    factory.destroyConnections()
+  }
+}
