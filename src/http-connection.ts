@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import { type ErrorCode, isStreamError, reasonOf, StreamError } from './errors.ts'
+import { type Fetch, type TlsOptions, tlsFetch } from './tls-fetch.ts'
 
 export interface HttpConnectionOptions {
   /** What the server is, for messages: `Qdrant`. */
@@ -9,6 +10,8 @@ export interface HttpConnectionOptions {
   readonly headers: Readonly<Record<string, string>>
   /** A key among the headers: it must look like one, and does not travel unencrypted to another machine. */
   readonly apiKey?: string | undefined
+  /** For https where the certificates of the system do not do. */
+  readonly tls?: TlsOptions | undefined
   readonly clock: Clock
   readonly requestTimeoutMs: number
   /** The error of a request that got no answer. */
@@ -51,15 +54,19 @@ export class HttpConnection {
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #unreachableCode: ErrorCode
+  readonly #fetch: Fetch
 
-  /** CONFIG_INVALID for an address or key that can never work, or that would give the key away. */
-  constructor({ name, url, headers, apiKey, clock, requestTimeoutMs, unreachable }: HttpConnectionOptions) {
+  /** CONFIG_INVALID for an address, key or certificate that can never work, or that would give the key away. */
+  constructor({ name, url, headers, apiKey, tls, clock, requestTimeoutMs, unreachable }: HttpConnectionOptions) {
     this.#name = name
     this.#base = baseOf(name, url, apiKey)
     this.#headers = headers
     this.#clock = clock
     this.#timeoutMs = requestTimeoutMs
     this.#unreachableCode = unreachable
+    if (tls && !this.#base.startsWith('https:'))
+      throw invalid(`${name} got certificates, and ${this.#base} is not https`)
+    this.#fetch = tls ? tlsFetch(name, tls) : fetch
   }
 
   /** Where the server is, for messages. */
@@ -75,7 +82,7 @@ export class HttpConnection {
       timeout.abort(new Error(`no answer within ${timeoutMs / 1000} s`)),
     )
     try {
-      const response = await fetch(`${this.#base}${path}`, {
+      const response = await this.#fetch(`${this.#base}${path}`, {
         method,
         headers: { ...this.#headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
         // Following would send the key to another host.

@@ -4,6 +4,7 @@ import { isStreamError, StreamError } from '../../errors.ts'
 import { HttpConnection, type Method } from '../../http-connection.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import { LruMap } from '../../lru-map.ts'
+import type { TlsOptions } from '../../tls-fetch.ts'
 import { errorOf } from './answers.ts'
 import { type CompleteSchema, idIn, type NamedSchema, type RegisteredSchema, schemaIn } from './schemas.ts'
 import { SharedRequests } from './shared-requests.ts'
@@ -16,6 +17,8 @@ export interface SchemaRegistryOptions {
   readonly password?: string
   /** Sent as bearer token, instead of user and password. */
   readonly token?: string
+  /** Certificates, PEM, where those of the system do not do: of an authority to trust, and of the client for mutual TLS. */
+  readonly ssl?: TlsOptions
   /** Milliseconds until a request that is not answered counts as failed, default 10,000. */
   readonly requestTimeoutMs?: number
   /** Text of schemas that is kept, bytes, default 16 MiB; what was used longest ago goes first. */
@@ -35,6 +38,9 @@ export interface OwnSchema extends RegisteredSchema {
 
 const defaultRequestTimeoutMs = 10_000
 const defaultMaxCacheBytes = 16 * 1024 * 1024
+
+/** A broker takes no schema that is nearly so long: what gives more is no registry. */
+const maxAnswerBytes = 16 * 1024 * 1024
 
 /** A schema that refers to more than these is taken for a mistake. */
 const maxImports = 200
@@ -82,6 +88,7 @@ export class SchemaRegistry {
         ...(authorization && { authorization: `${authorization.scheme} ${authorization.credentials}` }),
       },
       apiKey: authorization?.credentials,
+      tls: options.ssl,
       clock,
       requestTimeoutMs: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
       unreachable: 'REGISTRY_UNREACHABLE',
@@ -166,7 +173,7 @@ export class SchemaRegistry {
     const backoff = new Backoff({ name: 'the schema registry', clock: this.clock, logger: this.#logger })
     while (true) {
       try {
-        const answer = await this.#connection.request(method, path, options)
+        const answer = await this.#connection.request(method, path, { ...options, maxAnswerBytes })
         if (answer.status !== 200) throw errorOf(answer, this.address, this.clock.now())
         backoff.reset()
         return answer.text

@@ -218,6 +218,7 @@ describe('credentials', () => {
     ['a token and a user', { token: 'x', username: 'a', password: 'b' }, /a token, and a user/],
     ['credentials over plain http', { url: 'http://registry.example.com', token: 'x' }, /unencrypted/],
     ['credentials in the URL', { url: 'https://a:b@registry.example.com' }, /more than an address/],
+    ['certificates for plain http', { ssl: { ca: '' } }, /the schema registry got certificates, and .+ is not https/],
     ['no URL', { url: 'registry:8081' }, /not an http or https address/],
   ])('%s are refused', (_, options, message) => {
     expect(() => schemaRegistry({ url: server.url, ...options })).toThrow(message)
