@@ -46,10 +46,11 @@ export class MetricRegistry {
     return this.#registry.metrics()
   }
 
-  /** Shows a counter from now on, also while nothing has happened. */
+  /** Shows a counter or a histogram from now on, also while nothing has happened. */
   start<Name extends MetricName>(name: Name, labels: LabelsOf<Name>): void {
     const instrument = this.#instruments.get(name)
     if (instrument instanceof Counter) instrument.inc(labels, 0)
+    if (instrument instanceof Histogram) instrument.zero(labels)
   }
 
   /** Adds to a counter. */

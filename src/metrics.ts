@@ -15,6 +15,8 @@ export interface MetricDefinition<Label extends string = string> {
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 /** From a tenth of a second to a day: how old something is. */
 const ages = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400]
+/** Of a batch: from one sentence to what a device takes at once. */
+const tokens = [8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768]
 const counts = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000]
 
 function counter<const Label extends string = never>(help: string, ...labels: Label[]): MetricDefinition<Label> {
@@ -119,6 +121,10 @@ export const metricTable = {
   embed_truncated_total: counter('Of these, texts that were longer than the model reads.', 'node'),
   embed_tokens_total: counter('Tokens that were run, without padding.', 'node'),
   batches_total: counter('Batches that were run.', 'node'),
+  batch_texts: histogram('Texts of a batch. Embedders that tell of no batches have none here.', counts, 'node'),
+  batch_tokens: histogram('Tokens of a batch, without padding.', tokens, 'node'),
+  batch_duration_seconds: histogram('How long the device, or the server, took for a batch.', seconds, 'node'),
+  batches_failed_total: counter('Batches that gave no vectors.', 'node'),
   batch_padding_ratio: gauge('Part of what was run that was padding, since the start.', 'node'),
   model_info: gauge('Always 1; the labels tell which embedder a node has.', 'node', 'model', 'device'),
 

@@ -20,6 +20,8 @@ export interface TaskServices {
   schedule(node: RunningProcessor, everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
   requestCommit(): void
   drop(reason: DropReason): void
+  /** A node has done something for several records at once. Absent where nobody wants to know. */
+  readonly shared: ((node: string, work: SharedWork) => void) | undefined
   pipelineOf(node: string): string
   /** The task cannot go on. */
   fail(error: StreamError): void
@@ -196,7 +198,13 @@ export class RecordContext extends NodeContext {
 
   get onShared(): ((work: SharedWork) => void) | undefined {
     const { trace } = this.#scope.inFlight
-    return trace && ((work) => trace.shared(this.running.node.name, work))
+    const { shared } = this.services
+    if (!trace && !shared) return undefined
+    const { name } = this.running.node
+    return (work) => {
+      trace?.shared(name, work)
+      shared?.(name, work)
+    }
   }
 
   protected generation(): number {

@@ -1,6 +1,6 @@
 import type { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
-import type { DropReason, TaskId } from '../topology/processor.ts'
+import type { DropReason, SharedWork, TaskId } from '../topology/processor.ts'
 import type { TopicPartition } from './broker.ts'
 
 /** A node finished with a record. */
@@ -100,6 +100,8 @@ export interface RuntimeObserver {
   began?(task: TaskId, node: string): void
   /** It has its answer, or waits no more. */
   ended?(task: TaskId, node: string, durationMs: number): void
+  /** A node has done something for several records at once, of several tasks maybe. Told of once for each of them, with the same object. */
+  shared?(task: TaskId, node: string, work: SharedWork): void
   delivered?(event: DeliveredEvent): void
   /** A node failed a record for a reason that passes: it passes again. */
   retried?(task: TaskId, node: string, error: StreamError): void

@@ -338,7 +338,7 @@ export class Task {
   // ---- services for nodes
 
   #services(): TaskServices {
-    const { state, clock, pipelineOf } = this.#options
+    const { state, clock, pipelineOf, observer } = this.#options
     return {
       task: this.id,
       signal: this.#controller.signal,
@@ -351,7 +351,8 @@ export class Task {
         this.#commitRequested = true
         this.#options.wake()
       },
-      drop: (reason) => this.#options.observer.dropped?.(this.id, reason),
+      drop: (reason) => observer.dropped?.(this.id, reason),
+      shared: observer.shared && ((node, work) => observer.shared?.(this.id, node, work)),
       pipelineOf,
       fail: (error) => this.#fail(error),
     }

@@ -14,8 +14,9 @@ import type {
   StandbyEvent,
 } from '../runtime/observer.ts'
 import type { RuntimeView } from '../runtime/views.ts'
-import type { DropReason, TaskId } from '../topology/processor.ts'
+import type { DropReason, SharedWork, TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
+import { BatchCounts } from './batch-counts.ts'
 import { DocumentCounts } from './document-counts.ts'
 import { beginAtZero } from './first-values.ts'
 import { Gauges } from './gauges.ts'
@@ -45,6 +46,7 @@ export class RuntimeMetrics implements RuntimeObserver {
   readonly #nodes: WatchedNodes
   readonly #labels = new TaskLabels()
   readonly #documents: DocumentCounts
+  readonly #batches: BatchCounts
   readonly #gauges: Gauges
   readonly #process: ProcessGauges
 
@@ -52,6 +54,7 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry = new MetricRegistry({ application, level })
     this.#nodes = watchedNodes(topology)
     this.#documents = new DocumentCounts(this.#registry, this.#nodes)
+    this.#batches = new BatchCounts(this.#registry, this.#nodes)
     this.#gauges = new Gauges(this.#registry, this.#nodes, this.#labels)
     this.#process = new ProcessGauges(this.#registry)
     beginAtZero(this.#registry, this.#nodes, topology)
@@ -98,6 +101,10 @@ export class RuntimeMetrics implements RuntimeObserver {
   ended(_task: TaskId, node: string, durationMs: number): void {
     this.#gauges.waiting(node, -1)
     if (this.#nodes.embedders.has(node)) this.#registry.observe('embed_duration_seconds', { node }, durationMs / 1000)
+  }
+
+  shared(_task: TaskId, node: string, work: SharedWork): void {
+    this.#batches.count(node, work)
   }
 
   delivered({ node, record, at, durationMs }: DeliveredEvent): void {

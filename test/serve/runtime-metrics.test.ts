@@ -138,6 +138,38 @@ describe('the metrics of an instance', () => {
     expect(value(`embed_duration_seconds_count{node="vectors",${app}}`)).toBe(3)
   })
 
+  test('count a batch once, with how full it was, whatever number of documents were in it', async () => {
+    await using folder = await temporaryDirectory()
+    const working = hash({ dimensions: 8 })
+    const batch = { startedAt: 1_000, endedAt: 1_400, counts: { texts: 12, tokens: 300 } }
+    const failed = { ...batch, error: new Error('the device is gone') }
+    const batching: Embedder = Object.create(working, {
+      embed: {
+        value: (...[texts, signal, options]: Parameters<Embedder['embed']>) => {
+          for (const work of [failed, batch]) options?.onBatch?.(work)
+          return working.embed(texts, signal, options)
+        },
+      },
+    })
+    const topology = documentTopology(`${folder.path}/index.sqlite`, batching)
+
+    const value = await watched(topology, async ({ group }) => {
+      await group.write(0, { key: 'a', value: 'one' }, { key: 'b', value: 'two' })
+      await until(group.clock, () => group.committed()?.offset === 2)
+    })
+
+    const sums = ['batch_texts', 'batch_tokens', 'batch_duration_seconds'].map((name) => [
+      value(`${name}_count{node="vectors",${app}}`),
+      value(`${name}_sum{node="vectors",${app}}`),
+    ])
+    expect(sums).toEqual([
+      [1, 12],
+      [1, 300],
+      [1, 0.4],
+    ])
+    expect(value(`batches_failed_total{node="vectors",${app}}`)).toBe(1)
+  })
+
   test('show how old the oldest uncommitted record is, not the generation that it fell into', async () => {
     const writing = Promise.withResolvers<void>()
     const topology = plainTopologyTo(new RecordingSink({ write: () => writing.promise }))

@@ -57,6 +57,38 @@ export const embedding: Board = {
           ],
         },
         {
+          title: 'Texts and tokens of batches',
+          description:
+            'How full batches are, beside their mean: many small ones among full ones are what was left over, or waited long enough.',
+          unit: 'short',
+          queries: [
+            { expr: p50('batch_texts', ['node']), legend: 'texts p50 {{node}}' },
+            { expr: p50('batch_tokens', ['node']), legend: 'tokens p50 {{node}}' },
+            { expr: p95('batch_tokens', ['node']), legend: 'tokens p95 {{node}}' },
+          ],
+        },
+        {
+          title: 'Time of a batch',
+          description: 'From giving a batch to the device, or the server, until its vectors are there.',
+          unit: 's',
+          queries: [
+            { expr: p50('batch_duration_seconds', ['node']), legend: 'p50 {{node}}' },
+            { expr: p95('batch_duration_seconds', ['node']), legend: 'p95 {{node}}' },
+          ],
+        },
+        {
+          title: 'Failed batches',
+          description:
+            'Batches that gave no vectors; their texts are tried again, on another device where there is one.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (node) (${increase('batches_failed_total', '', '$__rate_interval')})`,
+              legend: '{{node}}',
+            },
+          ],
+        },
+        {
           title: 'Padding',
           description: 'Part of what was run that was padding, since the start of the instance.',
           unit: 'percentunit',

@@ -1,0 +1,32 @@
+import type { MetricRegistry } from '../metric-registry.ts'
+import type { SharedWork } from '../topology/processor.ts'
+import type { WatchedNodes } from './watched-nodes.ts'
+
+/** Counts the batches of embedders. */
+export class BatchCounts {
+  readonly #registry: MetricRegistry
+  /** A batch is told of for every document that had texts in it; it counts once, for the node that heard of it first. */
+  readonly #counted = new WeakSet<SharedWork>()
+
+  constructor(registry: MetricRegistry, { embedders }: WatchedNodes) {
+    this.#registry = registry
+    for (const node of embedders.keys()) {
+      for (const name of ['batch_texts', 'batch_tokens', 'batch_duration_seconds', 'batches_failed_total'] as const)
+        registry.start(name, { node })
+    }
+  }
+
+  count(node: string, work: SharedWork): void {
+    if (this.#counted.has(work)) return
+    this.#counted.add(work)
+    const { startedAt, endedAt, counts, error } = work
+    if (error !== undefined) {
+      this.#registry.add('batches_failed_total', { node })
+      return
+    }
+    this.#registry.observe('batch_duration_seconds', { node }, (endedAt - startedAt) / 1_000)
+    if (counts.texts !== undefined) this.#registry.observe('batch_texts', { node }, counts.texts)
+    // Servers do not count tokens.
+    if (counts.tokens) this.#registry.observe('batch_tokens', { node }, counts.tokens)
+  }
+}
