@@ -17,7 +17,7 @@ import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { nextEpoch } from './recovery-mark.ts'
-import { isFenced, type OpenResources, openResources, requestTimeoutOf } from './resources.ts'
+import { isFenced, type OpenResources, openResources, requestTimeoutOf, requireShortRequests } from './resources.ts'
 import { restoreTask } from './restorer.ts'
 import { retrying } from './retry.ts'
 import type { RecordWriter } from './running-nodes.ts'
@@ -327,19 +327,5 @@ export class TaskFactory {
   #opened(): Environment {
     if (!this.#environment) throw new StreamError('ILLEGAL_STATE', 'the runtime is not open')
     return this.#environment
-  }
-}
-
-/** An owner stops writing one request timeout before its session can end; there must be time left in which it may write. */
-function requireShortRequests(topology: Topology, { sessionTimeoutMs, rebalanceTimeoutMs }: RuntimeSettings): void {
-  const membershipMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs)
-  for (const subtopology of topology.subtopologies) {
-    const requestTimeoutMs = requestTimeoutOf(topology, subtopology)
-    if (requestTimeoutMs <= membershipMs / 2) continue
-    throw new StreamError(
-      'CONFIG_INVALID',
-      `a request to the index may take ${requestTimeoutMs} ms, more than half of sessionTimeoutMs or rebalanceTimeoutMs, which is ${membershipMs}`,
-      { fix: 'Lower `requestTimeoutMs` of the index, or raise `sessionTimeoutMs`.' },
-    )
   }
 }
