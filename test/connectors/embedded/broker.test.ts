@@ -79,6 +79,32 @@ describe('the embedded broker on disk', () => {
     expect(offsets).toEqual([2])
   })
 
+  test('keeps nothing of a deleted topic for one that is made after a restart', async () => {
+    await using folder = await temporaryDirectory()
+    const before = await openBroker({ directory: folder.path })
+    const old = { topic: 'old', partition: 0 }
+    await before.createTopics([{ topic: 'old', partitions: 1 }])
+    await (await before.producer()).send([logRecord(old, 'a', '1'), logRecord(old, 'b', '2')])
+    const member = await TestMember.join(before, { group: 'group', topics: ['old'] })
+    await expect.poll(() => member.owned).toEqual([0])
+    await member.member.commit([{ ...old, offset: 2 }])
+    await member.member.leave()
+    await before.admin.deleteTopics(['old'])
+    await before.close()
+
+    const after = await openBroker({ directory: folder.path })
+    const young = { topic: 'young', partition: 0 }
+    await after.createTopics([{ topic: 'young', partitions: 1 }])
+    // What is aborted leaves a gap, through which an old record would be seen.
+    const transaction = await (await after.producer({ transactionalId: 'id' })).begin()
+    await transaction.send([logRecord(young, 'c', '3')])
+    await transaction.abort()
+    await (await after.producer()).send([logRecord(young, 'd', '4')])
+
+    expect(contents(await readAll(after, young))).toEqual([[1, 'd', '4']])
+    expect(await after.committedTopics('group')).toEqual([])
+  })
+
   test('a directory that is in use is refused', async () => {
     await using folder = await temporaryDirectory()
     await openBroker({ directory: folder.path })
