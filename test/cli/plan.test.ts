@@ -86,6 +86,41 @@ describe('a plan says what the run then does', () => {
     expect(plan.points.deletes).toBeGreaterThan(0)
   })
 
+  test('of several versions of a document after a crash, of which only the last one counts', async () => {
+    await using app = await PlannedApplication.start()
+    await app.write(three)
+    await app.run({ crash: true })
+    for (const subject of ['ants', 'axes', 'arches']) await app.write({ a: document(subject, 10) })
+
+    const plan = await app.plan()
+
+    expect(plan).toEqual(await app.run())
+    expect(plan).toMatchObject({ records: 3, documents: { changed: 1 } })
+  })
+
+  test('of several versions of a document otherwise, when each of them has its own run', async () => {
+    await using app = await PlannedApplication.start()
+    await app.write(three)
+    await app.run()
+    const versions = ['ants', 'axes', 'arches'].map((subject) => ({ a: document(subject, 10) }))
+    for (const version of versions) await app.write(version)
+    const plan = await app.plan()
+
+    await using other = await PlannedApplication.start()
+    await other.write(three)
+    await other.run()
+    const runs: Plan[] = []
+    for (const version of versions) {
+      await other.write(version)
+      runs.push(await other.run())
+    }
+
+    const sum = (count: (plan: Plan) => number) => runs.reduce((total, run) => total + count(run), 0)
+    expect(plan.embeddings.texts).toBe(sum(({ embeddings }) => embeddings.texts))
+    expect(plan.points.deletes).toBe(sum(({ points }) => points.deletes))
+    expect(plan.documents.changed).toBe(3)
+  })
+
   test('of nothing, when everything is indexed', async () => {
     await using app = await PlannedApplication.start()
     await app.write(three)

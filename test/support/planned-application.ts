@@ -75,7 +75,7 @@ export class PlannedApplication implements AsyncDisposable {
   }
 
   /** What a run that goes to the end of the log has done, in the words of a plan; counted by the embedder and the index. */
-  async run(choice: PipelineChoice = {}): Promise<Plan> {
+  async run(choice: PipelineChoice & { readonly crash?: boolean } = {}): Promise<Plan> {
     const asked: string[] = []
     const embedder = hash({ dimensions: choice.dimensions ?? 8 })
     const topology = topologyOf(this.index, listening(embedder, asked), choice)
@@ -90,7 +90,7 @@ export class PlannedApplication implements AsyncDisposable {
     })
     await runtime.start()
     await runtime.drain()
-    await runtime.close()
+    await (choice.crash ? runtime.kill() : runtime.close())
     const { pointsWritten, payloadsWritten, pointsDeleted } = this.index.stats
     return {
       records: counts.records,

@@ -1,6 +1,7 @@
 import type { RuntimeSettings } from '../../config.ts'
 import { StreamError } from '../../errors.ts'
 import type { Broker, CommitOffset, CommittedOffset, PartitionOffsets, TopicDescription } from '../../runtime/broker.ts'
+import { decodeMark, type RecoveryMark } from '../../runtime/recovery-mark.ts'
 import { isInLog, notInLog } from '../../runtime/start-positions.ts'
 import { changelogTopic } from '../../state/changelog.ts'
 import { type Topology, topicName } from '../../topology/topology.ts'
@@ -12,6 +13,14 @@ export interface LogCopyOptions {
   readonly afterReset: boolean
   readonly signal: AbortSignal
   readonly onRecords: (records: number) => void
+}
+
+/** What was found. */
+export interface LogCopy {
+  /** Of each partition of a source; undefined where nothing is committed. */
+  readonly marks: readonly (RecoveryMark | undefined)[]
+  /** There is a changelog with records. */
+  readonly hasState: boolean
 }
 
 /** Which topics a run would read or write, by what it does with them. */
@@ -29,7 +38,7 @@ interface RunTopics {
  *
  * Throws TOPIC_MISSING, and OFFSET_OUT_OF_RANGE where a run would.
  */
-export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions): Promise<void> {
+export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions): Promise<LogCopy> {
   const topics = await runTopics(from, options)
   // Compaction of the copy would change how many versions there are.
   await create(to, topics.sources, 'delete')
@@ -41,6 +50,11 @@ export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions)
     for (const range of await from.offsets(partitionsOf({ topic, partitions })))
       await copyPartition(from, to, { ...range, offset: range.earliest }, options)
   await commit(to, options.settings.application, starts)
+  const ends = await to.offsets([...topics.changelogs.values()].flatMap(partitionsOf))
+  return {
+    marks: starts.map(({ metadata }) => (metadata === undefined ? undefined : decodeMark(metadata))),
+    hasState: ends.some(({ latest }) => latest > 0),
+  }
 }
 
 async function runTopics(from: Broker, { topology, settings, afterReset }: LogCopyOptions): Promise<RunTopics> {

@@ -8,8 +8,9 @@ import { type Logger, silentLogger } from '../../logger.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { StreamRuntime } from '../../runtime/stream-runtime.ts'
 import type { Topology } from '../../topology/topology.ts'
-import { copyLog } from './log-copy.ts'
+import { copyLog, type LogCopy } from './log-copy.ts'
 import { PlanCounts } from './plan-counts.ts'
+import type { PlannedIndex } from './planned-index.ts'
 import { plannedTopology } from './planned-topology.ts'
 
 export interface PlanOptions {
@@ -49,8 +50,8 @@ export interface Plan {
  * folder, with an embedder that only counts and an index that is only read. The application may be running meanwhile: its folder of stores
  * is not touched, because state is restored from the changelogs.
  *
- * Exact where every key has one pending version. Where it has more, and is not recovering from a crash, a real run may be spared some of
- * what is predicted, because a version that waits is replaced by a newer one.
+ * Exact where every key has one pending version, and where the run would begin with a recovery, which lets only the last version of a key
+ * pass. Else it is the most that it can be: each version is counted, and a real run replaces one that waits for another by a newer one.
  *
  * Undefined when the signal ended it before. Throws what would keep a run from starting.
  */
@@ -71,7 +72,8 @@ export async function planRun(options: PlanOptions): Promise<Plan | undefined> {
 
 async function planOn(log: Broker, stateDirectory: string, options: PlanOptions): Promise<Plan | undefined> {
   const { settings, afterReset = false, signal, logger = silentLogger, onProgress } = options
-  const { topology, texts, indexes } = plannedTopology(options.topology)
+  let copy: LogCopy = { marks: [], hasState: false }
+  const { topology, texts, indexes } = plannedTopology(options.topology, () => recovers(copy, indexes))
   const counts = new PlanCounts(topology)
   let copied = 0
   const tell = () => onProgress?.({ copied, processed: counts.records })
@@ -79,7 +81,7 @@ async function planOn(log: Broker, stateDirectory: string, options: PlanOptions)
     copied += records
     tell()
   }
-  await copyLog(options.broker, log, { topology, settings, afterReset, signal, onRecords })
+  copy = await copyLog(options.broker, log, { topology, settings, afterReset, signal, onRecords })
   await using runtime = new StreamRuntime({
     ...settings,
     processingGuarantee: 'at_least_once',
@@ -118,6 +120,12 @@ async function planOn(log: Broker, stateDirectory: string, options: PlanOptions)
     },
     failures: counts.failures,
   }
+}
+
+/** Whether a run would have to look at the index first: as the runtime decides by the marks of its predecessor. */
+function recovers({ marks, hasState }: LogCopy, indexes: readonly PlannedIndex[]): boolean {
+  const isNew = !hasState && indexes.every(({ isEmpty }) => isEmpty)
+  return !marks.every((mark) => (mark === undefined ? isNew : mark === 'clean'))
 }
 
 async function temporaryFolder(inside: string): Promise<string> {

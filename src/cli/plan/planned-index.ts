@@ -15,10 +15,16 @@ export class PlannedIndex implements VectorIndex {
   readonly stats = { writeRequests: 0, pointsWritten: 0, payloadsWritten: 0, pointsDeleted: 0 } satisfies IndexStats
   readonly #index: VectorIndex
   #reader: VectorIndex | undefined
+  #isEmpty = true
 
   constructor(index: VectorIndex) {
     this.name = index.name
     this.#index = index
+  }
+
+  /** It held no point when it was opened. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
   }
 
   async open(pipeline: Pipeline): Promise<void> {
@@ -34,6 +40,7 @@ export class PlannedIndex implements VectorIndex {
     } catch (error) {
       if (!isStreamError(error) || error.code !== 'INDEX_MISSING') throw error
     }
+    this.#isEmpty = (await this.scan().next()).done === true
   }
 
   writer(): SinkWriter<DocumentKey, readonly IndexOp[]> {

@@ -16,8 +16,10 @@ export interface PlannedTopology {
 /**
  * The same nodes, stores and pipeline, so that every decision is the one of a real run: only what stands behind `embed`, and behind the
  * sinks outside of the log, is another. Throws USAGE for a node that looks at an index in a way of its own.
+ *
+ * `coalesces` is asked when tasks are made: whether a version that waits at the gate is replaced by a newer one.
  */
-export function plannedTopology(topology: Topology): PlannedTopology {
+export function plannedTopology(topology: Topology, coalesces: () => boolean): PlannedTopology {
   const texts = new PlannedTexts()
   const indexes = new Map<object, PlannedIndex>()
   const indexFor = (index: VectorIndex): PlannedIndex => {
@@ -27,7 +29,7 @@ export function plannedTopology(topology: Topology): PlannedTopology {
   }
   const planned = (node: TopologyNode): TopologyNode => {
     if (node.kind === 'sink') return plannedSink(node, indexFor)
-    return node.kind === 'processor' ? plannedProcessor(node, { indexFor, texts }) : node
+    return node.kind === 'processor' ? plannedProcessor(node, { indexFor, texts, coalesces }) : node
   }
   const nodes = new Map([...topology.nodes].map(([name, node]) => [name, planned(node)]))
   return { topology: { ...topology, nodes }, texts, indexes: [...indexes.values()] }
@@ -36,9 +38,10 @@ export function plannedTopology(topology: Topology): PlannedTopology {
 interface Planned {
   readonly indexFor: (index: VectorIndex) => PlannedIndex
   readonly texts: PlannedTexts
+  readonly coalesces: () => boolean
 }
 
-function plannedProcessor(node: ProcessorNode, { indexFor, texts }: Planned): ProcessorNode {
+function plannedProcessor(node: ProcessorNode, { indexFor, texts, coalesces }: Planned): ProcessorNode {
   const { name, supplier } = node
   const { operator, observes = [], resources = [] } = supplier
   const embedder = resources.find(isEmbedder)
@@ -46,7 +49,19 @@ function plannedProcessor(node: ProcessorNode, { indexFor, texts }: Planned): Pr
     return { ...node, supplier: { ...supplier, create: () => plannedEmbed(name, embedder, texts) } }
   const [against] = observes
   if (!against) return node
-  if (operator === 'diff') return { ...node, supplier: { ...supplier, ...diff(name, { against: indexFor(against) }) } }
+  if (operator === 'diff') {
+    const planned = diff(name, { against: indexFor(against) })
+    return {
+      ...node,
+      supplier: {
+        ...supplier,
+        ...planned,
+        get coalesces() {
+          return coalesces()
+        },
+      },
+    }
+  }
   throw new StreamError('USAGE', `node "${name}" (${operator}) looks at an index by itself, so it cannot be planned`, {
     fix: 'Plan the part of the topology that is without it.',
   })
