@@ -16,6 +16,7 @@ interface BenchOptions extends WeightsOptions {
   readonly workers?: number
   readonly maxBatchTokens?: number
   readonly optimize?: true
+  readonly anyPrecision?: true
   readonly maxMemoryMb?: number
   readonly targetPerSecond?: number
   readonly maxLatencyMs?: number
@@ -32,6 +33,7 @@ export function modelBenchCommand(): Command {
     .option('--workers <number>', 'worker threads (default: one a core, at most 8)', wholeNumber)
     .option('--max-batch-tokens <number>', 'rows x longest row of a batch (default: that of the embedder)', wholeNumber)
     .option('--optimize', 'measure several settings and choose; with --mode fast it may choose that too')
+    .option('--any-precision', 'with --optimize: it may choose any precision that the model has weights of')
     .option('--max-memory-mb <number>', 'memory that the process may take', wholeNumber)
     .option('--target-per-second <number>', 'texts that it has to embed', wholeNumber)
     .option('--max-latency-ms <number>', 'time that one text may take', wholeNumber)
@@ -67,17 +69,18 @@ async function measureOnce({ texts, signal, ...model }: Bench, options: BenchOpt
 async function searchSettings(
   { texts, ...model }: Bench,
   constraints: Constraints,
-  { mode, workers, json }: BenchOptions,
+  { mode, workers, anyPrecision, json }: BenchOptions,
 ): Promise<void> {
-  const { options, measurement, unreachable, tried } = await optimizeForConstraints(constraints, {
+  const { options, measurement, unreachable, notes, tried } = await optimizeForConstraints(constraints, {
     ...model,
     ...(texts && { texts }),
     ...(workers !== undefined && { maxWorkers: workers }),
     modes: mode === 'fast' ? ['exact', 'fast'] : ['exact'],
+    ...(anyPrecision && { precisions: 'all' }),
   })
-  if (json) process.stdout.write(`${JSON.stringify({ options, measurement, unreachable, tried })}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ options, measurement, unreachable, notes, tried })}\n`)
   else process.stdout.write(`${tableOfAll(tried)}chosen: ${JSON.stringify(options)}\n`)
-  for (const fact of unreachable) process.stderr.write(`${fact}\n`)
+  for (const fact of [...notes, ...unreachable]) process.stderr.write(`${fact}\n`)
   if (unreachable.length > 0) process.exitCode = 1
 }
 
@@ -90,11 +93,12 @@ function constraintsOf({ maxMemoryMb, targetPerSecond, maxLatencyMs }: BenchOpti
 }
 
 function tableOfAll(measurements: readonly Measurement[]): string {
-  const rows = measurements.map(({ workers, maxBatchTokens, mode, ...figures }) =>
+  const rows = measurements.map(({ workers, maxBatchTokens, mode, precision, ...figures }) =>
     [
       workers ?? '-',
       maxBatchTokens ?? 'default',
       mode ?? '-',
+      precision ?? 'default',
       Math.round(figures.textsPerSecond),
       Math.round(figures.tokensPerSecond),
       figures.latencyMs.p50,
@@ -102,6 +106,16 @@ function tableOfAll(measurements: readonly Measurement[]): string {
       figures.memoryMb,
     ].map(String),
   )
-  const titles = ['workers', 'batch tokens', 'mode', 'texts/s', 'tokens/s', 'p50 ms', 'p95 ms', 'memory MiB']
+  const titles = [
+    'workers',
+    'batch tokens',
+    'mode',
+    'precision',
+    'texts/s',
+    'tokens/s',
+    'p50 ms',
+    'p95 ms',
+    'memory MiB',
+  ]
   return tableOf([titles, ...rows])
 }

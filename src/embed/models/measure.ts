@@ -15,7 +15,7 @@ export interface Measurement extends Tuning {
 }
 
 /** The options that decide speed and memory. */
-export interface Tuning extends Pick<OnnxOptions, 'workers' | 'mode'> {
+export interface Tuning extends Pick<OnnxOptions, 'workers' | 'mode' | 'precision'> {
   readonly maxBatchTokens?: number
 }
 

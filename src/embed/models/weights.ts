@@ -54,6 +54,13 @@ export function weightsAt(folder: string, choice: WeightsChoice): string | undef
     .find(isFile)
 }
 
+/** The precisions that a folder has weights of: first the one that is used without a wish, then from the most exact on. */
+export function precisionsIn(folder: string): readonly Precision[] {
+  const [first] = (['int8', 'fp32'] as const).filter((precision) => weightsAt(folder, { precision }))
+  const others = precisions.filter((precision) => precision !== first && weightsAt(folder, { precision }))
+  return first ? [first, ...others] : others
+}
+
 /** Where the weights may lie, best first. */
 export function candidatesOf({ precision, file }: WeightsChoice): readonly string[] {
   if (file !== undefined) return [file]

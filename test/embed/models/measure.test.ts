@@ -1,10 +1,14 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
 import type { Embedder } from '../../../src/embed/embedder.ts'
 import { hash } from '../../../src/embed/hash.ts'
 import { type Measurement, measure } from '../../../src/embed/models/measure.ts'
-import { type Constraints, optimizeForConstraints } from '../../../src/embed/models/optimize.ts'
+import { type Constraints, type OptimizeOptions, optimizeForConstraints } from '../../../src/embed/models/optimize.ts'
 import { sampleTexts } from '../../../src/embed/models/sample-texts.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
+import { writeTinyModel } from '../../support/tiny-model.ts'
 
 const signal = new AbortController().signal
 
@@ -149,6 +153,79 @@ describe('settings for constraints', () => {
 
     expect(options).toMatchObject({ workers: 6, mode: 'exact' })
     expect(unreachable).toEqual(['targetPerSecond 800 is not reachable: it is 600 texts a second'])
+  })
+
+  describe('where other weights may be chosen', () => {
+    /** A folder with a model, and empty weights of these files beside it. */
+    async function folderWith(...weights: readonly string[]) {
+      const folder = await temporaryDirectory()
+      await writeTinyModel(folder.path)
+      for (const file of weights) await writeFile(join(folder.path, file), '')
+      return folder
+    }
+    const optimizeIn = (folder: string, constraints: Constraints, options: Partial<OptimizeOptions> = {}) =>
+      optimizeForConstraints(constraints, {
+        model: folder,
+        maxWorkers: 4,
+        precisions: 'all',
+        async measureCandidate(settings) {
+          const { precision = 'fp32' } = settings
+          const { speed, memory } = { ...{ speed: 1, memory: 0 }, ...figures[precision] }
+          const measurement = await machine(settings)
+          return {
+            ...measurement,
+            textsPerSecond: measurement.textsPerSecond * speed,
+            memoryMb: measurement.memoryMb + memory,
+          }
+        },
+        ...options,
+      })
+    const figures = {
+      fp32: { speed: 1, memory: 0 },
+      fp16: { speed: 0.5, memory: -40 },
+      int8: { speed: 1.2, memory: 10 },
+      'int8-dynamic': { speed: 2, memory: -60 },
+    } as const
+
+    test.each<[string, Constraints, object]>([
+      [
+        'those that are used without a wish, if they will do',
+        { targetPerSecond: 100 },
+        { precision: 'int8', workers: 1 },
+      ],
+      ['others, when only these reach the target', { targetPerSecond: 700 }, { precision: 'int8-dynamic', workers: 4 }],
+      ['the most exact of those that fit into the memory', { maxMemoryMb: 155 }, { precision: 'fp32' }],
+    ])('takes %s', async (_, constraints, expected) => {
+      await using folder = await folderWith('model_w8.onnx', 'model_int8.onnx', 'model_fp16.onnx')
+
+      const { options, unreachable, notes } = await optimizeIn(folder.path, constraints)
+
+      expect(options).toMatchObject(expected)
+      expect([unreachable, notes]).toEqual([[], []])
+    })
+
+    test('says when there are no others', async () => {
+      await using folder = await folderWith()
+
+      const { options, notes } = await optimizeIn(folder.path, {})
+
+      expect(options.precision).toBe('fp32')
+      expect(notes).toEqual([`model "${folder.path}" has weights of one precision only: fp32`])
+    })
+
+    test('tries no more than was allowed, and int8 activations with quantized weights alone', async () => {
+      await using folder = await folderWith('model_w8.onnx', 'model_int8.onnx')
+      const modes = ['exact', 'fast'] as const
+
+      const { tried } = await optimizeIn(
+        folder.path,
+        { targetPerSecond: 5_000 },
+        { modes, precisions: ['int8', 'fp32'] },
+      )
+
+      const kinds = new Set(tried.map(({ precision, mode }) => `${precision} ${mode}`))
+      expect([...kinds]).toEqual(['int8 exact', 'int8 fast', 'fp32 exact'])
+    })
   })
 
   test.each([{ maxMemoryMb: 0 }, { targetPerSecond: Number.NaN }, { maxLatencyMs: -1 }])(
