@@ -22,6 +22,7 @@ export interface Subject {
 export class SubjectSources implements AsyncDisposable {
   readonly sources: Sources
   readonly #closers: (() => Promise<void>)[] = []
+  #isClosed = false
 
   constructor({ machine, program, openLog, addresses }: Subject) {
     this.sources = {
@@ -53,6 +54,7 @@ export class SubjectSources implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     await closeAll(this.#closers.splice(0).reverse())
   }
 
@@ -60,15 +62,21 @@ export class SubjectSources implements AsyncDisposable {
     const resources = [...resourcesOf(topology)].map((resource) => resource.behind ?? resource)
     for (const resource of resources) {
       await resource.open()
-      this.#closers.push(() => resource.close())
+      await this.#closeLater(() => resource.close())
     }
     return resources
   }
 
   async #opened(opening: Promise<Broker>): Promise<Broker> {
     const broker = await opening
-    this.#closers.push(() => broker.close())
+    await this.#closeLater(() => broker.close())
     return broker
+  }
+
+  /** What was opened after its time is closed at once: nobody waits for it any more. */
+  async #closeLater(close: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) await close()
+    else this.#closers.push(close)
   }
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { type Check, ok, problem } from '../../../src/cli/doctor/check.ts'
 import { examine, type Sources } from '../../../src/cli/doctor/examine.ts'
+import { thisMachine } from '../../../src/cli/doctor/machine.ts'
 import { asLines, asText } from '../../../src/cli/doctor/report.ts'
+import { SubjectSources } from '../../../src/cli/doctor/sources.ts'
 import { ManualClock } from '../../../src/clock.ts'
-import { embeddedBroker } from '../../../src/connectors/embedded/broker.ts'
+import { type EmbeddedBroker, embeddedBroker } from '../../../src/connectors/embedded/broker.ts'
 import { StreamError } from '../../../src/errors.ts'
 
 const limitMs = 1_000
@@ -77,6 +79,30 @@ describe('checks', () => {
       ].map(({ fact, ...rest }) => (fact ? { ...rest, fact: expect.stringMatching(fact) } : rest)),
     )
   })
+})
+
+test('what was opened after its time is closed at once', async () => {
+  const opening = Promise.withResolvers<EmbeddedBroker>()
+  const log = embeddedBroker()
+  await log.open()
+  const subject = new SubjectSources({ machine: thisMachine, openLog: () => opening.promise })
+  const time = new ManualClock()
+  const running = run([onLog('kafka')], subject.sources, time)
+  await new Promise((resolve) => setImmediate(resolve))
+  time.advance(limitMs)
+  await running
+  await subject[Symbol.asyncDispose]()
+
+  opening.resolve(log)
+
+  await expect
+    .poll(() =>
+      log.topics([]).then(
+        () => 'open',
+        ({ code }) => code,
+      ),
+    )
+    .toBe('BROKER_CLOSED')
 })
 
 describe('a report', () => {
