@@ -51,8 +51,9 @@ export interface ViewedEmbedder {
   readonly device: string
   readonly textsPerSecond?: number | undefined
   readonly tokensPerSecond?: number | undefined
-  /** Texts of a batch, in the mean since the sample before. */
+  /** In the mean since the sample before, or since the start; missing where an embedder tells of no batches. */
   readonly textsPerBatch?: number | undefined
+  readonly batchSeconds?: number | undefined
   /** Part of what was run since the start. */
   readonly padding?: number | undefined
   readonly waitingDocuments?: number | undefined
@@ -117,16 +118,14 @@ function embedderOf(
   reader: SampleReader,
   { node, model, device }: { readonly node: string; readonly model: string; readonly device: string },
 ): ViewedEmbedder {
-  const textsPerSecond = reader.rate('embed_texts_total', { node })
-  const batches = reader.count('batches_total', { node }).new ?? 0
-  const texts = reader.count('embed_texts_total', { node }).new ?? 0
   return {
     node,
     model,
     device,
-    textsPerSecond,
+    textsPerSecond: reader.rate('embed_texts_total', { node }),
     tokensPerSecond: reader.rate('embed_tokens_total', { node }),
-    ...(batches > 0 && { textsPerBatch: texts / batches }),
+    textsPerBatch: reader.mean('batch_texts', { node }),
+    batchSeconds: reader.mean('batch_duration_seconds', { node }),
     padding: reader.gauge('batch_padding_ratio', { node }),
     waitingDocuments: reader.gauge('embed_waiting_documents', { node }),
   }

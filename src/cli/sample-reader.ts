@@ -73,6 +73,13 @@ export class SampleReader {
     return quantileOf(quantile, isQuiet ? buckets.map(({ bound, total }) => ({ bound, count: total })) : recent)
   }
 
+  /** The mean of what a histogram has observed since the sample before, or since the start where that is nothing. */
+  mean<Name extends MetricName>(name: Name, filter: Filter<Name> = {}): number | undefined {
+    const [sum, count] = [this.#count(this.#of(`${name}_sum`, filter)), this.#count(this.#of(`${name}_count`, filter))]
+    if (count.total === 0) return undefined
+    return sum.new !== undefined && count.new ? sum.new / count.new : sum.total / count.total
+  }
+
   #of(name: string, filter: Readonly<Record<string, string | undefined>> = {}): readonly Series[] {
     const wanted = Object.entries(filter)
     const all = this.#series.get(name) ?? []

@@ -44,7 +44,10 @@ restore_records_total{task="0_1",store="changes"} 1000
 restore_remaining_records{task="0_1",store="changes"} 9000
 embed_texts_total{node="vectors"} 1000
 embed_tokens_total{node="vectors"} 50000
-batches_total{node="vectors"} 100
+batch_texts_sum{node="vectors"} 1000
+batch_texts_count{node="vectors"} 100
+batch_duration_seconds_sum{node="vectors"} 20
+batch_duration_seconds_count{node="vectors"} 100
 sink_operations_total{index="qdrant:documents",op="upsert"} 900
 sink_requests_total{index="qdrant:documents",result="failed"} 0
 freshness_seconds_bucket{le="1",index="qdrant:documents"} 900
@@ -70,7 +73,10 @@ restore_records_total{task="0_1",store="changes"} 2500
 restore_remaining_records{task="0_1",store="changes"} 7500
 embed_texts_total{node="vectors"} 1312
 embed_tokens_total{node="vectors"} 66000
-batches_total{node="vectors"} 110
+batch_texts_sum{node="vectors"} 1312
+batch_texts_count{node="vectors"} 110
+batch_duration_seconds_sum{node="vectors"} 21
+batch_duration_seconds_count{node="vectors"} 110
 sink_operations_total{index="qdrant:documents",op="upsert"} 1320
 sink_requests_total{index="qdrant:documents",result="failed"} 0
 freshness_seconds_bucket{le="1",index="qdrant:documents"} 900
@@ -112,7 +118,7 @@ describe('a frame of `top`', () => {
       '  task      state              lag    behind in flight uncommitted records/s',
       '  0_0       running              -         -         -           -         -',
       '  0_1       restoring  [#---------------] 1,000/10,000',
-      '  vectors: - texts/s  - a batch  12 documents wait  - tokens/s  cpu, all-MiniLM~',
+      '  vectors: - texts/s  10 a batch  12 documents wait  - tokens/s  cpu, all-MiniL~',
       '  qdrant:documents: newest 4 s ago  fresh in p50 500 ms, p95 950 ms  - writes/s',
       '  dead letters: index INDEX_REJECTED 3',
     ])
