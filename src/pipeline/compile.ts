@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { type KafkaBrokerOptions, kafka, qdrant, sqliteIndex } from '../connectors/index.ts'
+import {
+  avro,
+  jsonSchema,
+  type KafkaBrokerOptions,
+  kafka,
+  protobuf,
+  qdrant,
+  type SchemaRegistry,
+  schemaRegistry,
+  sqliteIndex,
+} from '../connectors/index.ts'
 import { cached, type Embedder, embed, hash, ollama, onnx, openAiCompatible, tei } from '../embed/index.ts'
 import { StreamError } from '../errors.ts'
 import { FileDocument } from '../file-document.ts'
@@ -44,7 +54,7 @@ export function compilePipeline(description: PipelineDescription, context: Compi
   const builder = new TopologyBuilder()
   const documents = builder.stream(
     nodeNames.source,
-    kafka({ topic: source.topic, key: string, value: serdeOf(source.format) }),
+    kafka({ topic: source.topic, key: string, value: serdeOf(description, context) }),
   )
   const selected = conditions ? documents.process(filter(nodeNames.filter, predicateOf(conditions))) : documents
   selected
@@ -62,9 +72,29 @@ const anyObject = z.custom<object>(
   'expected an object',
 )
 
-function serdeOf(format: PipelineDescription['source']['format']): Serde<unknown> {
+type Format = PipelineDescription['source']['format']
+
+/** Formats whose values name a schema that lies in a registry. */
+const registered = {
+  avro: (registry) => avro(registry, anyObject),
+  jsonSchema: (registry) => jsonSchema(registry, anyObject),
+  protobuf: (registry) => protobuf(registry, anyObject),
+} satisfies Partial<Record<Format, (registry: SchemaRegistry) => Serde<unknown>>>
+
+/** The format needs a schema registry. */
+export function isRegistered(format: Format): format is keyof typeof registered {
+  return format in registered
+}
+
+function serdeOf(
+  { source, schemaRegistry: registry }: PipelineDescription,
+  { logger }: CompileContext,
+): Serde<unknown> {
+  const { format } = source
   if (format === 'text') return string
-  return format === 'file' ? json(FileDocument) : json(anyObject)
+  if (format === 'file') return json(FileDocument)
+  if (!registry || !isRegistered(format)) return json(anyObject)
+  return registered[format](schemaRegistry({ ...registry, ...(logger && { logger }) }))
 }
 
 function chunkNode(

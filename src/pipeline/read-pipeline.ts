@@ -40,7 +40,8 @@ export function readPipeline(text: string, options: ReadPipelineOptions): Pipeli
   if (!root) throw pipelineError(options.name, syntax)
   const { tree: given, problems: unresolved } = resolved(root, options)
   const { tree, data, value: description, problems: invalid } = checked(given, pipelineSchema)
-  const broken = brokenRules(validSections(data), options)
+  const isGiven = (section: string) => Object.hasOwn(Object(data), section)
+  const broken = brokenRules(validSections(data), isGiven, options)
   const rules = broken.map(({ path, message }) => problemAt(placeOf(tree, path), path, message))
   const secrets = Secrets.in(tree)
   const problems = [...syntax, ...unresolved, ...invalid, ...rules]

@@ -1,6 +1,7 @@
+import { schemaRegistry } from '../connectors/index.ts'
 import { isStreamError } from '../errors.ts'
 import { chunk } from '../operators/index.ts'
-import { type CompileContext, embedderOf, indexOf } from './compile.ts'
+import { type CompileContext, embedderOf, indexOf, isRegistered } from './compile.ts'
 import type { Path } from './problem.ts'
 import type { PipelineDescription } from './schema/pipeline.ts'
 import { keyField } from './schema/source.ts'
@@ -13,29 +14,48 @@ export interface BrokenRule {
   readonly message: string
 }
 
-/** What is wrong between sections, and what the parts themselves refuse. Sections that are missing are left alone. */
-export function brokenRules(sections: ValidSections, context: CompileContext): readonly BrokenRule[] {
-  return [...fieldRules(sections), ...requestRules(sections), ...partRules(sections, context)]
+/**
+ * What is wrong between sections, and what the parts themselves refuse. Sections that are missing are left alone; `isGiven` tells those
+ * that are there and not valid.
+ */
+export function brokenRules(
+  sections: ValidSections,
+  isGiven: (section: string) => boolean,
+  context: CompileContext,
+): readonly BrokenRule[] {
+  return [
+    ...fieldRules(sections),
+    ...registryRules(sections, isGiven),
+    ...requestRules(sections),
+    ...partRules(sections, context),
+  ]
 }
 
 function fieldRules({ source, document, filter }: ValidSections): readonly BrokenRule[] {
   if (!source) return []
+  const hasFields = source.format !== 'text' && source.format !== 'file'
   const missing =
-    document && source.format === 'json' && document.text === undefined
+    document && hasFields && document.text === undefined
       ? [
           {
             path: ['document', 'text'],
-            message: 'is missing; with the format json it names the field that holds the text',
+            message: `is missing; with the format ${source.format} it names the field that holds the text`,
           },
         ]
       : []
   const known = source.format === 'text' ? [] : ['path', 'text']
   const used = [...documentFields(document), ...filterFields(filter)]
-  if (source.format === 'json') return missing
+  if (hasFields) return missing
   const rule = source.format === 'text' ? 'a text has no fields' : 'a file has the fields path and text'
   return used
     .filter(({ field }) => field !== keyField && !known.includes(field))
     .map(({ path }) => ({ path, message: `${rule}; this one is never there` }))
+}
+
+function registryRules({ source }: ValidSections, isGiven: (section: string) => boolean): readonly BrokenRule[] {
+  if (!source || isGiven('schemaRegistry') || !isRegistered(source.format)) return []
+  const message = `is missing; with the format ${source.format} it says where the schemas lie`
+  return [{ path: ['schemaRegistry'], message }]
 }
 
 function documentFields(
@@ -69,8 +89,12 @@ function requestRules({ index, runtime }: ValidSections): readonly BrokenRule[] 
   return [{ path: ['index', 'qdrant', 'requestTimeoutMs'], message }]
 }
 
-function partRules({ chunker, model, index }: ValidSections, context: CompileContext): readonly BrokenRule[] {
+function partRules(
+  { schemaRegistry: registry, chunker, model, index }: ValidSections,
+  context: CompileContext,
+): readonly BrokenRule[] {
   return [
+    ...(registry ? refusals(['schemaRegistry'], () => schemaRegistry(registry)) : []),
     ...(chunker ? refusals(['chunker'], () => chunk('chunks', { ...chunker, text: String })) : []),
     ...(model ? refusals(['model', namedIn(model)], () => embedderOf(model, context)) : []),
     ...(index ? refusals(['index', namedIn(index)], () => indexOf(index, context)) : []),

@@ -36,7 +36,7 @@ deadLetters: later
       '5:17 kafka.ssl.crt: there is no such key (cert)',
       '6:1 source.topic: is missing; expected text',
       '7:3 source.topik: there is no such key (topic)',
-      '8:11 source.format: expected one of json, text, file (json)',
+      '8:11 source.format: expected one of json, avro, jsonSchema, protobuf, text, file (json)',
       '9:1 chunker: chunks of 900 to 1000 characters cannot be cut. Set `max` to 1 or more, and `min` to at most half of it',
       '10:1 collection: there is no such key here; it belongs to index.qdrant',
       '11:1 model: needs exactly one of onnx, hash, tei, openAiCompatible, ollama',
@@ -58,7 +58,7 @@ deadLetters: later
     expect(() => pipelineOf(`${smallPipeline}kafak:\nzzz: 1\n`)).toThrow(
       'CONFIG_INVALID: millrace.yaml has 2 problems:\n' +
         '  - millrace.yaml:5:1 kafak: there is no such key; did you mean "kafka"?\n' +
-        '  - millrace.yaml:6:1 zzz: there is no such key here; known are application, kafka, source, document, filter, chunker, model, index, runtime, deadLetters\n' +
+        '  - millrace.yaml:6:1 zzz: there is no such key here; known are application, kafka, schemaRegistry, source, document, filter, chunker, model, index, runtime, deadLetters\n' +
         'Correct each of the listed problems.',
     )
   })

@@ -11,6 +11,7 @@ import { pipelineOf } from '../support/pipelines.ts'
 const files = {
   '/etc/millrace/kafka-ca.pem': 'certificate',
   '/run/secrets/kafka-password': 'password',
+  '/run/secrets/registry-password': 'password',
   '/run/secrets/tei-key': 'key',
   '/run/secrets/qdrant-key': 'key',
 }

@@ -3,6 +3,7 @@ import { runtimeSettings } from '../../config.ts'
 import { kafkaSchema } from './kafka.ts'
 import { optional } from './key.ts'
 import { modelSchema } from './model.ts'
+import { schemaRegistrySchema } from './schema-registry.ts'
 import { chunkerSchema, documentSchema, filterSchema, sourceSchema } from './source.ts'
 import { indexSchema } from './vector-index.ts'
 
@@ -32,6 +33,10 @@ const runtimeSchema = runtimeSettings.omit({
 export const pipelineSchema = z.strictObject({
   application,
   kafka: kafkaSchema.prefault({}).describe('How to reach the brokers.'),
+  schemaRegistry: optional(
+    schemaRegistrySchema,
+    'Where the schemas of values lie, with the formats avro, jsonSchema and protobuf. Left out: nowhere.',
+  ),
   source: sourceSchema.describe('What is read.'),
   document: documentSchema.prefault({}).describe('Which fields make the document.'),
   filter: optional(

@@ -17,17 +17,17 @@ export const sourceSchema = z.strictObject({
     .regex(/^[a-zA-Z0-9._-]{1,249}$/, 'may hold only letters, digits, ".", "_" and "-"')
     .meta({ description: 'The topic to read. Keys are texts and name the documents; null deletes one.' }),
   format: z
-    .enum(['json', 'text', 'file'])
+    .enum(['json', 'avro', 'jsonSchema', 'protobuf', 'text', 'file'])
     .default('json')
     .describe(
-      'What a value is: `json` an object, `text` the document itself, `file` what `millrace produce` writes: `{path, text}`.',
+      'What a value is: `json` an object, `text` the document itself, `file` what `millrace produce` writes: `{path, text}`; `avro`, `jsonSchema` and `protobuf` an object behind the id of its schema in `schemaRegistry`.',
     ),
 })
 
 export const documentSchema = z.strictObject({
   text: optional(
     fieldPath,
-    `The field that holds the text; with \`json\` it must be given, with \`file\` it is \`text\`. ${pathRule}`,
+    `The field that holds the text; with \`file\` it is \`text\`, with objects it must be given. ${pathRule}`,
   ),
   title: optional(fieldPath, 'The field that holds a title; it comes before the headings in every heading path.'),
   metadata: optional(
