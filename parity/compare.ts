@@ -43,6 +43,9 @@ function byTopic(outputs: readonly RecordedOutput[]): Record<string, readonly un
 
 /** By key and start. Of windows only the starts are compared, because the stores keep no ends; sessions have both. */
 function comparable(entries: readonly RecordedEntry[]): readonly unknown[] {
-  const rows = entries.map(([key, value, ts, window]) => [key, value, ts ?? null, window?.[0] ?? null])
+  // The persistent store of a join keeps no time, which is recorded as -1: it is that of the window.
+  const timeOf = (ts: number | null | undefined, window: readonly number[] | undefined) =>
+    ts === -1 ? window?.[0] : ts
+  const rows = entries.map(([key, value, ts, window]) => [key, value, timeOf(ts, window) ?? null, window?.[0] ?? null])
   return rows.map((row) => JSON.stringify(row)).sort()
 }

@@ -1,6 +1,16 @@
-import { filter, joinTable, latest, leftJoinTable, mapValues, outerJoinTable } from '../src/operators/index.ts'
-import { anyJson, type PlayedTopology } from './played-topology.ts'
-import type { Recording } from './recording.ts'
+import {
+  filter,
+  joinStream,
+  joinTable,
+  latest,
+  leftJoinStream,
+  leftJoinTable,
+  mapValues,
+  outerJoinStream,
+  outerJoinTable,
+} from '../src/operators/index.ts'
+import { type AnyStream, anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
+import { numberOf, type Recording } from './recording.ts'
 import { keptIn, storageOf } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
@@ -49,6 +59,39 @@ export const joinTopologies: Readonly<Record<string, Builder>> = {
         : joining.process(leftJoinTable('joined', table, pair)),
     )
   },
+  streamStreamJoin: (recording, played) => {
+    const sideOf = (topic: string): AnyStream => {
+      const stream = played.stream(topic)
+      const even = onlyWithValue(`even-${topic}`, (value) => String(value).length % 2 === 0)
+      return recording.topology.filtered ? stream.process(even) : stream
+    }
+    const [left, right] = [sideOf('left'), sideOf('right')]
+    playStreamJoin(recording, played, left, right)
+  },
+  streamStreamSelfJoin: (recording, played) => {
+    const stream = played.stream('left')
+    playStreamJoin(recording, played, stream, stream)
+  },
+}
+
+function playStreamJoin(recording: Recording, played: PlayedTopology, left: AnyStream, right: AnyStream): void {
+  const kind = kindOf(recording)
+  const within = {
+    beforeMs: numberOf(recording, 'beforeMs'),
+    afterMs: numberOf(recording, 'afterMs'),
+    graceMs: numberOf(recording, 'graceMs'),
+  }
+  const options = { within, left: anyJson, right: anyJson, storage: storageOf(recording) }
+  played.joinStores
+    .set('js-left', kind === 'outer' ? 'js-outer-this-join-store' : 'js-this-join-store')
+    .set('js-right', kind === 'inner' ? 'js-other-join-store' : 'js-outer-other-join-store')
+    .set('js-unmatched', `js-${kind}-shared-join-store`)
+  const joined = {
+    inner: (): AnyStream => left.process(joinStream('js', right, pair, options)),
+    left: (): AnyStream => left.process(leftJoinStream('js', right, pair, options)),
+    outer: (): AnyStream => left.process(outerJoinStream('js', right, pair, options)),
+  }[kind]()
+  played.to(joined)
 }
 
 function pair(left: unknown, right: unknown): string {

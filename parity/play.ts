@@ -59,7 +59,7 @@ export async function play(recording: Recording): Promise<Played> {
     steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed })
     if (failed) return { steps, stores: undefined }
   }
-  return { steps, stores: await storesOf(topology, driver) }
+  return { steps, stores: await storesOf(topology, played, driver) }
 }
 
 /** True when the runtime failed. */
@@ -95,10 +95,22 @@ function outputOf(topic: string, { key, value, timestamp }: StreamRecord<Key, un
   return { topic, key: key.key, value, ts: timestamp, window: [startMs, endMs] }
 }
 
-async function storesOf(topology: Topology, driver: TopologyTestDriver): Promise<Record<string, RecordedEntry[]>> {
+async function storesOf(
+  topology: Topology,
+  { joinStores }: PlayedTopology,
+  driver: TopologyTestDriver,
+): Promise<Record<string, RecordedEntry[]>> {
   const stores: Record<string, RecordedEntry[]> = {}
-  for (const spec of topology.stores.values()) stores[spec.name] = await entriesOf(spec, driver.store(spec.name))
+  for (const spec of topology.stores.values()) {
+    const entries = await entriesOf(spec, driver.store(spec.name))
+    const recorded = joinStores.get(spec.name)
+    stores[recorded ?? spec.name] = recorded ? entries.flatMap(oneByOne) : entries
+  }
   return stores
+}
+
+function oneByOne([key, values, ...time]: RecordedEntry): RecordedEntry[] {
+  return (values as readonly unknown[]).map((value) => [key, value, ...time])
 }
 
 async function entriesOf(spec: StoreSpec, store: StateStore): Promise<RecordedEntry[]> {

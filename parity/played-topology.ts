@@ -1,6 +1,7 @@
 import { kafka, kafkaTopic } from '../src/connectors/index.ts'
 import { nullable, type Serde, string } from '../src/serde.ts'
 import { TopologyBuilder } from '../src/topology/builder.ts'
+import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
 import type { Stream, Table } from '../src/topology/stream.ts'
 import type { Topology } from '../src/topology/topology.ts'
@@ -21,6 +22,9 @@ export class PlayedTopology {
   readonly builder = new TopologyBuilder()
   readonly sources = new Map<string, TopicSource<string | null, unknown>>()
   readonly targets = new Map<string, TopicTarget<Key, unknown>>()
+
+  /** Stores of joins of streams, and their names in the recordings. Ours hold what came at one time as a list. */
+  readonly joinStores = new Map<string, string>()
 
   stream(topic = 'in', options: Pick<TopicSource<string | null, unknown>, 'timestamp'> = {}): AnyStream {
     const source = kafka({ topic, key: nullable(string), value: anyJson, ...options })
@@ -53,5 +57,21 @@ export class PlayedTopology {
     this.targets.set(topic, target as unknown as TopicTarget<Key, unknown>)
     stream.to(`to-${topic}`, target)
     return this
+  }
+}
+
+/** What `filter` is there: our own lets tombstones pass, which `filter_s11` shows. For where that is not what is looked at. */
+export function onlyWithValue(
+  name: string,
+  passes: (value: unknown) => boolean,
+): ProcessorSupplier<string | null, unknown, string | null, unknown> {
+  return {
+    name,
+    operator: 'onlyWithValue',
+    create: () => ({
+      process: (record, context) => {
+        if (record.value !== null && passes(record.value)) context.forward(record)
+      },
+    }),
   }
 }

@@ -24,7 +24,7 @@ import { string } from '../src/serde.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { joinTopologies } from './join-topologies.ts'
-import { anyJson, type PlayedTopology } from './played-topology.ts'
+import { anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { tableTopologies } from './table-topologies.ts'
 
@@ -190,7 +190,9 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const window = windowOf(recording)
     const emit = recording.topology.kind === 'emitFinal' ? 'window-close' : 'update'
     const stream = played.stream()
-    const counts = stream.process(evenOnly).process(count('S', { window, emit, ...stored(recording) }))
+    const counts = stream
+      .process(onlyWithValue('even', isEven))
+      .process(count('S', { window, emit, ...stored(recording) }))
     played.toWindowed(
       recording.topology.kind === 'suppress' ? counts.process(suppress('sup', { untilWindowCloses: window })) : counts,
       sizeOf(window),
@@ -229,17 +231,6 @@ function windowOf(recording: Recording): Windows {
 function sizeOf(window: Windows): number | undefined {
   if (window.kind === 'session') return undefined
   return window.kind === 'sliding' ? window.differenceMs : window.sizeMs
-}
-
-/** What `filter` is there: our own lets tombstones pass, which `filter_s11` shows, and here time is to be seen. */
-const evenOnly: ProcessorSupplier<string | null, unknown, string | null, unknown> = {
-  name: 'even',
-  operator: 'evenOnly',
-  create: () => ({
-    process: (record, context) => {
-      if (isEven(record.value)) context.forward(record)
-    },
-  }),
 }
 
 /** Replaces each value by the stream time of the task. */

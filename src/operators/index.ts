@@ -20,6 +20,13 @@ export type { MeaningLimit } from './chunker/chunker.ts'
 export { type DedupeOptions, dedupe } from './dedupe.ts'
 export { type DiffOptions, diff } from './diff.ts'
 export { filter, filterNot } from './filter.ts'
+export {
+  type JoinedWithin,
+  type JoinWindow,
+  joinStream,
+  leftJoinStream,
+  outerJoinStream,
+} from './joins/join-stream.ts'
 export { type JoinedBy, joinTable, leftJoinTable, outerJoinTable } from './joins/join-table.ts'
 export { flatMap, type KeyValue, map, selectKey } from './map.ts'
 export { flatMapValues, mapValues } from './map-values.ts'

@@ -69,16 +69,18 @@ export class WindowIndex {
   /** Windows whose place in time is `timeMs` or earlier, in the order of time, then of the bytes of the key. */
   before(timeMs: number): readonly IndexedWindow[] {
     if (timeMs < this.#earliestMs) return []
-    const found = this.between(0, timeMs)
+    const found = [...this.between(0, timeMs)]
     this.#earliestMs = found[0]?.timeMs ?? timeMs + 1
     return found
   }
 
-  /** Windows whose place in time lies within the bounds, both included, in the order of time, of starts, then of the bytes of the key. */
-  between(fromMs: number, toMs: number): readonly IndexedWindow[] {
-    if (toMs < 0) return []
-    const range = { gte: timeText(Math.max(0, fromMs)), lt: timeText(toMs + 1) }
-    return [...this.#byTime.entries(range)].map(([, window]) => window)
+  /**
+   * Windows whose place in time lies within the bounds, both included, in the order of time, of starts, then of the bytes of the key. As they
+   * are at the call, and found one by one: who stops early pays for no more.
+   */
+  between(fromMs: number, toMs: number): IteratorObject<IndexedWindow> {
+    const range = { gte: timeText(Math.max(0, fromMs)), lt: timeText(Math.max(0, toMs + 1)) }
+    return this.#byTime.entries(range).map(([, window]) => window)
   }
 
   /** All windows, in the order of the keys' bytes, then of time. */

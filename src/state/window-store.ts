@@ -41,7 +41,7 @@ export class WindowEntries<K, V> {
       const held = rows.get(windowKey(bytesOfText(key), startMs))
       return held ? [{ ...held, startMs }] : []
     }
-    const pairs = function* (windows: readonly IndexedWindow[]) {
+    const pairs = function* (windows: Iterable<IndexedWindow>) {
       for (const window of windows) {
         for (const entry of entryOf(window)) yield [keySerde.deserialize(bytesOfText(window.key)), entry] as const
       }

@@ -71,7 +71,9 @@ export class TopologyBuilder {
       const { precededBy, ...own } = supplier
       return this.#addProcessor([this.#addProcessor(parents, precededBy)], own)
     }
-    const inputs = supplier.inputs?.map((input) => input.name) ?? []
+    const inputs = (supplier.inputs ?? []).map(({ name, through }) =>
+      through ? this.#addProcessor([name], through) : name,
+    )
     const node: DraftNode = { kind: 'processor', name: supplier.name, supplier, parents: [...parents, ...inputs] }
     this.#draft.nodes.push(node)
     return supplier.repartition ? this.#addRepartition(supplier) : supplier.name

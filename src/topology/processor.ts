@@ -61,7 +61,7 @@ export interface ProcessorContext<K, V> {
    * the gate it throws ILLEGAL_STATE.
    */
   readonly settled: Promise<void>
-  /** Beyond the gate: to be told of work that is done for the record together with others. Absent when nobody follows the record. */
+  /** Beyond the gate: to be told of work that is done for the record together with others. Absent when nobody wants to know. */
   readonly onShared?: ((work: SharedWork) => void) | undefined
 }
 
@@ -89,6 +89,11 @@ export interface StreamHandle {
   readonly name: string
 }
 
+/** A further stream of a node, and a step that it goes through first: the builder adds it as a node of its own. */
+export interface StreamInput extends StreamHandle {
+  readonly through?: ProcessorSupplier<never, never, unknown, unknown>
+}
+
 /** What an operator returns: how to build a node. A plain value; making one does no I/O. */
 export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly name: string
@@ -101,7 +106,7 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   /** Stores of its own (a spec), or of another node (a name). */
   readonly stores?: readonly (StoreSpec | string)[]
   /** Further streams that end in this node: the other sides of a merge or a join. */
-  readonly inputs?: readonly StreamHandle[]
+  readonly inputs?: readonly StreamInput[]
   /** What the node emits travels through an internal topic, so that equal keys meet in one task. */
   readonly repartition?: Repartition<unknown, unknown>
   /** `key`: the node stands at the gate. Default `partition`: synchronous, in offset order. */

@@ -1,6 +1,14 @@
 import { expectTypeOf, test } from 'vitest'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { count, joinTable, leftJoinTable, outerJoinTable } from '../../../src/operators/index.ts'
+import {
+  count,
+  joinStream,
+  joinTable,
+  leftJoinStream,
+  leftJoinTable,
+  outerJoinStream,
+  outerJoinTable,
+} from '../../../src/operators/index.ts'
 import { msgpack, nullable, string } from '../../../src/serde.ts'
 import { TopologyBuilder } from '../../../src/topology/builder.ts'
 import type { Stream, Table } from '../../../src/topology/stream.ts'
@@ -21,6 +29,10 @@ const unkeyed = builder.stream('unkeyed', kafka({ topic: 'unkeyed', key: nullabl
 const viewRows = builder.table('rows', kafka({ topic: 'rows', key: string, value }))
 const authors = builder.table('authors', kafka({ topic: 'authors', key: string, value: msgpack<Author>() }))
 const pages = builder.table('pages', kafka({ topic: 'pages', key: msgpack<number>(), value: string }))
+
+const clicks = builder.stream('clicks', kafka({ topic: 'clicks', key: string, value: msgpack<Author>() }))
+const numbered = builder.stream('numbered', kafka({ topic: 'numbered', key: msgpack<number>(), value: string }))
+const within = { beforeMs: 0, afterMs: 1_000 }
 
 /** Checked by the compiler: an expected error that does not occur is itself an error. */
 function theseDoNotCompile(): void {
@@ -46,6 +58,18 @@ function theseDoNotCompile(): void {
   viewRows.process(joinTable('j', authors, (_, author) => author.name, { by: (view) => view.authorId }))
   // @ts-expect-error an author has no page
   views.process(joinTable('k', authors, (_, author) => author.page))
+  // @ts-expect-error the keys of the other stream are numbers
+  views.process(joinStream('l', numbered, (view, text) => [view, text], { within }))
+  // @ts-expect-error the keys of the other stream are numbers
+  unkeyed.process(leftJoinStream('m', numbered, (view, text) => [view, text], { within }))
+  // @ts-expect-error the keys of the other stream are numbers
+  views.process(outerJoinStream('n', numbered, (view, text) => [view, text], { within }))
+  // @ts-expect-error the other side may be missing
+  views.process(leftJoinStream('o', clicks, (_, author) => author.name, { within }))
+  // @ts-expect-error streams are joined within a stretch of time
+  views.process(joinStream('p', clicks, (_, author) => author.name))
+  // @ts-expect-error the values of the left side are views
+  views.process(joinStream('q', clicks, (_, author) => author.name, { within, left: string }))
 }
 
 test('a stream is joined with a table without annotations', () => {
@@ -85,4 +109,19 @@ test('tables are joined without annotations', () => {
   expectTypeOf(
     counts.process(joinTable('e', authors, (times, author) => `${author.name} ${times.toFixed()}`)),
   ).toEqualTypeOf<Table<string, string>>()
+})
+
+test('streams are joined without annotations', () => {
+  expectTypeOf(
+    unkeyed.process(joinStream('a', clicks, (view, author, key) => view.page + author.name + key.length, { within })),
+  ).toEqualTypeOf<Stream<string, string>>()
+  expectTypeOf(
+    views.process(joinStream('b', unkeyed, (view, other) => view.page + other.page, { within })),
+  ).toEqualTypeOf<Stream<string, number>>()
+  expectTypeOf(
+    unkeyed.process(leftJoinStream('c', clicks, (_, author) => author?.name ?? '', { within, key: string })),
+  ).toEqualTypeOf<Stream<string | null, string>>()
+  expectTypeOf(
+    views.process(outerJoinStream('d', unkeyed, (view, other) => (view ?? other)?.page ?? 0, { within })),
+  ).toEqualTypeOf<Stream<string | null, number>>()
 })
