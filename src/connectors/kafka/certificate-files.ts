@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import { type Clock, systemClock } from '../../clock.ts'
 import { reasonOf, StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 
@@ -18,7 +20,12 @@ export interface TlsOptions extends ConnectionOptions {
 
 /** The options as `tls.connect` takes them, with what is in the files now. Throws CONFIG_INVALID when that cannot be used. */
 export function tlsOptionsOf(ssl: TlsOptions): ConnectionOptions {
-  return { ...ssl, ...new CertificateFiles(ssl, silentLogger).current }
+  return { ...ssl, ...new CertificateFiles(ssl, { logger: silentLogger, clock: systemClock }).current }
+}
+
+interface Surroundings {
+  readonly logger: Logger
+  readonly clock: Clock
 }
 
 type Contents = Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>
@@ -31,31 +38,39 @@ export class CertificateFiles {
   readonly #files: readonly (readonly [name: keyof Contents, path: string])[]
   readonly #passphrase: string | undefined
   readonly #logger: Logger
+  readonly #clock: Clock
   #usable: Contents | undefined
   #complaint: string | undefined
 
-  constructor({ caFile, certFile, keyFile, passphrase }: TlsOptions, logger: Logger) {
+  constructor({ caFile, certFile, keyFile, passphrase }: TlsOptions, { logger, clock }: Surroundings) {
     const named = { ca: caFile, cert: certFile, key: keyFile }
     this.#files = Object.entries(named).flatMap(([name, path]) =>
       path === undefined ? [] : [[name as keyof Contents, path] as const],
     )
     this.#passphrase = passphrase
     this.#logger = logger
+    this.#clock = clock
   }
 
   /** For a new connection. Throws CONFIG_INVALID as long as there has been nothing that can be used. */
   get current(): Contents {
     try {
       const contents = this.#read()
-      if (isSame(contents, this.#usable)) return contents
-      createSecureContext({ ...contents, ...(this.#passphrase !== undefined && { passphrase: this.#passphrase }) })
-      if (this.#usable) this.#logger.info({ files: this.#paths }, 'certificates have changed: new connections use them')
+      if (!isSame(contents, this.#usable)) this.#check(contents)
       this.#usable = contents
       this.#complaint = undefined
       return contents
     } catch (error) {
       return this.#before(reasonOf(error), error)
     }
+  }
+
+  #check(contents: Contents): void {
+    createSecureContext({ ...contents, ...(this.#passphrase !== undefined && { passphrase: this.#passphrase }) })
+    const until = contents.cert && new X509Certificate(String(contents.cert)).validToDate
+    if (until && until.getTime() < this.#clock.now())
+      throw new Error(`the certificate of the client has expired at ${until.toISOString()}`)
+    if (this.#usable) this.#logger.info({ files: this.#paths }, 'certificates have changed: new connections use them')
   }
 
   get #paths(): readonly string[] {
@@ -68,7 +83,7 @@ export class CertificateFiles {
         'CONFIG_INVALID',
         `the certificates in ${this.#paths.join(', ')} cannot be used: ${reason}`,
         {
-          fix: 'Give files in PEM, and a key that belongs to its certificate.',
+          fix: 'Give files in PEM, a certificate that is still good, and the key that belongs to it.',
           cause,
         },
       )

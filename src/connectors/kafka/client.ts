@@ -77,7 +77,8 @@ export class KafkaClientFactory {
     this.clock = options.clock ?? systemClock
     this.logger = options.logger ?? silentLogger
     const { name, clock, logger } = this
-    this.#certificates = typeof options.ssl === 'object' ? new CertificateFiles(options.ssl, logger) : undefined
+    this.#certificates =
+      typeof options.ssl === 'object' ? new CertificateFiles(options.ssl, { logger, clock }) : undefined
     this.#sockets = new Sockets(() => this.#certificates?.current ?? {})
     this.#reachability = new Reachability({ name, clock, logger, addresses: options.brokers.length })
     this.metadataMaxAgeMs = options.metadataMaxAgeMs ?? defaultMetadataMaxAgeMs

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createServer, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import { kafkaBroker } from '../../../src/connectors/kafka/broker.ts'
 import { CertificateFiles } from '../../../src/connectors/kafka/certificate-files.ts'
 import { Sockets } from '../../../src/connectors/kafka/sockets.ts'
@@ -11,6 +12,7 @@ import { type Certificate, CertificateAuthority } from '../../support/certificat
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const authority = new CertificateAuthority()
+const expired = authority.issue({ name: 'expired', validMs: -1_000 })
 const [first, second] = [authority.issue({ name: 'first' }), authority.issue({ name: 'second' })]
 
 let folder: TemporaryDirectory
@@ -34,7 +36,7 @@ async function put({ cert, key }: Partial<Certificate>): Promise<void> {
 
 function watched() {
   const logger = { ...silentLogger, warn: vi.fn(), info: vi.fn() }
-  return { logger, files: new CertificateFiles(paths(), logger) }
+  return { logger, files: new CertificateFiles(paths(), { logger, clock: systemClock }) }
 }
 
 /** A server that wants a certificate, and says to whom it has spoken. */
@@ -87,6 +89,7 @@ describe('certificates in files', () => {
     ['is no certificate', () => put({ cert: 'nonsense' }), /PEM|start line/i],
     ['is one whose key has not come yet', () => put({ cert: second.cert }), /key values mismatch/],
     ['is gone', () => rm(paths().certFile), /ENOENT/],
+    ['has expired', () => put(expired), /^the certificate of the client has expired at 20/],
   ])('are kept when the new one %s, with one warning', async (_name, spoil, reason) => {
     await put(first)
     const { files, logger } = watched()
@@ -100,6 +103,18 @@ describe('certificates in files', () => {
     expect(logger.warn).toHaveBeenCalledOnce()
     expect(logger.warn.mock.calls[0]?.[0]).toMatchObject({ reason: expect.stringMatching(reason) })
     expect(files.current).toMatchObject(second)
+  })
+
+  test('that are spoiled a second time are told of a second time', async () => {
+    await put(first)
+    const { files, logger } = watched()
+    expect(files.current).toMatchObject(first)
+    for (const certificate of [{ cert: 'nonsense' }, first, { cert: 'nonsense' }]) {
+      await put(certificate)
+      expect(files.current).toMatchObject(first)
+    }
+
+    expect(logger.warn).toHaveBeenCalledTimes(2)
   })
 
   test('that cannot be used from the beginning keep a broker from opening, in one sentence', async () => {
