@@ -4,6 +4,7 @@ import type { Broker, Transaction } from '../../src/runtime/broker.ts'
 import { readLetters } from '../../src/runtime/dead-letter-topic.ts'
 import { redrive } from '../../src/runtime/redrive.ts'
 import { keepingOldRecords, text, useLog, valuesOf } from '../contracts/broker/harness.ts'
+import { millraceHere } from '../support/command-here.ts'
 import { letterOf, send } from '../support/dead-letters.ts'
 import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
 import { overlaid } from '../support/overlaid.ts'
@@ -72,6 +73,26 @@ describe.skipIf(kafkaBrokers.length === 0)('dead letters in a real Kafka', () =>
 
     expect(counts).toEqual({ ...none, letters: 3, redriven: 1, superseded: 2 })
     expect(valuesOf(await log.read(place)).slice(3)).toEqual(['b 2', 'a 2', 'c 1'])
+  })
+
+  test('are listed, shown, put back and purged from the command line', async () => {
+    const { place, topic } = await given('a 1', 'b 1', 'a 2')
+    const dlq = (name: string, ...options: string[]) => {
+      const where = ['--application', log.name('app'), '--brokers', kafkaBrokers.join(','), '--topic', topic, '--json']
+      return millraceHere(['dlq', name, ...options, ...where])
+    }
+
+    const [list, show] = [await dlq('list'), await dlq('show', '0@1')]
+    const redriven = await dlq('redrive')
+    const purged = await dlq('purge', '--all', '--yes')
+    const rest = await dlq('list')
+
+    expect(JSON.parse(list.stdout)).toMatchObject({ code: 'RECORD_FAILED', source: place.topic, letters: 3 })
+    expect(JSON.parse(show.stdout)).toMatchObject({ letter: '0@1', source: { ...place, offset: 1 }, excerpt: 'b 1' })
+    expect(JSON.parse(redriven.stdout)).toMatchObject({ letters: 3, redriven: 2, superseded: 1 })
+    expect(JSON.parse(purged.stdout)).toEqual({ topic, purged: 3 })
+    expect(rest).toMatchObject({ stdout: '', code: 0 })
+    expect(valuesOf(await log.read(place)).slice(3)).toEqual(['b 1', 'a 2'])
   })
 
   test('are deleted up to an offset', async () => {

@@ -29,7 +29,7 @@ export interface PipelineChoice {
 
 const application = 'app'
 const partitions = 2
-const settings = parseSettings({ application, commitIntervalMs: 20 })
+const settings = parseSettings({ application, commitIntervalMs: 100 })
 
 /** An application with its log and its index, of which runs can be planned and done. */
 export class PlannedApplication implements AsyncDisposable {

@@ -50,8 +50,9 @@ export interface Plan {
  * folder, with an embedder that only counts and an index that is only read. The application may be running meanwhile: its folder of stores
  * is not touched, because state is restored from the changelogs.
  *
- * Exact where every key has one pending version, and where the run would begin with a recovery, which lets only the last version of a key
- * pass. Else it is the most that it can be: each version is counted, and a real run replaces one that waits for another by a newer one.
+ * Exact where every key has one pending version. Of several ones a run that begins with a recovery lets the last one pass alone, while its
+ * bounds have room for the others to wait: then it is close. Otherwise each version is counted, though a real run may replace one that waits
+ * by a newer one: then it is the most that it can be.
  *
  * Undefined when the signal ended it before. Throws what would keep a run from starting.
  */
