@@ -1,6 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import { Agent, request } from 'node:https'
-import { createSecureContext } from 'node:tls'
 import { reasonOf, StreamError } from './errors.ts'
 
 /** How to reach a server by TLS where the certificates of the system do not do. PEM. */
@@ -34,6 +32,9 @@ const withoutBody = [204, 205, 304]
  * certificates and keys that cannot be used; `name` says whose.
  */
 export function tlsFetch(name: string, tls: TlsOptions): Fetch {
+  // Loaded for those who have certificates: everybody who can connect to a server imports this file, and they take longer than all of it.
+  const { createSecureContext } = process.getBuiltinModule('node:tls')
+  const { Agent, request } = process.getBuiltinModule('node:https')
   try {
     createSecureContext(tls)
   } catch (cause) {

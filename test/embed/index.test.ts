@@ -21,6 +21,7 @@ test.each([
   ['the tokenizer library', '@huggingface/tokenizers'],
   ['cryptography', 'node:crypto'],
   ['compression', 'node:zlib'],
+  ['encryption', 'node:https'],
   ['the engine', join(folder, 'engine.ts')],
   ['the tokenizer', join(folder, 'wordpiece.ts')],
   ['the registry of models', join(folder, 'models/registry.ts')],
