@@ -9,6 +9,7 @@ import { type QdrantOptions, qdrant } from '../../src/connectors/qdrant/sink.ts'
 import { type Embedder, hash } from '../../src/embed/index.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { CommitOffset, TopicSpec } from '../../src/runtime/broker.ts'
+import type { Topology } from '../../src/topology/topology.ts'
 import { type QdrantDouble, startQdrantDouble } from './qdrant-double.ts'
 import { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.ts'
 
@@ -38,7 +39,11 @@ export class DoctorBench implements AsyncDisposable {
     return new DoctorBench(log, await startQdrantDouble(), await temporaryDirectory())
   }
 
-  get topology() {
+  /** The pipeline of `millrace index`, unless a test has another one. */
+  ownTopology: Topology | undefined
+
+  get topology(): Topology {
+    if (this.ownTopology) return this.ownTopology
     const index = qdrant({ collection: 'docs', url: this.qdrant.url, ...this.index })
     return documentTopology(index, this.embedder, { topic: 'documents' })
   }
@@ -70,9 +75,13 @@ export class DoctorBench implements AsyncDisposable {
     await producer.close()
   }
 
-  async send(topic: string, timestamp: number): Promise<void> {
+  async send(
+    topic: string,
+    { timestamp = 0, value }: { timestamp?: number; value?: string | Uint8Array },
+  ): Promise<void> {
     const producer = await this.log.producer()
-    await producer.send([{ topic, partition: 0, key: null, value: null, timestamp, headers: noHeaders }])
+    const bytes = value === undefined ? null : Buffer.from(value)
+    await producer.send([{ topic, partition: 0, key: null, value: bytes, timestamp, headers: noHeaders }])
     await producer.close()
   }
 

@@ -1,10 +1,10 @@
-import type { RuntimeSettings } from '../../config.ts'
 import { type ErrorCode, isStreamError, reasonOf } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import type { TopicLook } from '../../runtime/topics.ts'
 import type { Pipeline, Resource, VectorIndex } from '../../topology/processor.ts'
-import type { Topology } from '../../topology/topology.ts'
 import type { Machine } from './machine.ts'
+import type { NewestRecord } from './newest-records.ts'
+import type { Program } from './partitions.ts'
 
 /** `skipped`: what the check needs cannot be had, which another check tells. */
 export type Level = 'ok' | 'warning' | 'problem' | 'skipped'
@@ -21,11 +21,12 @@ export interface Finding {
 /** What checks may ask for. Each is made when the first check asks, once for all of them. */
 export interface Given {
   readonly machine: Machine
-  /** A topology, and the settings that it would run with. */
-  readonly program: { readonly topology: Topology; readonly settings: RuntimeSettings }
+  readonly program: Program
   /** Open. */
   readonly log: Broker
   readonly topics: TopicLook
+  /** Of some partitions of each topic that the program reads. */
+  readonly newest: readonly NewestRecord[]
   /** Of all brokers, `host:port`, as the cluster tells them. */
   readonly addresses: readonly string[]
   /** Open: whatever makes vectors. */

@@ -4,7 +4,8 @@ import { group, history } from './group.ts'
 import { indexes } from './indexes.ts'
 import { kafka } from './kafka-connection.ts'
 import { models } from './models.ts'
-import { clock, deadLetters, offsets } from './offsets.ts'
+import { deadLetters, offsets } from './offsets.ts'
+import { clock, records } from './records.ts'
 import { rights } from './rights.ts'
 import { memory, node } from './runtime-environment.ts'
 import { disk, stateFolder } from './state-folder.ts'
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   offsets,
   deadLetters,
   clock,
+  records,
   models,
   indexes,
 ]

@@ -8,6 +8,7 @@ import type { Topology } from '../../topology/topology.ts'
 import type { Given } from './check.ts'
 import type { Sources } from './examine.ts'
 import type { Machine } from './machine.ts'
+import { newestRecords } from './newest-records.ts'
 
 export interface Subject {
   readonly machine: Machine
@@ -49,6 +50,7 @@ export class SubjectSources implements AsyncDisposable {
       ...(program &&
         openLog && {
           topics: async (given) => lookAtTopics(program.topology, program.settings, await given('log')),
+          newest: async (given) => newestRecords(await given('log'), program, await given('topics')),
         }),
     }
   }

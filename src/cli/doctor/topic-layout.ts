@@ -5,9 +5,10 @@ import { type Check, ok, problemOf, warning } from './check.ts'
 export const topics: Check<'topics'> = {
   name: 'topics',
   needs: ['topics'],
-  async examine({ topics: { partitions, tasks } }) {
+  async examine({ topics: { partitions, tasks, deadLetter } }) {
     const count = [...tasks.values()].reduce((sum, each) => sum + each, 0)
-    return [ok(`${partitions.size} topics, ${count} tasks`)]
+    const counts = [...partitions].filter(([topic]) => topic !== deadLetter.topic)
+    return [ok(`${counts.map(([topic, each]) => `"${topic}" has ${each} partitions`).join(', ')}: ${count} tasks`)]
   },
 }
 
