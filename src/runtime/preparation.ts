@@ -1,5 +1,4 @@
-import type { StreamError } from '../errors.ts'
-import { toStreamError } from '../errors.ts'
+import { type StreamError, toStreamError } from '../errors.ts'
 import type { AnySource } from '../topology/topology.ts'
 import type { LogRecord } from './broker.ts'
 
@@ -31,16 +30,15 @@ export class Preparation {
   isNeededBy({ key, value }: LogRecord): boolean {
     if (this.#isUnderWay) return true
     const { signal } = this.#options
-    const missing = [
-      key && this.#source.key.prepare?.(key, signal),
-      value && this.#source.value.prepare?.(value, signal),
-    ].filter((work) => work instanceof Promise)
-    if (missing.length === 0) return false
-    void this.#wait(missing)
+    // Nearly always there is nothing to do, for every record: nothing is made here.
+    const forKey = (key && this.#source.key.prepare?.(key, signal)) ?? undefined
+    const forValue = (value && this.#source.value.prepare?.(value, signal)) ?? undefined
+    if (!forKey && !forValue) return false
+    void this.#wait([forKey, forValue])
     return true
   }
 
-  async #wait(missing: readonly Promise<void>[]): Promise<void> {
+  async #wait(missing: readonly (Promise<void> | undefined)[]): Promise<void> {
     const { signal, wake, fail } = this.#options
     this.#isUnderWay = true
     try {

@@ -9,8 +9,10 @@ export interface MessageFile {
   pathOf(fullName: string): readonly number[]
 }
 
-/** Files that only say something about other files. */
-const withoutMessages = new Set(['google/protobuf/descriptor.proto', 'confluent/meta.proto'])
+/** Only says something about other files. */
+const annotations = 'confluent/meta.proto'
+/** What options of one's own extend. */
+const descriptor = 'google/protobuf/descriptor.proto'
 
 /**
  * Reads a file with everything that it imports. Well-known types are there without being referred to. Loads protobufjs, which only those
@@ -18,13 +20,16 @@ const withoutMessages = new Set(['google/protobuf/descriptor.proto', 'confluent/
  */
 export async function messageFile({ text, imports }: CompleteSchema): Promise<MessageFile> {
   const { default: protobuf } = await import('protobufjs')
+  const { default: descriptorJson } = await import('protobufjs/google/protobuf/descriptor.json', {
+    with: { type: 'json' },
+  })
   const root = new protobuf.Root()
   const given = new Set(imports.map(({ name }) => name))
   const add = (source: string): void => {
     const { imports: wanted = [], weakImports = [] } = protobuf.parse(source, root, { keepCase: true })
     for (const path of [...wanted, ...weakImports]) {
-      if (given.has(path) || withoutMessages.has(path)) continue
-      const known = protobuf.common.get(path)
+      if (given.has(path) || path === annotations) continue
+      const known = path === descriptor ? descriptorJson : protobuf.common.get(path)
       if (!known?.nested) throw new TypeError(`it imports ${path}, which it does not refer to`)
       given.add(path)
       root.addJSON(known.nested)

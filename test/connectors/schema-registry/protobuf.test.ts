@@ -86,6 +86,26 @@ describe('a message', () => {
     expect(await read(bytes)).toEqual({ a: 5 })
   })
 
+  test('is read from a file with options of its own, and of Confluent', async () => {
+    const schema = `syntax = "proto3"; package mill;
+      import "confluent/meta.proto";
+      import "google/protobuf/descriptor.proto";
+      import public "google/protobuf/wrappers.proto";
+      option java_package = "org.mill"; option (confluent.file_meta).doc = "a mill";
+      extend google.protobuf.FieldOptions { string note = 50001; }
+      message A {
+        option (confluent.message_meta) = { tags: ["a"], params: [{ key: "x", value: "y" }] };
+        reserved 4, 9 to 11; reserved "old";
+        int32 first_one = 1 [(confluent.field_meta) = { tags: "PII" }, (note) = "n", json_name = "first"];
+        google.protobuf.StringValue second = 2;
+      }
+      service S { rpc Grind (A) returns (stream A) {} }`
+
+    const value = { first_one: 5, second: { value: 'a' } }
+
+    expect(await read(await written(schema, value))).toEqual(value)
+  })
+
   test('has integers that are exact, or none', async () => {
     const schema = file('message A { int64 a = 1; uint64 b = 2; }')
     const bytes = await written(schema, { a: -(2n ** 63n), b: 2n ** 64n - 1n })

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { avro, kafka, kafkaTopic, schemaRegistry } from '../../../src/connectors/index.ts'
+import { avro, embeddedBroker, kafka, kafkaTopic, schemaRegistry } from '../../../src/connectors/index.ts'
 import { framed } from '../../../src/connectors/schema-registry/framing.ts'
 import type { GivenUpEvent } from '../../../src/runtime/observer.ts'
+import { StreamRuntime } from '../../../src/runtime/stream-runtime.ts'
 import { bytes, string } from '../../../src/serde.ts'
 import { TopologyTestDriver, type TopologyTestDriverOptions } from '../../../src/testing.ts'
 import { TopologyBuilder } from '../../../src/topology/builder.ts'
@@ -101,6 +102,21 @@ test('a start waits for a registry that is down, before it writes', async () => 
   await driver[Symbol.asyncDispose]()
 
   expect(server.latest('copy-value')).toBe(300)
+})
+
+test('a start that waits for a registry can be called off', async () => {
+  server.always = { status: 503, body: 'down' }
+  await using broker = embeddedBroker()
+  await broker.open()
+  await broker.createTopics(['documents', 'copy'].map((topic) => ({ topic, partitions: 1 })))
+  const runtime = new StreamRuntime({ topology: copying().topology, broker, application: 'app', stateInMemory: true })
+  const starting = runtime.start()
+  await expect.poll(() => server.lines.length).toBeGreaterThan(1)
+
+  await runtime.close()
+  await starting
+
+  expect(runtime.state).toBe('closed')
 })
 
 test.each([
