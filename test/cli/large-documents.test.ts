@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { millraceHere } from '../support/command-here.ts'
 import { documentFolder } from '../support/document-folder.ts'
 
 const timeout = 60_000
@@ -52,6 +54,21 @@ describe('a large document', { timeout }, () => {
     }
     expect(mended).toMatchObject({ code: 0, stderr: '', summary: { deadLetters: 0 } })
     expect(await folder.indexed()).toEqual(['large.md', 'small.md'])
+  })
+
+  test('of a change stream is indexed after a redrive under another limit', async () => {
+    const large = { key: 'large.md', op: 'upsert', text: text(2_048) }
+    await using folder = await documentFolder({ 'c.jsonl': lines(large) })
+    await folder.index('c.jsonl', '--max-document-bytes', '1000')
+
+    const data = join(folder.path, 'data')
+    const redriven = await millraceHere(['dlq', 'redrive', '--data', data, '--code', 'DOCUMENT_TOO_LARGE'])
+    const { code, summary } = await folder.index('c.jsonl')
+
+    expect(redriven.stdout).toMatch(
+      /^letters: {3}1\nredriven: {2}1 {2}put back into their source\nnext: .* index <source>\n$/,
+    )
+    expect({ code, summary }).toMatchObject({ code: 0, summary: { deadLetters: 0, documents: { new: 1 } } })
   })
 })
 
