@@ -80,7 +80,9 @@ export const errorTable = {
   // schema registry
   REGISTRY_UNREACHABLE: runtime('retry', 'Check the URL and the network; the topic waits until the registry answers.'),
   REGISTRY_DENIED: configuration('Give credentials that may read the schemas, and register them if the serde does.'),
-  SCHEMA_REFUSED: configuration('Register the schema under the subject, or make it compatible with the version before.'),
+  SCHEMA_REFUSED: configuration(
+    'Register the schema under the subject, or make it compatible with the version before.',
+  ),
 
   // embedding
   MODEL_MISSING: configuration(
