@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sqliteIndex } from '../../src/connectors/embedded/sqlite-index.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
+import { cached } from '../../src/embed/cache/cached.ts'
 import { embed } from '../../src/embed/embed.ts'
 import type { Embedder } from '../../src/embed/embedder.ts'
 import { hash } from '../../src/embed/hash.ts'
@@ -114,6 +115,24 @@ describe('the metrics of an instance', () => {
     expect([nothing(deadLetters), value(deadLetters)]).toEqual([0, 1])
     expect(value(`records_dropped_total{task="0_0",reason="null_key",${app}}`)).toBe(0)
     expect(value(`commits_total{result="ok",${app}}`)).toBe(1)
+  })
+
+  test.each([
+    ['what a model runs on', 'cuda', 'cuda'],
+    ['that an embedder has no device here', undefined, 'none'],
+  ])('tell %s', async (_what, device, label) => {
+    await using folder = await temporaryDirectory()
+    const working = hash({ dimensions: 8 })
+    const stats = { get: () => ({ ...working.stats, ...(device && { device }) }) }
+    // A cache shows what is behind it.
+    const embedder: Embedder = cached(Object.defineProperties({ ...working }, { stats }))
+
+    const value = await watched(documentTopology(`${folder.path}/index.sqlite`, embedder), async ({ group }) => {
+      await group.write(0, { key: 'a', value: short, timestamp: group.clock.now() })
+      await until(group.clock, () => group.committed()?.offset === 1)
+    })
+
+    expect(value(`model_info{node="vectors",model="hash:1:8",device="${label}",${app}}`)).toBe(1)
   })
 
   test('count documents that wait for vectors, and those whose embedding is tried again', async () => {
