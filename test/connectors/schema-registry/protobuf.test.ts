@@ -86,6 +86,15 @@ describe('a message', () => {
     expect(await read(bytes)).toEqual({ a: 5 })
   })
 
+  test('is counted without the groups of proto2, which are fields', async () => {
+    const schema = 'message A { optional group Old = 1 { optional int32 a = 2; } message In { optional int32 b = 1; } }'
+
+    const bytes = await written(schema, { b: 5 }, { message: 'A.In' })
+
+    expect([...bytes.subarray(5)]).toEqual([4, 0, 0, 8, 5])
+    expect(await read(bytes)).toEqual({ b: 5 })
+  })
+
   test('is read from a file with options of its own, and of Confluent', async () => {
     const schema = `syntax = "proto3"; package mill;
       import "confluent/meta.proto";
