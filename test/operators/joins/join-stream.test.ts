@@ -75,6 +75,29 @@ describe('a join of streams', () => {
     expect(await outputs(driver)).toEqual(['a=late+@100', 'a=late+p@101'])
   })
 
+  test('looks again for what has expired as soon as the first that it did not need to look at may have', async () => {
+    const bounds = { beforeMs: 10, afterMs: 10 }
+    const topology = topologyOf((left, right) => left.process(outerJoinStream('paid', right, pair, { within: bounds })))
+    await using driver = await TopologyTestDriver.start(topology)
+    const order = (key: string, timestamp: number) => driver.pipe(orders, { key, value: 'o', timestamp })
+    const payment = (key: string, timestamp: number) => driver.pipe(payments, { key, value: 'p', timestamp })
+
+    await order('a', 0)
+    await payment('b', 0)
+    await order('c', 1)
+    await payment('d', 2)
+    for (const [key, timestamp] of [
+      ['e', 9],
+      ['f', 10],
+      ['g', 11],
+    ] as const)
+      await order(key, timestamp)
+    expect(await outputs(driver)).toEqual(['b=+p@0', 'a=o+@0'])
+
+    await order('h', 20)
+    expect(await outputs(driver)).toEqual(['c=o+@1', 'd=+p@2', 'e=o+@9'])
+  })
+
   test('has a node and a store for each side', () => {
     const topology = topologyOf((left, right) => left.process(leftJoinStream('paid', right, pair, { within })))
 
