@@ -213,7 +213,8 @@ export interface ProducerOptions {
   readonly transactionTimeoutMs?: number
   /**
    * With it, the producer is there once nothing hangs of what older producers of the id have written: a broker may have called a transaction
-   * complete without having ended it everywhere. Then it throws COMMIT_UNKNOWN, once, when it had to abort something for that.
+   * complete without having ended it everywhere. It is ended as it was decided; when that is an abort, opening throws COMMIT_UNKNOWN, once. A
+   * log that leaves nothing open ignores it.
    */
   readonly transactionScope?: TransactionScope
 }
