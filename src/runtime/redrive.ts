@@ -1,9 +1,9 @@
 import { type Clock, delay } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import type { Broker, LogRecord, Producer, ProducerRecord } from './broker.ts'
-import { attemptOf, type DeadLetter, placeText, redriveHeaders } from './dead-letter.ts'
+import { attemptOf, placeText, redriveHeaders } from './dead-letter.ts'
 import { type LetterFilter, readLetters } from './dead-letter-topic.ts'
-import { SourceRecords, type Standing } from './source-records.ts'
+import { type GivenUpRecord, SourceRecords, type Standing } from './source-records.ts'
 
 export interface RedriveOptions {
   readonly broker: Broker
@@ -85,18 +85,21 @@ async function judge({ broker, topic, filter = {} }: RedriveOptions) {
     ...{ letters: 0, redriven: 0, superseded: 0, before: 0 },
     ...{ gone: 0, unplaced: 0, refused: 0, repeated: 0 },
   }
-  const letters = new Map<string, DeadLetter>()
+  const records = new Map<string, GivenUpRecord>()
   for await (const { letter } of readLetters(broker, topic, filter)) {
     counts.letters++
-    const name = letter.source && placeText(letter.source)
-    if (name === undefined) counts.unplaced++
-    else if (letters.has(name)) counts.repeated++
-    else letters.set(name, letter)
+    const { source, key } = letter
+    if (!source) counts.unplaced++
+    else if (records.has(placeText(source))) counts.repeated++
+    // A copy of the key: the original may be a part of all that was fetched with it.
+    else records.set(placeText(source), { source, key: key && Uint8Array.from(key) })
   }
-  const groups = Map.groupBy(letters.values(), ({ source }) => `${source?.topic}-${source?.partition}`)
+  const groups = Map.groupBy(records.values(), ({ source }) => `${source.topic}-${source.partition}`)
   const sources = [...groups.values()].flatMap((group) => {
-    const place = group[0]?.source
-    return place ? [new SourceRecords(broker, { topic: place.topic, partition: place.partition }, group)] : []
+    const [first] = group
+    if (!first) return []
+    const { topic, partition } = first.source
+    return [new SourceRecords(broker, { topic, partition }, group)]
   })
   for (const source of sources) await source.advance()
   return { counts, sources }

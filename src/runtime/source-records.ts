@@ -1,5 +1,6 @@
+import type { RecordMetadata } from '../record.ts'
 import type { Broker, LogRecord, TopicPartition } from './broker.ts'
-import { type DeadLetter, originOf, placeText } from './dead-letter.ts'
+import { originOf, placeText } from './dead-letter.ts'
 
 /**
  * What became of a record since it was given up:
@@ -12,7 +13,13 @@ import { type DeadLetter, originOf, placeText } from './dead-letter.ts'
  */
 export type Standing = 'open' | 'superseded' | 'redriven' | 'gone' | 'refused'
 
-/** A record that was given up. */
+/** What a letter says of a record that was given up. */
+export interface GivenUpRecord {
+  readonly source: RecordMetadata
+  readonly key: Uint8Array | null
+}
+
+/** A record that was given up, and what became of it. */
 export interface GivenUp {
   readonly offset: number
   readonly key: Uint8Array | null
@@ -37,12 +44,10 @@ export class SourceRecords {
   readonly #openByKey = new Map<string, Candidate>()
   #position = -1
 
-  constructor(broker: Broker, place: TopicPartition, letters: readonly DeadLetter[]) {
+  constructor(broker: Broker, place: TopicPartition, records: readonly GivenUpRecord[]) {
     this.#broker = broker
     this.place = place
-    const candidates = letters.flatMap(({ source, key }): Candidate[] =>
-      source ? [{ offset: source.offset, key, standing: 'gone' }] : [],
-    )
+    const candidates = records.map(({ source: { offset }, key }): Candidate => ({ offset, key, standing: 'gone' }))
     this.#candidates = new Map(candidates.sort((a, b) => a.offset - b.offset).map((each) => [each.offset, each]))
     this.#byOrigin = new Map(
       [...this.#candidates.values()].map((each) => [placeText({ ...place, offset: each.offset }), each]),

@@ -48,7 +48,7 @@ export const deadLetters: Check<'log' | 'topics'> = {
     return [
       warning(
         `topic "${topic}" holds dead letters, ${most} at most`,
-        'Look at them with `millrace dlq list`, correct the cause, and write the documents again.',
+        'Look at them with `millrace dlq list`, correct the cause, and put them back with `millrace dlq redrive`.',
       ),
     ]
   },
