@@ -7,9 +7,9 @@ export interface IdleLog extends AsyncDisposable {
   readonly broker: Broker
 }
 
-/** Takes the workspace for as long as the log is open. Throws INDEX_MISSING, STATE_LOCKED while another process works in the folder. */
-export async function openIdleLog(data: string): Promise<IdleLog> {
-  await requireCard(data)
+/** Takes the workspace for as long as the log is open. Throws INDEX_MISSING with this `fix`, STATE_LOCKED while another process works in the folder. */
+export async function openIdleLog(data: string, fix?: string): Promise<IdleLog> {
+  await requireCard(data, fix)
   const lock = await lockWorkspace(data, 'Stop it, then run the command again.')
   const broker = openLog(workspaceAt(data))
   const close = async () => {

@@ -99,7 +99,10 @@ async function onKafka(file: string, node: string, options: TapCommandOptions): 
 
 /** What `index` runs, without its index and its model: nothing is opened of them. */
 async function inWorkspace(data: string): Promise<Tappable> {
-  const log = await openIdleLog(data)
+  const log = await openIdleLog(
+    data,
+    'Name a pipeline or topology file, or the folder that `millrace index` has filled.',
+  )
   const topology = documentTopology(indexForReading(workspaceAt(data)), hash())
   return { ...log, topics: topicsOf(topology, parseSettings({ application: names.application })), isStill: true }
 }

@@ -85,13 +85,13 @@ function parsed(text: string): Partial<Card> | null | undefined {
   }
 }
 
-/** The card of a folder that must hold an index. */
-export async function requireCard(data: string): Promise<Card> {
+const indexOrName = 'Run `millrace index <folder>` first, or name its folder with --data.'
+
+/** The card of a folder that must hold an index. Throws INDEX_MISSING with this `fix`. */
+export async function requireCard(data: string, fix = indexOrName): Promise<Card> {
   const card = await readCard(data)
   if (card && !card.emptying) return card
-  throw new StreamError('INDEX_MISSING', `there is no index in ${data}`, {
-    fix: 'Run `millrace index <folder>` first, or name its folder with --data.',
-  })
+  throw new StreamError('INDEX_MISSING', `there is no index in ${data}`, { fix })
 }
 
 /** Whole or not at all, also in a crash, a power cut or on a full disk. */

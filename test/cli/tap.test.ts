@@ -247,9 +247,11 @@ describe('tap of the folder of an index', { timeout: 60_000 }, () => {
     const documents = await folder.run('tap', 'data', 'documents', '--json', '--key', 'b.md')
     const manifests = await folder.run('tap', 'data', 'changes', '--limit', '1')
     const wrong = await folder.run('tap', 'data', 'chunks')
+    const unfilled = await folder.run('tap', 'docs', 'documents')
 
     expect(JSON.parse(documents.stdout)).toMatchObject({ key: 'b.md', value: { path: 'b.md', text: 'B.' } })
     expect(manifests).toMatchObject({ code: 0, stdout: expect.stringMatching(/^0@\d+ {2}\S+ {2}a\.md {2}\S/) })
+    expect(unfilled.stderr).toMatch(/^INDEX_MISSING: there is no index in docs\. Name a pipeline or topology file, or /)
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('no topic is that of "chunks"') })
   })
 })
