@@ -1,11 +1,19 @@
 import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { LogRecord } from '../../src/runtime/broker.ts'
 import { PartitionQueue } from '../../src/runtime/partition-queue.ts'
 import { string } from '../../src/serde.ts'
 
 const source = { kind: 'topic-source', topic: 't', key: string, value: string } as const
-const alone = { signal: new AbortController().signal, wake: () => undefined, fail: () => undefined }
+const alone = {
+  clock: new ManualClock(),
+  logger: silentLogger,
+  signal: new AbortController().signal,
+  wake: () => undefined,
+  fail: () => undefined,
+}
 const text = (value: string) => new TextEncoder().encode(value)
 
 function record(offset: number, fields: Partial<LogRecord> = {}): LogRecord {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafka } from '../../src/connectors/kafka/source.ts'
 import { StreamError } from '../../src/errors.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { nullable, type Serde, string, type TopicPart } from '../../src/serde.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
@@ -110,6 +111,26 @@ describe('a record that cannot be read yet', () => {
     await until(group.clock, () => sink.written.length === 1)
 
     expect(state).toBe('running')
+  })
+
+  test('is told of when it waits for long, every ten seconds until it does not', async () => {
+    const serde = new SerdeInNeed()
+    const said: unknown[] = []
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void said.push(text) }
+    await using group = await ScriptedGroup.open()
+    const { instance, sink } = await instanceWith(serde, group, { logger })
+    await using _ = instance
+    await group.write(0, '#a one')
+
+    await pass(group.clock, 9_000, 1_000)
+    const early = [...said]
+    await pass(group.clock, 12_000, 1_000)
+    serde.bring('#a')
+    await until(group.clock, () => sink.written.length === 1)
+    await pass(group.clock, 20_000, 1_000)
+
+    const sentence = 'the next record waits for what its serde asks a server for (in need)'
+    expect([early, said]).toEqual([[], [sentence, sentence]])
   })
 
   test('ends the instance when it never will be', async () => {
