@@ -3,7 +3,7 @@ import { isStreamError, StreamError } from '../errors.ts'
 import type { Broker, LogRecord, Producer, ProducerRecord } from './broker.ts'
 import { attemptOf, placeText, redriveHeaders } from './dead-letter.ts'
 import { type LetterFilter, readLetters } from './dead-letter-topic.ts'
-import { type GivenUpRecord, SourceRecords, type Standing } from './source-records.ts'
+import { type LetterRecord, SourceRecords, type Standing } from './source-records.ts'
 
 export interface RedriveOptions {
   readonly broker: Broker
@@ -85,7 +85,7 @@ async function judge({ broker, topic, filter = {} }: RedriveOptions) {
     ...{ letters: 0, redriven: 0, superseded: 0, before: 0 },
     ...{ gone: 0, unplaced: 0, refused: 0, repeated: 0 },
   }
-  const records = new Map<string, GivenUpRecord>()
+  const records = new Map<string, LetterRecord>()
   for await (const { letter } of readLetters(broker, topic, filter)) {
     counts.letters++
     const { source, key } = letter

@@ -14,7 +14,7 @@ import { originOf, placeText } from './dead-letter.ts'
 export type Standing = 'open' | 'superseded' | 'redriven' | 'gone' | 'refused'
 
 /** What a letter says of a record that was given up. */
-export interface GivenUpRecord {
+export interface LetterRecord {
   readonly source: RecordMetadata
   readonly key: Uint8Array | null
 }
@@ -44,7 +44,7 @@ export class SourceRecords {
   readonly #openByKey = new Map<string, Candidate>()
   #position = -1
 
-  constructor(broker: Broker, place: TopicPartition, records: readonly GivenUpRecord[]) {
+  constructor(broker: Broker, place: TopicPartition, records: readonly LetterRecord[]) {
     this.#broker = broker
     this.place = place
     const candidates = records.map(({ source: { offset }, key }): Candidate => ({ offset, key, standing: 'gone' }))

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { type EmbeddedBroker, embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
+import { mapValues } from '../../src/operators/map-values.ts'
 import { headerText } from '../../src/record.ts'
 import type { Broker, ProducerRecord, Transaction } from '../../src/runtime/broker.ts'
+import { readLetters } from '../../src/runtime/dead-letter-topic.ts'
+import { redrive } from '../../src/runtime/redrive.ts'
+import { TopologyTestDriver } from '../../src/runtime/topology-test-driver.ts'
+import { string } from '../../src/serde.ts'
 import {
   type LetterLog,
   letterLog,
@@ -10,9 +17,10 @@ import {
   source,
   strangeLetter,
 } from '../support/dead-letters.ts'
-import { finishing } from '../support/instance.ts'
+import { finishing, topologyTo } from '../support/instance.ts'
 import { readAll } from '../support/log-records.ts'
 import { overlaid } from '../support/overlaid.ts'
+import { RecordingSink } from '../support/recording-sink.ts'
 
 const none = { letters: 0, redriven: 0, superseded: 0, before: 0, gone: 0, unplaced: 0, refused: 0, repeated: 0 }
 
@@ -283,4 +291,38 @@ test('a redrive that is told to stop ends between two transactions', async () =>
   const rest = await log.redrive()
 
   expect([counts.redriven, rest.redriven, rest.before]).toEqual([100, 150, 100])
+})
+
+test('a record that fails again after a redrive becomes a dead letter again, with the attempt counted', async () => {
+  const logs: EmbeddedBroker[] = []
+  const failing = mapValues<string, string, string>('failing', () => {
+    throw new TypeError('no')
+  })
+  await using driver = await TopologyTestDriver.start(
+    topologyTo(new RecordingSink(), (stream) => stream.process(failing)),
+    {
+      broker: (clock) => {
+        const log = embeddedBroker({ clock })
+        logs.push(log)
+        return log
+      },
+    },
+  )
+  const [broker] = logs
+  if (!broker) throw new Error('the driver has no log')
+  await driver.pipe(kafka({ topic: 'in', key: string, value: string }), { key: 'a', value: 'one' })
+
+  const application = 'test'
+  const topic = 'test-dead-letter'
+  for (const _ of ['first', 'second']) {
+    await redrive({ broker, application, topic, clock: driver.clock })
+    await driver.settle()
+  }
+
+  const letters = await Array.fromAsync(readLetters(broker, topic))
+  expect(letters.map(({ letter }) => [letter.source?.offset, letter.attempt])).toEqual([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+  ])
 })
