@@ -72,6 +72,7 @@ export {
 export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topology/feed.ts'
 export type {
   DropReason,
+  IndexReport,
   IndexStats,
   Pipeline,
   PipelineFacts,
