@@ -22,6 +22,9 @@ const nothingLost =
   'the result of a window that closes is never lost: the original forgets windows before it looks which of them have closed'
 const oneRetention = 'both kinds of storage forget a window at the same time, that of the memory store of the original'
 
+const notThrottled =
+  'what has closed or expired is looked for with every record that moves the time, not once a second: the same input gives the same output'
+
 const passes = { out: { out: [['b', null, 921]] }, dropped: 0, failed: false }
 const refused = { out: {}, dropped: 0, failed: true }
 
@@ -123,6 +126,50 @@ const deviations: readonly Deviation[] = [
     rule: oneRetention,
     places: 6,
     ours: { out: { out: [['c', 'L38|null', 0]] }, dropped: 1, failed: false },
+  },
+  {
+    case: 'emitFinal_throttled_s391',
+    rule: notThrottled,
+    places: 20,
+    ours: {
+      out: {
+        out: [
+          ['a', 2, 1092, 1000, 1100],
+          ['b', 2, 1034, 1000, 1100],
+          ['c', 1, 1040, 1000, 1100],
+        ],
+      },
+      dropped: 0,
+      failed: false,
+    },
+  },
+  {
+    case: 'ssjoin_left_throttled_s531',
+    rule: notThrottled,
+    places: 5,
+    ours: { out: { out: [['b', 'L119|null', 2001]] }, dropped: 0, failed: false },
+  },
+  {
+    case: 'ssjoin_left_throttled_s532',
+    rule: notThrottled,
+    places: 13,
+    ours: { out: { out: [['c', 'L42|null', 1325]] }, dropped: 0, failed: false },
+  },
+  {
+    case: 'ssjoin_outer_throttled_s534',
+    rule: notThrottled,
+    places: 12,
+    ours: {
+      out: {
+        out: [
+          ['c', 'null|R13', 1123],
+          ['b', 'null|R18', 1158],
+          ['b', 'null|R22', 1159],
+        ],
+      },
+      dropped: 0,
+      failed: false,
+    },
   },
   { case: 'filter_s11', rule: tombstones, places: 10, ours: passes },
   { case: 'mapValues_s11', rule: tombstones, places: 10, ours: passes },

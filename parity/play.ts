@@ -33,7 +33,6 @@ export interface Played {
 /** Why a recording cannot be played; undefined when it can. */
 export function unsupported({ op, topology, steps }: Recording): string | undefined {
   if (!topologies[op]) return 'operator'
-  if (topology.emitIntervalWallMs) return 'throttle by wall clock'
   if (topology.cache === 'on') return 'caching'
   return steps.some((step) => step.enqueue || step.process) ? 'choice of partitions' : undefined
 }
