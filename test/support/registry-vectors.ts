@@ -4,6 +4,8 @@ import type { SchemaRegistryDouble } from './schema-registry-double.ts'
 /** A value as another client wrote it. */
 export interface RegistryVector {
   readonly name: string
+  /** The program, with its version. */
+  readonly writer: string
   readonly format: 'avro' | 'json' | 'protobuf'
   readonly id: number
   readonly schema: string
@@ -11,7 +13,10 @@ export interface RegistryVector {
   readonly imports?: readonly { readonly subject: string; readonly version: number; readonly schema: string }[]
   /** Hexadecimal. */
   readonly bytes: string
+  /** As JSON has it: bytes are hexadecimal, bigints texts. */
   readonly value: unknown
+  /** Avro: how the value has its longs. Default `number`. */
+  readonly longs?: 'number' | 'bigint'
   /** Protobuf: the full name. */
   readonly message?: string
 }
@@ -37,3 +42,12 @@ export function putVector(
 }
 
 export const bytesOf = ({ bytes }: RegistryVector): Uint8Array => Uint8Array.from(Buffer.from(bytes, 'hex'))
+
+/** A value as a vector has it. */
+export function comparable(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (typeof value === 'bigint') return String(value)
+  if (Array.isArray(value)) return value.map(comparable)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, comparable(item)]))
+}

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ProtobufOptions, protobuf, schemaRegistry } from '../../../src/connectors/index.ts'
 import { framed } from '../../../src/connectors/schema-registry/framing.ts'
-import { bytesOf, putVector, vectorsOf } from '../../support/registry-vectors.ts'
+import { bytesOf, comparable, putVector, vectorsOf } from '../../support/registry-vectors.ts'
 import { SchemaRegistryDouble } from '../../support/schema-registry-double.ts'
 
 const { signal } = new AbortController()
@@ -20,12 +20,6 @@ async function read(bytes: Uint8Array, options: ProtobufOptions = {}): Promise<u
   const serde = serdeWith(options)
   await serde.prepare?.(bytes, signal)
   return serde.deserialize(bytes)
-}
-
-/** As JSON has it, with bytes as hexadecimal text. */
-function comparable(value: unknown): unknown {
-  const replaced = (_: string, item: unknown) => (item instanceof Uint8Array ? Buffer.from(item).toString('hex') : item)
-  return JSON.parse(JSON.stringify(value, replaced))
 }
 
 describe('messages of other clients', () => {
