@@ -101,6 +101,19 @@ export function registrySerdeFeatures(name: string, target: RegistrySerdeTarget)
         }
       })
 
+      test.each([
+        ['a schema that is none', { schema: target.noSchema }, 'CONFIG_INVALID'],
+        [
+          'a schema that refers to nothing',
+          { schema, references: [{ name: 'gone', subject: 'gone', version: 1 }] },
+          'SCHEMA_REFUSED',
+        ],
+      ])('rejects where the serde was given %s: no record is at fault', async (_, options, code) => {
+        server.put(7, { schema, schemaType })
+
+        await expect(read(framed(7, new Uint8Array()), serde(options))).rejects.toMatchObject({ code, exitCode: 78 })
+      })
+
       test('rejects where the registry refuses access', async () => {
         server.always = { status: 401, body: { error_code: 401, message: 'Unauthorized' } }
 

@@ -19,7 +19,8 @@ export interface AvroOptions extends RegistrySerdeOptions {
  * fill in what older producers did not write.
  *
  * Records become objects, enums texts, bytes and fixed Uint8Arrays; logical types stay as they are stored. A union is its value;
- * where that leaves open which member was meant (two records, int and long) it is `{ 'full.Name': value }`, for reading and writing.
+ * where that leaves open which member was meant (two records, two enums) it is `{ 'full.Name': value }`, for reading and writing. A number that
+ * two members could hold is read, and refused when it is written.
  *
  * Reading throws RECORD_UNDECODABLE, also for a schema that the registry does not have. While the registry is down the topic waits.
  *

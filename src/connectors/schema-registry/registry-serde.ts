@@ -44,6 +44,12 @@ type Reader =
   | { readonly kind: 'ready'; readonly read: Read }
   | { readonly kind: 'refused'; readonly fact: string; readonly cause: unknown; readonly until: number }
 
+/** The schema that a serde was given. */
+interface Own {
+  readonly schema: CompleteSchema
+  readonly writer: Writer
+}
+
 /** Compiled schemas of a serde, by the bytes of their texts. */
 const maxCompiledBytes = 16 * 1024 * 1024
 const longestSchema = 1024 * 1024
@@ -99,16 +105,12 @@ export class RegistrySerde<T> implements Serde<T> {
   async forTopic(part: TopicPart, signal: AbortSignal): Promise<Serde<T>> {
     const { subject = 'topic', register = true, normalize = false } = this.#options
     const schema = this.#ownSchema()
-    if (!schema) {
-      throw new StreamError(
-        'CONFIG_INVALID',
-        `topic "${part.topic}" is written with ${this.name}, which has no schema`,
-        {
-          fix: 'Give the serde the `schema` that it is to write.',
-        },
-      )
+    const own = await this.#open(signal)
+    if (!schema || !own) {
+      const fact = `topic "${part.topic}" is written with ${this.name}, which has no schema`
+      throw new StreamError('CONFIG_INVALID', fact, { fix: 'Give the serde the `schema` that it is to write.' })
     }
-    const { recordName, write } = await this.#writer(await this.#registry.complete(schema, signal), part.topic)
+    const { recordName, write } = own.writer
     const name = subjectOf(subject, part, recordName)
     const id = await this.#registry.idOf({ ...schema, subject: name, register, normalize }, signal)
     return {
@@ -125,17 +127,29 @@ export class RegistrySerde<T> implements Serde<T> {
     return text === undefined ? undefined : { type: this.#format.type, text, references }
   }
 
+  /** The schema of the serde, complete and compiled. What is wrong with it is wrong for every record. */
+  async #open(signal: AbortSignal): Promise<Own | undefined> {
+    const registered = this.#ownSchema()
+    if (!registered) return undefined
+    const schema = await this.#registry.complete(registered, signal)
+    try {
+      return { schema, writer: await this.#format.writer(schema) }
+    } catch (cause) {
+      const fact = `the schema of the serde ${this.name} cannot be used: ${reasonOf(cause)}`
+      throw new StreamError('CONFIG_INVALID', fact, { cause })
+    }
+  }
+
   #isKnown(id: number): boolean {
     const reader = this.#readers.get(id)
     return reader?.kind === 'ready' || (reader !== undefined && this.#registry.clock.now() < reader.until)
   }
 
   async #load(id: number, signal: AbortSignal): Promise<void> {
+    const own = await this.#open(signal)
     try {
       const schema = await this.#registry.schema(id, signal)
-      const ownSchema = this.#ownSchema()
-      const own = ownSchema && (await this.#registry.complete(ownSchema, signal))
-      this.#readers.set(id, { kind: 'ready', read: await this.#reader(schema, own) }, sizeOf(schema))
+      this.#readers.set(id, { kind: 'ready', read: await this.#reader(schema, own?.schema) }, sizeOf(schema))
     } catch (cause) {
       if (isStreamError(cause) && cause.reaction !== 'skip' && cause.code !== 'SCHEMA_REFUSED') throw cause
       signal.throwIfAborted()
@@ -151,15 +165,6 @@ export class RegistrySerde<T> implements Serde<T> {
     if (schema.type !== type) throw new TypeError(`it is ${schema.type}, and the serde reads ${type}`)
     if (size > longestSchema) throw new RangeError(`it has ${size} characters, more than ${longestSchema}`)
     return this.#format.reader(schema, own)
-  }
-
-  async #writer(schema: CompleteSchema, topic: string): Promise<Writer> {
-    try {
-      return await this.#format.writer(schema)
-    } catch (cause) {
-      const fact = `the schema for topic "${topic}" cannot be used: ${reasonOf(cause)}`
-      throw new StreamError('CONFIG_INVALID', fact, { cause })
-    }
   }
 
   #written(value: T, write: Writer['write']): Uint8Array {

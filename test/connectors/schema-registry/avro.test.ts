@@ -109,6 +109,36 @@ describe('a record that cannot be read', () => {
   })
 })
 
+describe('a union', () => {
+  const named = (name: string) => ({ type: 'record', name, fields: [{ name: 'a', type: 'int' }] })
+
+  test.each([
+    ['nothing or a long', ['null', 'long'], 5],
+    ['a long or a text', ['long', 'string'], 5],
+    ['a text or a long', ['long', 'string'], 'five'],
+    ['nothing or a record', ['null', named('A')], { a: 1 }],
+    ['one of two records', [named('A'), named('B')], { B: { a: 1 } }],
+    ['a double or a long', ['double', 'long'], 0.5],
+    ['nothing or a list', ['null', { type: 'array', items: 'long' }], [1]],
+  ])('of %s comes back as it was written', async (_, schema, value) => {
+    const writer = await serdeWith({ schema: JSON.stringify(schema) }).forTopic?.(part, signal)
+    const bytes = writer?.serialize(value) ?? new Uint8Array()
+
+    await writer?.prepare?.(bytes, signal)
+
+    expect(writer?.deserialize(bytes)).toEqual(value)
+  })
+
+  test('of two kinds of numbers is read, and written where one member alone can hold the number', async () => {
+    const schema = ['double', 'long']
+    const writer = await serdeWith({ schema: JSON.stringify(schema) }).forTopic?.(part, signal)
+
+    expect(await read(schema, '02 0a')).toBe(5)
+    expect(() => writer?.serialize(5)).toThrow('ambiguous')
+    expect(() => writer?.serialize(0.5)).not.toThrow()
+  })
+})
+
 test('a value is resolved to the schema of the reader, whose defaults fill in', async () => {
   const fields = [
     { name: 'a', type: 'int' },
