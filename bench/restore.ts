@@ -65,6 +65,7 @@ async function restore(broker: Broker, folder: string): Promise<void> {
     application,
     task: '0_0',
     partition: 0,
+    offsets: [],
     stores: [spec],
     state,
     broker,

@@ -92,6 +92,6 @@ export type {
 } from './topology/processor.ts'
 export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
 export { Stream, Table, type TableOperator } from './topology/stream.ts'
-export type { Change, StoreAccess, TableRows, TableStore } from './topology/table.ts'
+export type { Change, SourceTableStore, StoreAccess, TableRows, TableStore } from './topology/table.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

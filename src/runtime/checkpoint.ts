@@ -89,7 +89,8 @@ export async function commitGeneration(
   await failpoint('before-local-state')
 
   // 4. W
-  await state.persist(generation.id, { positions: positionsAfter(changes, written), sourceOffsets })
+  const positions = new Map([...positionsAfter(changes, written), ...positionsOfCopies(state, offsets)])
+  await state.persist(generation.id, { positions, sourceOffsets })
   await failpoint('committed')
 }
 
@@ -131,6 +132,15 @@ function positionsAfter(changes: readonly StoreChange[], written: readonly numbe
     positions.set(store, Math.max(positions.get(store) ?? 0, (written[index] ?? 0) + 1))
   }
   return positions
+}
+
+/** A store that copies a topic is as far in it as the offsets say. */
+function positionsOfCopies({ copies }: TaskState, offsets: readonly CommitOffset[]): Map<string, number> {
+  return new Map(
+    [...copies].flatMap(([store, copied]) =>
+      offsets.filter(({ topic }) => topic === copied).map(({ offset }) => [store, offset] as const),
+    ),
+  )
 }
 
 /** `topic partition offset` lines: readable in any Kafka tool. */

@@ -28,6 +28,14 @@ export function requireChangelog(spec: TopicSpec, existing: TopicDescription | u
   throw mismatch(fact, fix, { topic, cleanup: existing.cleanup })
 }
 
+/** A table without a changelog needs a topic that keeps the latest record of each key. Throws TOPIC_MISMATCH. */
+export function requireCompacted(table: string, topic: string, { cleanup }: TopicDescription): void {
+  if (cleanup === undefined || cleanup === 'compact') return
+  const fact = `table "${table}" is restored from topic "${topic}", which forgets rows by its cleanup.policy "${cleanup}"`
+  const fix = "Set `cleanup.policy=compact` on the topic, or leave out `changelog: 'source'` of the table."
+  throw mismatch(fact, fix, { topic, cleanup })
+}
+
 /** Throws TOPIC_MISMATCH for a topic between sub-topologies that has another partition count than the topology asks for, or is compacted. */
 export function requireRepartition(
   topic: string,

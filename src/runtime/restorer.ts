@@ -6,11 +6,14 @@ import type { TaskState } from '../state/task-state.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Broker, LogRecord, ReadBatch, TopicPartition } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
+import { restoreCopy } from './table-copy.ts'
 
 export interface RestoreOptions {
   readonly application: string
   readonly task: TaskId
   readonly partition: number
+  /** Where the task goes on in the topics that it reads: stores that copy one are restored up to there. */
+  readonly offsets: readonly (TopicPartition & { readonly offset: number })[]
   readonly stores: readonly StoreSpec[]
   readonly state: TaskState
   readonly broker: Broker
@@ -42,6 +45,7 @@ export async function restoreTask(options: RestoreOptions): Promise<void> {
   const stores = options.stores.filter((spec) => spec.changelog ?? true)
   const restoreAll = async () => {
     for (const spec of stores) records += await restoreToEnd(spec, options)
+    for (const spec of options.stores) records += await restoreCopy(spec, options)
   }
   try {
     await restoreAll()

@@ -185,6 +185,7 @@ export class TaskFactory {
       application: settings.application,
       task: task.id,
       partition: partitionOf(task.id),
+      offsets: task.partitions,
       stores: subtopologyOf(this.#options.topology, task.id).stores,
       state: task.state,
       broker,

@@ -1,9 +1,22 @@
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
-import { type SinkNode, type Subtopology, type Topology, type TopologyNode, topicName } from '../topology/topology.ts'
+import {
+  copiedTopics,
+  type SinkNode,
+  type Subtopology,
+  type Topology,
+  type TopologyNode,
+  topicName,
+} from '../topology/topology.ts'
 import type { Broker, TopicDescription, TopicSpec } from './broker.ts'
-import { keepsOrder, requireChangelog, requireRepartition, type TopicPlan } from './internal-topics.ts'
+import {
+  keepsOrder,
+  requireChangelog,
+  requireCompacted,
+  requireRepartition,
+  type TopicPlan,
+} from './internal-topics.ts'
 
 type Descriptions = ReadonlyMap<string, TopicDescription>
 
@@ -105,6 +118,10 @@ async function describeUserTopics(
   if (missing.length > 0) {
     const list = missing.map((topic) => `"${topic}"`).join(', ')
     throw new StreamError('TOPIC_MISSING', `${broker.name} has no topic ${list}`, { details: { topics: missing } })
+  }
+  for (const [store, copied] of copiedTopics(topology)) {
+    const description = found.get(copied)
+    if (description) requireCompacted(store, copied, description)
   }
   return new Map([...found].map(([topic, description]) => [topic, description.partitions]))
 }

@@ -6,7 +6,7 @@ import { type Headers, noHeaders, type StreamRecord } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import type { ReadOnlyKeyValueStore } from '../state/store.ts'
 import type { TopicSource, TopicTarget } from '../topology/source.ts'
-import { type Topology, topicName } from '../topology/topology.ts'
+import { copiedTopics, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { StreamRuntime } from './stream-runtime.ts'
@@ -149,7 +149,10 @@ export class TopologyTestDriver implements AsyncDisposable {
       node.kind === 'processor' || node.internal ? [] : (topicName(node, 'test') ?? []),
     )
     const partitions = this.#options.partitions ?? 1
-    await this.#broker.createTopics([...new Set(topics)].map((topic) => ({ topic, partitions })))
+    const copied = new Set(copiedTopics(this.#topology).values())
+    await this.#broker.createTopics(
+      [...new Set(topics)].map((topic) => ({ topic, partitions, ...(copied.has(topic) && { cleanup: 'compact' }) })),
+    )
   }
 
   async #startRuntime(): Promise<void> {

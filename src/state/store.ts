@@ -92,6 +92,11 @@ export interface StoreSpecBase<K, V> {
   readonly storage?: 'level' | 'memory'
   /** Default true. Without a changelog the store is lost with its disk. */
   readonly changelog?: boolean
+  /**
+   * A topic of the user that the store is a copy of: with `changelog: false` it is restored from there, up to the committed offset. What is
+   * there has the serdes of the store.
+   */
+  readonly copyOf?: string
 }
 
 export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V> {

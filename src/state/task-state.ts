@@ -149,7 +149,12 @@ export class TaskState implements AsyncDisposable {
     }
   }
 
-  /** The changelog offset up to which the store on disk is complete; undefined when unknown, and for stores in memory. */
+  /** The topics that stores are copies of, by store. */
+  get copies(): ReadonlyMap<string, string> {
+    return new Map(this.#all().flatMap(({ spec }) => (spec.copyOf ? [[spec.name, spec.copyOf] as const] : [])))
+  }
+
+  /** The offset, in the changelog or in the topic that it copies, up to which the store on disk is complete; undefined when unknown, and for stores in memory. */
   position(store: string): number | undefined {
     return isOnDisk(this.#store(store).spec) ? this.#positions.get(store) : undefined
   }

@@ -5,7 +5,7 @@ import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
 import type { TopicSource, TopicTarget } from './source.ts'
 import { Stream, type StreamGraph, type Table } from './stream.ts'
-import { materialize, storedRows, type TableStore } from './table.ts'
+import { materialize, type SourceTableStore, storedRows } from './table.ts'
 import type { AnySource, AnySupplier, Topology } from './topology.ts'
 import { validate } from './validate.ts'
 
@@ -37,12 +37,22 @@ export class TopologyBuilder {
    * Reads a topic as a changelog: the latest value of every key, in the store `name`, and null deletes. What arrived last holds, whatever
    * its timestamp. Records without a key are dropped and counted. The store has the serdes of the topic unless `store` says otherwise,
    * and MessagePack in the place of those that need a schema registry.
+   *
+   * With `changelog: 'source'` the table has no changelog: its rows are restored from the topic itself, which must be compacted
+   * (TOPIC_MISMATCH at the start). That is safe for a table that is looked up and sent on. Steps behind it that need what a change
+   * replaced are TOPOLOGY_INVALID, as are serdes other than those of the topic, and a source that chooses its timestamps.
    */
-  table<K, V>(name: string, source: TopicSource<K, V>, store: TableStore<K, V> = {}): Table<K, V> {
-    const { key = storable(source.key), value = storable(source.value) } = store
+  table<K, V>(name: string, source: TopicSource<K, V>, store: SourceTableStore<K, V> = {}): Table<K, V> {
+    const { changelog = 'own', ...kept } = store
+    const { key = storable(source.key), value = storable(source.value) } = kept
+    const copied = changelog === 'source'
+    if (copied && (source.timestamp || key !== source.key || value !== source.value)) {
+      const fact = `table "${name}" cannot be restored from topic "${source.topic}", whose records have other times or serdes than its rows`
+      throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'`." })
+    }
     return this.stream(`${name}-source`, source).derive(
-      materialize(name, 'table', { ...store, key, value }),
-      storedRows<K, V>(name, key),
+      materialize(name, 'table', { ...kept, key, value, copyOf: copied ? source.topic : undefined }),
+      { ...storedRows<K, V>(name, key), ...(copied && { copied }) },
     )
   }
 

@@ -6,7 +6,12 @@ export interface TopologyDescription {
   readonly subtopologies: readonly {
     readonly id: number
     readonly nodes: readonly NodeDescription[]
-    readonly stores: readonly { readonly name: string; readonly storage: string; readonly changelog: string | null }[]
+    readonly stores: readonly {
+      readonly name: string
+      readonly storage: string
+      readonly changelog: string | null
+      readonly copyOf?: string
+    }[]
   }[]
   readonly internalTopics: readonly string[]
 }
@@ -38,6 +43,7 @@ export function describeTopology(topology: Topology): TopologyDescription {
         name: spec.name,
         storage: spec.storage ?? 'level',
         changelog: changelogOf(spec),
+        ...(spec.copyOf !== undefined && { copyOf: spec.copyOf }),
       })),
     })),
     internalTopics: [...new Set([...internal, ...changelogs])],
@@ -74,13 +80,15 @@ export function describeAsText(topology: Topology): string {
       `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${listed('stores', node.stores)}`,
       ...(node.children.length > 0 ? [`    --> ${node.children.join(', ')}`] : []),
     ]),
-    ...part.stores.map(
-      (store) =>
-        `  store ${store.name} (${store.storage}, ${store.changelog ? `changelog ${store.changelog}` : 'no changelog'})`,
-    ),
+    ...part.stores.map((store) => `  store ${store.name} (${store.storage}, ${whereFrom(store)})`),
   ])
   const topics = internalTopics.length > 0 ? ['Internal topics', ...internalTopics.map((topic) => `  ${topic}`)] : []
   return [...lines, ...topics].join('\n')
+}
+
+function whereFrom({ changelog, copyOf }: { readonly changelog: string | null; readonly copyOf?: string }): string {
+  if (changelog) return `changelog ${changelog}`
+  return copyOf === undefined ? 'no changelog' : `restored from topic ${copyOf}`
 }
 
 function listed(label: string, names: readonly string[]): string {

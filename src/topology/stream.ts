@@ -1,3 +1,4 @@
+import { StreamError } from '../errors.ts'
 import type { Timestamped } from '../state/store.ts'
 import type { ProcessorSupplier, Sink, StreamHandle } from './processor.ts'
 import type { TopicTarget } from './source.ts'
@@ -105,11 +106,15 @@ export class Table<K, V> implements StreamHandle {
     return operator.onTable(this)
   }
 
-  /** For operators: adds one node, which gets changes and sends changes; `rows` finds what it sends. */
+  /** For operators: adds one node, which gets changes and sends changes; `rows` finds what it sends. Throws TOPOLOGY_INVALID. */
   derive<KOut, VOut>(
     supplier: ProcessorSupplier<K, Change<V>, KOut, Change<VOut>>,
     rows: TableRows<KOut, VOut>,
   ): Table<KOut, VOut> {
+    if (this.rows.copied) {
+      const fact = `step "${supplier.name}" needs to know what a change of table "${this.name}" replaced, which its topic may have forgotten`
+      throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` of the table." })
+    }
     return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
   }
 

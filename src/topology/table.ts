@@ -14,6 +14,8 @@ export interface Change<V> {
 /** How a node finds rows of a table, which need not be stored anywhere in the form that it gets them. */
 export interface TableRows<K, V> {
   readonly key: Serde<K>
+  /** After a restart a row may be missing that was there before, until it changes: steps that need old values cannot stand behind it. */
+  readonly copied?: true
   /** What a node that calls `get` has to name in its own `stores`. */
   readonly stores: readonly string[]
   get(key: K, context: StoreAccess): Timestamped<V> | undefined
@@ -34,9 +36,21 @@ export interface TableStore<K, V> {
   readonly storage?: 'level' | 'memory'
 }
 
-export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V>): StoreSpec {
-  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level' } = store
-  return { kind: 'timestamped-key-value', name, key, value, storage } as StoreSpec
+/** Where the rows of a table are kept that is read from a topic. */
+export interface SourceTableStore<K, V> extends TableStore<K, V> {
+  /** `source`: the topic itself serves as the changelog. Default `own`. */
+  readonly changelog?: 'own' | 'source'
+}
+
+interface CopyOf {
+  /** A topic that the rows can be restored from. */
+  readonly copyOf?: string | undefined
+}
+
+export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V> & CopyOf): StoreSpec {
+  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level', copyOf } = store
+  const spec = { kind: 'timestamped-key-value', name, key, value, storage } as StoreSpec
+  return copyOf === undefined ? spec : ({ ...spec, changelog: false, copyOf } as StoreSpec)
 }
 
 /** Rows that are kept in a store of their own. */
@@ -67,7 +81,7 @@ export function replaceRow<K, V>(rows: KeyValueStore<K, Timestamped<V>>, row: Ro
 export function materialize<K, V>(
   name: string,
   operator: string,
-  store: TableStore<K, V>,
+  store: TableStore<K, V> & CopyOf,
 ): ProcessorSupplier<K | null, V, K, Change<V>> {
   return {
     name,

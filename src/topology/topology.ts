@@ -76,6 +76,11 @@ export function topicName(node: SourceNode | SinkNode, application: string): str
   return topic !== undefined && node.internal ? internalTopic(application, topic) : topic
 }
 
+/** The topics that tables are restored from instead of a changelog, by store. */
+export function copiedTopics({ stores }: Pick<Topology, 'stores'>): Map<string, string> {
+  return new Map([...stores.values()].flatMap((spec) => (spec.copyOf ? [[spec.name, spec.copyOf] as const] : [])))
+}
+
 /** The topic of a source or topic sink, internal ones without the application's name; undefined for other sinks. */
 export function topicOf(
   node: Pick<SourceNode, 'kind' | 'source'> | Pick<SinkNode, 'kind' | 'target'>,

@@ -59,6 +59,7 @@ async function restore(folder: string, broker: Broker, signal = new AbortControl
     application: 'app',
     task: '0_0',
     partition: 0,
+    offsets: [],
     stores: [spec],
     state,
     broker,
@@ -139,7 +140,15 @@ describe('a restore', () => {
       furthest = Math.max(furthest, read - written)
     })
     const signal = new AbortController().signal
-    const options = { application: 'app', task: '0_0', partition: 0, stores: [spec], observer: {}, signal } as const
+    const options = {
+      application: 'app',
+      task: '0_0',
+      partition: 0,
+      offsets: [],
+      stores: [spec],
+      observer: {},
+      signal,
+    } as const
 
     await restoreTask({ ...options, state, broker: counted, clock: new ManualClock() })
 
