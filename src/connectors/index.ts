@@ -10,7 +10,15 @@ export { type QdrantOptions, qdrant } from './qdrant/sink.ts'
 export { type AvroOptions, avro } from './schema-registry/avro.ts'
 export { type JsonSchemaOptions, jsonSchema } from './schema-registry/json-schema.ts'
 export { type ProtobufOptions, protobuf } from './schema-registry/protobuf.ts'
-export { type SchemaRegistry, type SchemaRegistryOptions, schemaRegistry } from './schema-registry/registry.ts'
+export { type SchemaRegistryOptions, schemaRegistry } from './schema-registry/registry.ts'
 export type { RegistrySerdeOptions } from './schema-registry/registry-serde.ts'
-export type { SchemaReference } from './schema-registry/schemas.ts'
+export type {
+  CompleteSchema,
+  NamedSchema,
+  OwnSchema,
+  RegisteredSchema,
+  SchemaReference,
+  SchemaRegistry,
+  SchemaType,
+} from './schema-registry/schemas.ts'
 export type { SubjectNaming } from './schema-registry/subjects.ts'

@@ -2,9 +2,8 @@ import type { Schema, Type } from 'avsc'
 import type { Serde, Shape } from '../../serde.ts'
 import { boundedTypes } from './avro-bounds.ts'
 import { bigintLongs, numberLongs } from './avro-longs.ts'
-import type { SchemaRegistry } from './registry.ts'
 import { type Format, type Read, RegistrySerde, type RegistrySerdeOptions, type Writer } from './registry-serde.ts'
-import type { CompleteSchema } from './schemas.ts'
+import type { CompleteSchema, SchemaRegistry } from './schemas.ts'
 
 export interface AvroOptions extends RegistrySerdeOptions {
   /**

@@ -1,7 +1,6 @@
 import type { Serde, Shape } from '../../serde.ts'
-import type { SchemaRegistry } from './registry.ts'
 import { type Format, type Read, RegistrySerde, type RegistrySerdeOptions, type Writer } from './registry-serde.ts'
-import type { CompleteSchema } from './schemas.ts'
+import type { CompleteSchema, SchemaRegistry } from './schemas.ts'
 
 export interface JsonSchemaOptions extends RegistrySerdeOptions {
   /** What is read is checked against the schema that it was written with, too, and not against `shape` alone. Default false, as in Java. */

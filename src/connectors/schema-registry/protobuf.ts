@@ -2,9 +2,8 @@ import type { Serde, Shape } from '../../serde.ts'
 import { messageIn, withPath } from './message-indexes.ts'
 import { type MessageFile, messageFile } from './protobuf-file.ts'
 import { problemOf, withNumbers } from './protobuf-values.ts'
-import type { SchemaRegistry } from './registry.ts'
 import { type Format, type Read, RegistrySerde, type RegistrySerdeOptions, type Writer } from './registry-serde.ts'
-import type { CompleteSchema } from './schemas.ts'
+import type { CompleteSchema, SchemaRegistry } from './schemas.ts'
 
 export interface ProtobufOptions extends RegistrySerdeOptions {
   /** Full name of the message that is written: `mill.Document`. Default: the first one of `schema`. */

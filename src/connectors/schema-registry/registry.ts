@@ -6,7 +6,15 @@ import { type Logger, silentLogger } from '../../logger.ts'
 import { LruMap } from '../../lru-map.ts'
 import type { TlsOptions } from '../../tls-fetch.ts'
 import { errorOf } from './answers.ts'
-import { type CompleteSchema, idIn, type NamedSchema, type RegisteredSchema, schemaIn } from './schemas.ts'
+import {
+  type CompleteSchema,
+  idIn,
+  type OwnSchema,
+  type RegisteredSchema,
+  type SchemaRegistry,
+  schemaIn,
+  withImports,
+} from './schemas.ts'
 import { SharedRequests } from './shared-requests.ts'
 
 export interface SchemaRegistryOptions {
@@ -27,23 +35,11 @@ export interface SchemaRegistryOptions {
   readonly clock?: Clock
 }
 
-/** What is to be written under a subject. */
-export interface OwnSchema extends RegisteredSchema {
-  readonly subject: string
-  /** False: the registry must have it already. */
-  readonly register: boolean
-  /** The registry compares schemas by what they mean and not by their text. */
-  readonly normalize: boolean
-}
-
 const defaultRequestTimeoutMs = 10_000
 const defaultMaxCacheBytes = 16 * 1024 * 1024
 
 /** A broker takes no schema that is nearly so long: what gives more is no registry. */
 const maxAnswerBytes = 16 * 1024 * 1024
-
-/** A schema that refers to more than these is taken for a mistake. */
-const maxImports = 200
 
 /** A node of a registry may hear of a schema a moment after its producer did. */
 const secondLookAfterMs = 1_000
@@ -61,11 +57,10 @@ const secondLookEveryMs = 60_000
  * builder.stream('documents', kafka({ topic: 'documents', key: string, value: avro(registry, Document) }))
  */
 export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
-  return new SchemaRegistry(options)
+  return new HttpSchemaRegistry(options)
 }
 
-/** Made by `schemaRegistry`. */
-export class SchemaRegistry {
+class HttpSchemaRegistry implements SchemaRegistry {
   readonly clock: Clock
   readonly #connection: HttpConnection
   readonly #logger: Logger
@@ -95,32 +90,27 @@ export class SchemaRegistry {
     })
   }
 
-  /** Where the registry is, for messages. */
   get address(): string {
     return this.#connection.address
   }
 
-  /**
-   * The schema of an id, with everything that it refers to. What passes is tried again until the signal aborts. SCHEMA_REFUSED: there is
-   * no such schema; REGISTRY_DENIED, CONFIG_INVALID: there will be none.
-   */
   async schema(id: number, signal: AbortSignal): Promise<CompleteSchema> {
     const path = `/schemas/ids/${id}`
     try {
-      return await this.#complete(await this.#schemaAt(path, signal), signal)
+      return await this.complete(await this.#schemaAt(path, signal), signal)
     } catch (error) {
       if (!isMissing(error) || !this.#mayLookAgain()) throw error
       await delay(this.clock, secondLookAfterMs, signal)
-      return this.#complete(await this.#schemaAt(path, signal), signal)
+      return this.complete(await this.#schemaAt(path, signal), signal)
     }
   }
 
-  /** The schemas that a schema of ours refers to. */
-  async complete(schema: RegisteredSchema, signal: AbortSignal): Promise<CompleteSchema> {
-    return this.#complete(schema, signal)
+  complete(schema: RegisteredSchema, signal: AbortSignal): Promise<CompleteSchema> {
+    return withImports(schema, ({ subject, version }) =>
+      this.#schemaAt(`/subjects/${encodeURIComponent(subject)}/versions/${version}?deleted=true`, signal),
+    )
   }
 
-  /** The id of a schema of ours, which is registered or looked up. SCHEMA_REFUSED: it is not compatible, not valid, or not there. */
   async idOf(
     { type, text, references, subject, register, normalize }: OwnSchema,
     signal: AbortSignal,
@@ -132,26 +122,6 @@ export class SchemaRegistry {
 
   async #schemaAt(path: string, signal: AbortSignal): Promise<RegisteredSchema> {
     return schemaIn(await this.#answer('GET', path, undefined, signal), this.address)
-  }
-
-  async #complete({ type, text, references }: RegisteredSchema, signal: AbortSignal): Promise<CompleteSchema> {
-    const imports = new Map<string, NamedSchema>()
-    const seen = new Set<string>()
-    const add = async (wanted: RegisteredSchema['references']): Promise<void> => {
-      for (const { name, subject, version } of wanted) {
-        if (seen.has(name)) continue
-        seen.add(name)
-        if (seen.size > maxImports) {
-          throw new StreamError('SCHEMA_REFUSED', `a schema refers to more than ${maxImports} others`)
-        }
-        const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}?deleted=true`
-        const schema = await this.#schemaAt(path, signal)
-        await add(schema.references)
-        imports.set(name, { name, text: schema.text })
-      }
-    }
-    await add(references)
-    return { type, text, imports: [...imports.values()] }
   }
 
   async #answer(method: Method, path: string, body: string | undefined, signal: AbortSignal): Promise<string> {

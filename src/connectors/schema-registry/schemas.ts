@@ -1,3 +1,5 @@
+import type { Clock } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
 import { excerpt, notARegistry, parsed } from './answers.ts'
 
 /** What a schema is written in, as the registry names it. */
@@ -28,6 +30,55 @@ export interface CompleteSchema {
 export interface NamedSchema {
   readonly name: string
   readonly text: string
+}
+
+/** What is to be written under a subject. */
+export interface OwnSchema extends RegisteredSchema {
+  readonly subject: string
+  /** False: the registry must have it already. */
+  readonly register: boolean
+  /** The registry compares schemas by what they mean and not by their text. */
+  readonly normalize: boolean
+}
+
+/** Where schemas lie. What passes is tried again until the signal aborts; REGISTRY_DENIED, CONFIG_INVALID: nothing can be had. */
+export interface SchemaRegistry {
+  /** Where it is, for messages. */
+  readonly address: string
+  readonly clock: Clock
+  /** The schema of an id, with everything that it refers to. SCHEMA_REFUSED: there is none. */
+  schema(id: number, signal: AbortSignal): Promise<CompleteSchema>
+  /** A schema of ours with everything that it refers to. SCHEMA_REFUSED: something of it is not there. */
+  complete(schema: RegisteredSchema, signal: AbortSignal): Promise<CompleteSchema>
+  /** The id of a schema of ours, which is registered or looked up. SCHEMA_REFUSED: it is not compatible, not valid, or not there. */
+  idOf(schema: OwnSchema, signal: AbortSignal): Promise<number>
+}
+
+/** A schema that refers to more than these is taken for a mistake. */
+const maxImports = 200
+
+/** Gets what a schema refers to, directly and through others. Throws SCHEMA_REFUSED for a schema with too many of them. */
+export async function withImports(
+  { type, text, references }: RegisteredSchema,
+  schemaOf: (reference: SchemaReference) => Promise<RegisteredSchema>,
+): Promise<CompleteSchema> {
+  const imports = new Map<string, NamedSchema>()
+  const seen = new Set<string>()
+  const add = async (wanted: readonly SchemaReference[]): Promise<void> => {
+    for (const reference of wanted) {
+      const { name } = reference
+      if (seen.has(name)) continue
+      seen.add(name)
+      if (seen.size > maxImports) {
+        throw new StreamError('SCHEMA_REFUSED', `a schema refers to more than ${maxImports} others`)
+      }
+      const schema = await schemaOf(reference)
+      await add(schema.references)
+      imports.set(name, { name, text: schema.text })
+    }
+  }
+  await add(references)
+  return { type, text, imports: [...imports.values()] }
 }
 
 /** Throws CONFIG_INVALID for an answer that holds no schema. */
