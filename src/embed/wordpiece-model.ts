@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { reasonOf, StreamError } from '../errors.ts'
 import { largestId, refuseForeignIds } from './models/vocabulary.ts'
 import { WordPiece } from './wordpiece.ts'
-import { takeVocabulary, type Vocabulary } from './wordpiece-vocabulary.ts'
 
 /**
  * The tokenizer of a model when it is uncased BERT, which `WordPiece` reproduces exactly; undefined for every other kind. Throws
@@ -12,18 +11,21 @@ import { takeVocabulary, type Vocabulary } from './wordpiece-vocabulary.ts'
  * Truncation and padding that `tokenizer.json` asks for are left out: they describe how the file was once used, not the model.
  */
 export async function loadWordPiece(folder: string, vocabularySize?: number): Promise<WordPiece | undefined> {
-  const { definition, vocabulary } = await readDefinition(folder)
-  refuseForeignIds(folder, vocabulary?.largestId ?? largestId(definition), vocabularySize)
-  if (!vocabulary || !isUncasedBert(definition)) return undefined
+  const definition = await readDefinition(folder)
+  if (!isUncasedBert(definition)) {
+    refuseForeignIds(folder, largestId(definition), vocabularySize)
+    return undefined
+  }
   const { model, added_tokens } = definition
+  const vocabulary = model.vocab
   const addedTokens = new Map(added_tokens.map((token) => [token.content, token.id]))
   const idOf = (token: string): number => {
-    const id = addedTokens.get(token) ?? vocabulary.idOf(token)
+    const id = addedTokens.get(token) ?? (Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined)
     if (id === undefined)
       throw new StreamError('MODEL_INVALID', `${join(folder, 'tokenizer.json')} has no token "${token}"`)
     return id
   }
-  return new WordPiece({
+  const wordPiece = new WordPiece({
     vocabulary,
     addedTokens,
     unknownId: idOf(model.unk_token),
@@ -31,6 +33,8 @@ export async function loadWordPiece(folder: string, vocabularySize?: number): Pr
     endId: idOf('[SEP]'),
     maxWordCharacters: model.max_input_chars_per_word,
   })
+  refuseForeignIds(folder, wordPiece.largestId, vocabularySize)
+  return wordPiece
 }
 
 /** The parts of a `tokenizer.json` that decide whether it is uncased BERT. */
@@ -41,6 +45,7 @@ interface Definition {
   readonly added_tokens: readonly AddedToken[]
   readonly model: {
     readonly type: string
+    readonly vocab: Readonly<Record<string, number>>
     readonly unk_token: string
     readonly continuing_subword_prefix: string
     readonly max_input_chars_per_word: number
@@ -56,16 +61,14 @@ interface AddedToken {
   readonly normalized: boolean
 }
 
-async function readDefinition(folder: string): Promise<{ definition: Definition; vocabulary: Vocabulary | undefined }> {
+async function readDefinition(folder: string): Promise<Definition> {
   const file = join(folder, 'tokenizer.json')
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new StreamError('MODEL_MISSING', `${file} cannot be read: ${reasonOf(cause)}`, { cause })
   })
   try {
-    const taken = takeVocabulary(text)
-    const definition = JSON.parse(taken?.rest ?? text) as Partial<Definition> | null
-    if (definition?.model && Array.isArray(definition.added_tokens))
-      return { definition: definition as Definition, vocabulary: taken?.vocabulary }
+    const definition = JSON.parse(text) as Partial<Definition> | null
+    if (definition?.model && Array.isArray(definition.added_tokens)) return definition as Definition
   } catch (cause) {
     throw new StreamError('MODEL_INVALID', `${file} is not valid JSON: ${reasonOf(cause)}`, { cause })
   }

@@ -1,10 +1,10 @@
 import { dropped, ideographs, marks, punctuation, type Ranges, spaces, undecomposed } from './bert-characters.ts'
 import { emptyHash, extendHash, WordCache } from './word-cache.ts'
-import type { Vocabulary } from './wordpiece-vocabulary.ts'
 
 /** What a WordPiece tokenizer is made of; the fields of a `tokenizer.json`. */
 export interface WordPieceOptions {
-  readonly vocabulary: Vocabulary
+  /** Ids by piece. */
+  readonly vocabulary: Readonly<Record<string, number>>
   /** Literals that are one token wherever they stand in the raw text: `[MASK]` ... */
   readonly addedTokens: ReadonlyMap<string, number>
   readonly unknownId: number
@@ -27,6 +27,9 @@ const space = 1
 const alone = 2
 const classOfUnit = classifyUnits()
 
+/** Stands before a piece that goes on with a word. */
+const continuation = '##'
+
 /** Longer words are too rare to remember. */
 const longestCachedWord = 64
 
@@ -43,7 +46,11 @@ const longestCachedWord = 64
  * const { ids } = wordPiece.encode('Mills grind.', 256) // [CLS] mills grind . [SEP]
  */
 export class WordPiece {
+  /** The largest id of the vocabulary; added tokens do not count. */
+  readonly largestId: number
   readonly #options: WordPieceOptions
+  readonly #pieces = new Map<string, number>()
+  readonly #longestPiece: number
   readonly #addedPattern: RegExp | undefined
   readonly #cache = new WordCache()
   readonly #output = new IdBuffer()
@@ -51,6 +58,17 @@ export class WordPiece {
   constructor(options: WordPieceOptions) {
     this.#options = options
     this.#addedPattern = anyOf([...options.addedTokens.keys()])
+    let largest = -1
+    let longest = 1
+    // The quickest way through tens of thousands of fields; pairs of them, or two maps, would take half as long again.
+    for (const piece in options.vocabulary) {
+      const id = options.vocabulary[piece] ?? options.unknownId
+      this.#pieces.set(piece, id)
+      largest = Math.max(largest, id)
+      longest = Math.max(longest, piece.length)
+    }
+    this.largestId = largest
+    this.#longestPiece = longest
   }
 
   /** At most `maxTokens` ids, start and end token included. */
@@ -112,22 +130,24 @@ export class WordPiece {
 
   /** Greedy, longest piece first. A word that cannot be covered is one unknown token. */
   #splitPieces(word: string, ids: number[]): void {
-    const { vocabulary, unknownId, maxWordCharacters } = this.#options
+    const { unknownId, maxWordCharacters } = this.#options
     const before = ids.length
     if (isLongerThan(word, maxWordCharacters)) {
       ids.push(unknownId)
       return
     }
-    for (let at = 0; at < word.length; ) {
-      const pieces = at === 0 ? vocabulary.starts : vocabulary.continuations
-      const piece = pieces.longestAt(word, at)
-      if (piece === -1) {
+    let rest = word
+    for (let mark = 0; rest.length > mark; mark = continuation.length) {
+      let end = Math.min(rest.length, this.#longestPiece)
+      let id = this.#pieces.get(rest.slice(0, end))
+      while (id === undefined && --end > mark) id = this.#pieces.get(rest.slice(0, end))
+      if (id === undefined) {
         ids.length = before
         ids.push(unknownId)
         return
       }
-      ids.push(pieces.idAt(piece))
-      at += pieces.lengthAt(piece)
+      ids.push(id)
+      rest = continuation + rest.slice(end)
     }
   }
 }
