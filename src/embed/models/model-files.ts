@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { reasonOf, StreamError } from '../../errors.ts'
-import { readOnnxFile } from './onnx-file.ts'
+import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 import { leaves } from './weights.ts'
 
 /** A folder whose files may be known by their hashes. */
@@ -30,21 +30,29 @@ export const describingFiles: readonly string[] = [
 /** They scale activations by the largest number of a run. */
 const dynamicOperators = ['DynamicQuantizeLinear', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']
 
+interface WithWeights {
+  readonly weights: string
+}
+
+/** Hundreds of small reads, so those who ask about one model share them. */
+const outlines = new WeakMap<WithWeights, OnnxFile>()
+
+function outlineOf(model: WithWeights): OnnxFile {
+  const outline = outlines.get(model) ?? readOnnxFile(model.weights)
+  outlines.set(model, outline)
+  return outline
+}
+
 /** True when a vector would depend on the other texts of its batch. */
-export function dependsOnCompany({ weights }: { readonly weights: string }): boolean {
-  const { operators } = readOnnxFile(weights)
+export function dependsOnCompany(model: WithWeights): boolean {
+  const { operators } = outlineOf(model)
   return dynamicOperators.some((operator) => operators.has(operator))
 }
 
 /** The ONNX file and the files beside it that hold its larger weights. Throws MODEL_INVALID when these would lie elsewhere. */
-export function weightsFiles({
-  name,
-  weights,
-}: {
-  readonly name: string
-  readonly weights: string
-}): readonly string[] {
-  const { externalFiles } = readOnnxFile(weights)
+export function weightsFiles(model: WithWeights & { readonly name: string }): readonly string[] {
+  const { name, weights } = model
+  const { externalFiles } = outlineOf(model)
   const outside = externalFiles.find(leaves)
   if (outside !== undefined)
     throw new StreamError('MODEL_INVALID', `model "${name}" wants weights from "${outside}", outside of its folder`)
