@@ -154,7 +154,7 @@ export class TaskState implements AsyncDisposable {
     return new Map(this.#all().flatMap(({ spec }) => (spec.copyOf ? [[spec.name, spec.copyOf] as const] : [])))
   }
 
-  /** The offset, in the changelog or in the topic that it copies, up to which the store on disk is complete; undefined when unknown, and for stores in memory. */
+  /** The changelog offset up to which the store on disk is complete, or that of what it copies; undefined when unknown or in memory. */
   position(store: string): number | undefined {
     return isOnDisk(this.#store(store).spec) ? this.#positions.get(store) : undefined
   }

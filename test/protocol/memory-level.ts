@@ -39,6 +39,7 @@ export function remove(folder: string): void {
 
 /** The part of node:fs/promises that src/state uses, on the same disk, which needs no folders. */
 export const mkdir = async (): Promise<void> => undefined
+export const rmdir = async (): Promise<void> => undefined
 export const readdir = async (folder: string): Promise<string[]> => {
   const place = placeOf(folder)
   const inside = [...databases.keys(), ...files.keys()].filter((name) => isInside(name, place))

@@ -45,8 +45,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/node-graph.ts',
-        find: `pass.follow(running.node.name, this.#writing(running, record, pass.inFlight, pass.signal))`,
-        replacement: `void this.#writing(running, record, pass.inFlight, pass.signal).catch(() => undefined)`,
+        find: `pass.follow(running.node.name, this.#traced(running, record, pass.inFlight, pass.signal))`,
+        replacement: `void this.#traced(running, record, pass.inFlight, pass.signal).catch(() => undefined)`,
       },
     ],
   },
