@@ -70,10 +70,11 @@ export class HangingTransactions {
       const hanging = await this.#open(producer.producerId)
       if (hanging.length === 0) return
       const end = nextEnd(await this.#outcomes(producer.producerId, hanging), hanging)
-      const fact = `the broker had left a transaction of "${transactionalId}" without its end; it gets a ${end.outcome} now`
+      const what = end.outcome === 'commit' ? 'committed' : 'aborted'
+      const fact = `the broker had left a transaction of "${transactionalId}" without its end; it is ${what} now`
       const ended = this.#end(producer, end)
       await ended.catch((cause: unknown) => {
-        throw new StreamError('COMMIT_UNKNOWN', `${fact}, or an abort later`, { cause })
+        throw new StreamError('COMMIT_UNKNOWN', `${fact}, or aborted later`, { cause })
       })
       this.#warn(fact, end)
       if (end.outcome === 'abort') throw new StreamError('COMMIT_UNKNOWN', fact)
