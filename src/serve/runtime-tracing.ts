@@ -85,6 +85,7 @@ export class RuntimeTracing implements Tracer {
       },
       parent,
     )
+    if (!isSpanContextValid(span.spanContext())) return untraced
     if (span.isRecording()) span.setAttributes(ofMessage(key, value))
     return this.#traceOf(span, trace.setSpan(parent, span))
   }
@@ -140,7 +141,6 @@ export class RuntimeTracing implements Tracer {
   /** Everybody is told of a batch in one go: its span is made when all of them have spoken. */
   #shared(node: string, work: SharedWork, span: Span): void {
     const link = { context: span.spanContext() }
-    if (!isSpanContextValid(link.context)) return
     const known = this.#batches.get(work)
     if (known) known.push(link)
     else {
@@ -198,6 +198,16 @@ interface Writing {
 }
 
 type AnyRecord = StreamRecord<unknown, unknown>
+
+/** Of every record while the process has no SDK. One that is not sampled has a context, which goes along. */
+const untraced: RecordTrace = {
+  within: (action) => action(),
+  writing: (_, record, write) => write(record),
+  shared: () => undefined,
+  retried: () => undefined,
+  givenUp: () => undefined,
+  end: () => undefined,
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
