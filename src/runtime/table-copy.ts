@@ -18,7 +18,9 @@ export async function restoreCopy(spec: StoreSpec, { offsets, state, broker, sig
   const place = offsets.find(({ topic }) => topic === spec.copyOf)
   if (!place) return 0
   const { topic, partition, offset: until } = place
-  const from = state.position(spec.name) ?? 0
+  const [range] = await broker.offsets([{ topic, partition }])
+  // A known position that the log does not hold any more is an error: rows may have gone with it.
+  const from = state.position(spec.name) ?? range?.earliest ?? 0
   if (from >= until) return 0
   let records = 0
   for await (const batch of broker.read({ topic, partition }, from, signal)) {

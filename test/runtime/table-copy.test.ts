@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
+import { StreamError } from '../../src/errors.ts'
 import { filter, joinTable } from '../../src/operators/index.ts'
+import type { Broker } from '../../src/runtime/broker.ts'
 import type { RestoredEvent } from '../../src/runtime/observer.ts'
 import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
 import { restoreCopy } from '../../src/runtime/table-copy.ts'
@@ -13,11 +15,21 @@ import { TaskState } from '../../src/state/task-state.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { describeAsText } from '../../src/topology/describe.ts'
+import { overlaid } from '../support/overlaid.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const authors = kafka({ topic: 'authors', key: string, value: msgpack<string>() })
 const views = kafka({ topic: 'views', key: string, value: string })
 const output = kafkaTopic({ topic: 'out', key: string, value: string })
+
+const spec = {
+  kind: 'timestamped-key-value',
+  name: 'authors',
+  key: string,
+  value: authors.value,
+  changelog: false,
+  copyOf: 'authors',
+} as StoreSpec
 
 function topologyWithCopy() {
   const builder = new TopologyBuilder()
@@ -76,14 +88,6 @@ describe('a table that is restored from its topic', () => {
       record('a', bytes('beyond')),
     ])
     await producer.close()
-    const spec = {
-      kind: 'timestamped-key-value',
-      name: 'authors',
-      key: string,
-      value: authors.value,
-      changelog: false,
-      copyOf: 'authors',
-    } as StoreSpec
     await using state = await TaskState.open({ stores: [spec], openDisk: async () => memoryStore() })
     const options = { offsets: [{ ...place, offset: 4 }], state, broker, signal: new AbortController().signal }
 
@@ -93,6 +97,36 @@ describe('a table that is restored from its topic', () => {
     expect(['a', 'b', 'broken'].map((key) => rows.get(key)?.value)).toEqual(['one', 'two', undefined])
     expect(state.position('authors')).toBe(4)
     expect(await restoreCopy(spec, options)).toBe(0)
+  })
+
+  test('begins where its topic begins, when the first records of that have expired', async () => {
+    await using broker = embeddedBroker()
+    await broker.open()
+    await broker.createTopics([{ topic: 'authors', partitions: 1 }])
+    const place = { topic: 'authors', partition: 0 }
+    const producer = await broker.producer()
+    const record = (key: string) => ({ ...place, key: string.serialize(key), value: authors.value.serialize(key) })
+    await producer.send(['a', 'b'].map((key) => ({ ...record(key), timestamp: 5, headers: [] })))
+    await producer.close()
+    const shortened = overlaid<Broker>(broker, {
+      offsets: async (places) => (await broker.offsets(places)).map((range) => ({ ...range, earliest: 1 })),
+      read: (partition, from, signal) => {
+        if (from < 1) throw new StreamError('OFFSET_OUT_OF_RANGE', 'the first record is gone')
+        return broker.read(partition, from, signal)
+      },
+    })
+    await using state = await TaskState.open({ stores: [spec], openDisk: async () => memoryStore() })
+    const options = {
+      offsets: [{ ...place, offset: 2 }],
+      state,
+      broker: shortened,
+      signal: new AbortController().signal,
+    }
+
+    expect(await restoreCopy(spec, options)).toBe(1)
+
+    const rows = state.view<KeyValueStore<string, Timestamped<string>>>('authors', () => 1)
+    expect(['a', 'b'].map((key) => rows.get(key)?.value)).toEqual([undefined, 'b'])
   })
 
   test('needs a topic that is compacted', async () => {
