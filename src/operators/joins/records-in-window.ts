@@ -31,7 +31,8 @@ function comingFrom(side: Side, join: string): ProcessorSupplier<unknown, unknow
 function storesOf({ name, kind, within, storage = 'level', ...serdes }: StreamJoin): StoreSpec[] {
   const { key = string as Serde<unknown>, left = msgpack<unknown>(), right = msgpack<unknown>() } = serdes
   const base = { kind: 'window', storage } as const
-  const retentionMs = within.beforeMs + within.afterMs + within.graceMs
+  // Records of one time stay while it lasts.
+  const retentionMs = Math.max(1, within.beforeMs + within.afterMs + within.graceMs)
   const sides: StoreSpec[] = [
     { ...base, name: `${name}-left`, key, value: listOf(left) as Serde<unknown>, retentionMs },
     { ...base, name: `${name}-right`, key, value: listOf(right) as Serde<unknown>, retentionMs },

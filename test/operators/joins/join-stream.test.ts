@@ -39,6 +39,17 @@ describe('a join of streams', () => {
     expect(await outputs(driver)).toEqual(['a=o+p@100', 'a=o+p@120'])
   })
 
+  test('pairs what has the same time, when the window is that time alone', async () => {
+    const instant = { beforeMs: 0, afterMs: 0 }
+    const topology = topologyOf((left, right) => left.process(joinStream('paid', right, pair, { within: instant })))
+    await using driver = await TopologyTestDriver.start(topology)
+
+    for (const value of ['o1', 'o2']) await driver.pipe(orders, { key: 'a', value, timestamp: 5 })
+    for (const timestamp of [5, 6]) await driver.pipe(payments, { key: 'a', value: 'p', timestamp })
+
+    expect(await outputs(driver)).toEqual(['a=o1+p@5', 'a=o2+p@5'])
+  })
+
   test('finds after a crash what came before it, and several of one time in their order', async () => {
     const topology = topologyOf((left, right) => left.process(joinStream('paid', right, pair, { within })))
     await using driver = await TopologyTestDriver.start(topology)
