@@ -65,6 +65,8 @@ class HttpSchemaRegistry implements SchemaRegistry {
   readonly #connection: HttpConnection
   readonly #logger: Logger
   readonly #requests = new SharedRequests<string, string>()
+  /** Who asks for a schema while another looks a second time waits for that look. */
+  readonly #schemas = new SharedRequests<number, CompleteSchema>()
   /** Answers by what was asked: ids and versions never change what they mean. */
   readonly #answers: LruMap<string, string>
   #lookedAgainAt = Number.NEGATIVE_INFINITY
@@ -94,7 +96,11 @@ class HttpSchemaRegistry implements SchemaRegistry {
     return this.#connection.address
   }
 
-  async schema(id: number, signal: AbortSignal): Promise<CompleteSchema> {
+  schema(id: number, signal: AbortSignal): Promise<CompleteSchema> {
+    return this.#schemas.join(id, signal, (ended) => this.#find(id, ended))
+  }
+
+  async #find(id: number, signal: AbortSignal): Promise<CompleteSchema> {
     const path = `/schemas/ids/${id}`
     try {
       return await this.complete(await this.#schemaAt(path, signal), signal)

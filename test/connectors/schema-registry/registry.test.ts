@@ -135,6 +135,15 @@ describe('a schema that does not exist', () => {
     expect(await read(serdeAt())).toBe('a')
   })
 
+  test('is looked for a second time by all who ask for it at once', async () => {
+    server.faults.push({ status: 404, body: { error_code: 40403, message: 'Schema 7 not found' } })
+    const registry = registryAt(server.url)
+
+    const values = await Promise.all([1, 2].map(() => read(avro(registry, z.string()))))
+
+    expect(values).toEqual(['a', 'a'])
+  })
+
   test('does not make each record wait that has another wrong id', async () => {
     const serde = avro(registryAt(server.url), z.string())
 
