@@ -4,7 +4,11 @@ import { planRun } from '../../src/cli/plan/plan-run.ts'
 import { plannedTopology } from '../../src/cli/plan/planned-topology.ts'
 import { parseSettings } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
+import { string } from '../../src/serde.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { send } from '../support/dead-letters.ts'
 import { plainTopologyTo, topologyTo } from '../support/instance.ts'
@@ -56,6 +60,18 @@ describe('planning a topology', () => {
 
     expect(() => plannedTopology(topology, () => true)).toThrow(
       'USAGE: node "looks" (own) looks at an index by itself, so it cannot be planned. ',
+    )
+  })
+
+  test('is refused for a table that is restored from its own topic', () => {
+    const builder = new TopologyBuilder()
+    builder
+      .table('rows', kafka({ topic: 'in', key: string, value: string }), { changelog: 'source' })
+      .toStream()
+      .to('out', kafkaTopic({ topic: 'out', key: string, value: string }))
+
+    expect(() => plannedTopology(builder.build(), () => true)).toThrow(
+      'USAGE: table "rows" is restored from its own topic, so the topology cannot be planned. ',
     )
   })
 

@@ -2,7 +2,13 @@ import type { Embedder } from '../../embed/index.ts'
 import { StreamError } from '../../errors.ts'
 import { diff } from '../../operators/diff.ts'
 import type { Resource, Sink, VectorIndex } from '../../topology/processor.ts'
-import type { ProcessorNode, SinkNode, Topology, TopologyNode } from '../../topology/topology.ts'
+import {
+  copiedTopics,
+  type ProcessorNode,
+  type SinkNode,
+  type Topology,
+  type TopologyNode,
+} from '../../topology/topology.ts'
 import { PlannedIndex } from './planned-index.ts'
 import { PlannedTexts, plannedEmbed } from './planned-texts.ts'
 
@@ -15,11 +21,13 @@ export interface PlannedTopology {
 
 /**
  * The same nodes, stores and pipeline, so that every decision is the one of a real run: only what stands behind `embed`, and behind the
- * sinks outside of the log, is another. Throws USAGE for a node that looks at an index in a way of its own.
+ * sinks outside of the log, is another. Throws USAGE for a node that looks at an index in a way of its own, and for a table that is restored
+ * from its own topic.
  *
  * `coalesces` is asked when tasks are made: whether a version that waits at the gate is replaced by a newer one.
  */
 export function plannedTopology(topology: Topology, coalesces: () => boolean): PlannedTopology {
+  requireOwnChangelogs(topology)
   const texts = new PlannedTexts()
   const indexes = new Map<object, PlannedIndex>()
   const indexFor = (index: VectorIndex): PlannedIndex => {
@@ -33,6 +41,15 @@ export function plannedTopology(topology: Topology, coalesces: () => boolean): P
   }
   const nodes = new Map([...topology.nodes].map(([name, node]) => [name, planned(node)]))
   return { topology: { ...topology, nodes }, texts, indexes: [...indexes.values()] }
+}
+
+/** A plan copies changelogs, and of sources only what is not committed: such a table would be empty. */
+function requireOwnChangelogs(topology: Topology): void {
+  const [store] = copiedTopics(topology).keys()
+  if (store === undefined) return
+  throw new StreamError('USAGE', `table "${store}" is restored from its own topic, so the topology cannot be planned`, {
+    fix: "Leave out `changelog: 'source'`, or plan the part of the topology that is without the table.",
+  })
 }
 
 interface Planned {
