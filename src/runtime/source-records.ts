@@ -120,7 +120,8 @@ export class SourceRecords {
 
   #close(candidate: Candidate, standing: Standing): void {
     candidate.standing = standing
-    this.#openByKey.delete(textOf(candidate.key) ?? '')
+    const name = textOf(candidate.key)
+    if (name !== undefined) this.#openByKey.delete(name)
   }
 }
 
