@@ -25,6 +25,9 @@ export interface RuntimeTracingOptions {
   readonly system?: string
 }
 
+/** Of each partition: what was fetched ahead is rarely more. */
+const rememberedBatches = 100
+
 /**
  * The spans of one runtime, for the SDK of OpenTelemetry that the process has registered; without one they cost next to nothing. Names
  * and attributes are those of the semantic conventions for messaging.
@@ -65,7 +68,8 @@ export class RuntimeTracing implements Tracer {
     })
     span.end()
     const spanContext = span.spanContext()
-    if (isSpanContextValid(spanContext)) this.#remember(topic, partition, { next, link: { context: spanContext } })
+    if (records > 0 && isSpanContextValid(spanContext))
+      this.#remember(topic, partition, { next, link: { context: spanContext } })
   }
 
   begin({ task, source, key, value, headers }: TracedRecord): RecordTrace {
@@ -169,12 +173,12 @@ export class RuntimeTracing implements Tracer {
     }
   }
 
-  /** A partition that has come back begins anew. */
+  /** A partition that has come back begins anew. Records that are not traced leave their batches behind. */
   #remember(topic: string, partition: number, received: Received): void {
     const key = `${topic}-${partition}`
-    const known = this.#received.get(key) ?? []
-    const isLater = received.next >= (known.at(-1)?.next ?? 0)
-    this.#received.set(key, isLater ? [...known, received] : [received])
+    const known = this.#received.get(key)
+    if (!known || received.next < (known.at(-1)?.next ?? 0)) this.#received.set(key, [received])
+    else if (known.push(received) > rememberedBatches) known.shift()
   }
 
   /** The batch with which a record came; those before it are over. */
