@@ -23,7 +23,10 @@ export function doctorCommand(): Command {
     .description(
       'Look for everything that keeps a pipeline or a topology from working, and say the fix; starts and writes nothing. Exit 1 for a problem.',
     )
-    .argument('[file]', 'pipeline (.yaml), or topology file; without it this machine and the brokers are looked at')
+    .argument(
+      '[file]',
+      'pipeline (.yaml), or topology file; without it this machine is looked at, and brokers that are named',
+    )
   return withProgramOptions(command)
     .option('--timeout <seconds>', 'how long a check may take', wholeNumber, 60)
     .option('--json', 'one line {"check","level","fact","fix","code"} per finding')

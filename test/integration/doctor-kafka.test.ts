@@ -120,7 +120,7 @@ describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, 
       'nobody has signed the certificate',
       () => ({ ...alice(), brokers: [tlsAddress], ssl: true }),
       /certificate that is not accepted/,
-      /`kafka\.ssl\.ca`/,
+      /`ssl\.caFile` or `ssl\.ca`/,
     ],
     ['the password is wrong', () => as('alice', 'guess'), /[Aa]uthentication/, /Correct user, password and mechanism/],
     [

@@ -33,7 +33,10 @@ export function codeOf(error: unknown): string {
 
 /** By the code of the system. */
 const obstacles: Readonly<Record<string, readonly [fact: string, fix: string]>> = {
-  ECONNREFUSED: ['nothing listens there', 'Start the broker, or correct the host and the port in `--brokers`.'],
+  ECONNREFUSED: [
+    'nothing listens there',
+    'Start the broker, or correct host and port where they are given: `--brokers`, the file, or KAFKA_BROKERS.',
+  ],
   ENOTFOUND: ['its name is not known here', 'Correct the name of the host, or let this machine resolve it.'],
   EAI_AGAIN: ['the name server does not answer', 'Check the DNS of this machine.'],
   TIMEOUT: ['no answer came', 'Look for a firewall, a network policy or a wrong address between here and there.'],

@@ -1,5 +1,6 @@
 import { type KafkaBrokerOptions, kafkaBroker } from '../../connectors/kafka/broker.ts'
 import { tlsOptionsOf } from '../../connectors/kafka/certificate-files.ts'
+import { type Refusal, refusalOf } from '../../connectors/kafka/refusals.ts'
 import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { type Check, ok } from './check.ts'
@@ -50,6 +51,7 @@ async function requireListener({ brokers }: Connection): Promise<void> {
 async function explained(error: unknown, name: string, connection: Connection): Promise<StreamError | undefined> {
   const reason = isStreamError(error) ? error.fact : reasonOf(error)
   if (/SASL|authenticat/i.test(reason)) return refusedLogin(reason, error)
+  if (isStreamError(error) && error.code !== 'BROKER_UNREACHABLE') return undefined
   const [address = ''] = connection.brokers
   const tls = await tlsFailure(address, connection)
   const wantsTls = Boolean(connection.ssl)
@@ -63,12 +65,23 @@ async function explained(error: unknown, name: string, connection: Connection): 
       'It may expect a user and a password (`kafka.sasl`), or be no Kafka: check the port.',
     )
   if (tls === undefined || !wantsTls) return undefined
-  if (isCertificateError(tls))
-    return unreachable(
-      `has a certificate that is not accepted: ${reasonOf(tls)}`,
-      'Give the certificate of its authority in `kafka.ssl.ca` or `kafka.ssl.caFile`, and the name that is in the certificate in `--brokers`.',
-    )
-  return unreachable('does not speak TLS', 'Leave out `kafka.ssl`, or name the port of a listener with TLS.')
+  const { fact, fix } = failedHandshake(tls)
+  return unreachable(fact, fix)
+}
+
+/** Why no connection with TLS could be made. */
+function failedHandshake(error: unknown): Refusal {
+  const refusal = refusalOf(reasonOf(error))
+  const reason = refusal?.fact ?? reasonOf(error)
+  if (isCertificateError(error)) {
+    const authority =
+      'Give the certificate of its authority in `kafka.ssl.ca` or `kafka.ssl.caFile`, and the name that is in the certificate in `--brokers`.'
+    return { fact: `has a certificate that is not accepted: ${reason}`, fix: refusal?.fix ?? authority }
+  }
+  return {
+    fact: `does not speak TLS, or ends it at once: ${reason}`,
+    fix: 'Leave out `kafka.ssl`, or name the port of a listener with TLS; if there is one, give the certificate that it wants of its clients.',
+  }
 }
 
 function refusedLogin(reason: string, cause: unknown): StreamError {

@@ -82,6 +82,29 @@ test.each([
   await expect(opening).rejects.toMatchObject({ fact: expect.stringMatching(fact) })
 })
 
+test('a certificate that has expired is to be renewed', async () => {
+  const expired = createTlsServer(authority.issue({ name: 'stranger', validMs: -1 }), hangUp)
+
+  const opening = openKafka({
+    brokers: [await listening(expired)],
+    ssl: { ca: authority.cert },
+    clock: new FastClock(30),
+  })
+
+  await expect(opening).rejects.toMatchObject({
+    fact: expect.stringMatching(/certificate of the broker has expired/),
+    fix: expect.stringMatching(/^Renew it/),
+  })
+})
+
+test('certificates that cannot be read are said to be missing', async () => {
+  const brokers = [await strangerWithTls()]
+
+  const opening = openKafka({ brokers, ssl: { caFile: '/no/such/ca.pem' }, clock: new FastClock(30) })
+
+  await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID', fact: expect.stringMatching(/ca\.pem/) })
+})
+
 test('the command ends with 1 for a problem, and with lines of JSON when asked', async () => {
   const { stdout, code } = await millraceHere(['doctor', '--brokers', await nobody(), '--json'])
 
