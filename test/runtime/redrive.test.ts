@@ -61,6 +61,21 @@ describe('records that are put back', () => {
     ])
   })
 
+  test('are never put over a newer record of their key, also when the key has no bytes and another record has none', async () => {
+    await using log = await letterLog()
+    const withEmptyKey = (value: string) => ({ ...recordOf(`=${value}`), key: new Uint8Array() })
+    await send(log.broker, [withEmptyKey('old'), recordOf('=no key')])
+    await log.giveUp(1)
+    await log.redrive()
+    await send(log.broker, [withEmptyKey('new')])
+    await log.giveUp(0)
+
+    const counts = await log.redrive()
+
+    expect(counts).toMatchObject({ letters: 2, redriven: 0, superseded: 1 })
+    expect(await log.contents()).toEqual(['=old', '=no key', '=no key', '=new'])
+  })
+
   test('are never put over a newer record of their key, also when that failed or was a deletion', async () => {
     await using log = await letterLog()
     await log.write('a=1', 'b=2', 'c=3', 'a=4', 'b', 'c=5')
