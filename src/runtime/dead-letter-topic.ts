@@ -1,6 +1,7 @@
 import { StreamError } from '../errors.ts'
 import type { Broker, LogRecord, TopicPartition } from './broker.ts'
 import { type DeadLetter, readDeadLetter } from './dead-letter.ts'
+import { partitionsOf } from './partitions.ts'
 
 /** Which letters are meant; all conditions have to hold, and what is left out is none. */
 export interface LetterFilter {
@@ -25,22 +26,22 @@ export async function letterPartitions(broker: Broker, topic: string): Promise<r
       fix: 'Name the application that writes it with --application, or the topic with --topic.',
       details: { topic },
     })
-  return Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+  return partitionsOf(topic, partitions)
 }
 
-/** The letters of a topic, partition by partition in the order in which they were written. Throws TOPIC_MISSING. */
+/** The letters of a topic, partition by partition in the order in which they were written; ends early on the signal. Throws TOPIC_MISSING. */
 export async function* readLetters(
   broker: Broker,
   topic: string,
-  filter: LetterFilter = {},
+  { signal, ...filter }: LetterFilter & { readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<FoundLetter> {
   for (const place of await letterPartitions(broker, topic)) {
     const [range] = await broker.offsets([place])
-    for await (const { records } of broker.read(place, range?.earliest ?? 0))
-      for (const record of records) {
-        const letter = readDeadLetter(place, record)
-        if (isMeant(letter, filter)) yield { letter, record }
-      }
+    for await (const { records } of broker.read(place, range?.earliest ?? 0)) {
+      if (signal?.aborted) return
+      const found = records.map((record) => ({ letter: readDeadLetter(place, record), record }))
+      yield* found.filter(({ letter }) => isMeant(letter, filter))
+    }
   }
 }
 

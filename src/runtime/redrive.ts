@@ -17,8 +17,10 @@ export interface RedriveOptions {
   readonly recordsPerSecond?: number | undefined
   /** Counts what would be put back, and puts nothing. */
   readonly dryRun?: boolean
-  /** Ends the work before the next transaction. */
+  /** Ends the work before the next transaction; before the first one nothing but `letters` may have been counted. */
   readonly signal?: AbortSignal | undefined
+  /** How many records are looked at in one run, because each takes memory (about 300 bytes); default 1,000,000. */
+  readonly maxRecords?: number
   readonly onProgress?: (redriven: number, open: number) => void
 }
 
@@ -44,6 +46,7 @@ export interface RedriveCounts {
 /** Whichever bound is reached first ends a transaction. */
 const maxBatchRecords = 100
 const maxBatchBytes = 512 * 1024
+const defaultMaxRecords = 1_000_000
 /** How long a transaction of somebody else may hide what lies before ours; the broker ends one after a minute. */
 const hiddenTimeoutMs = 30_000
 const lookEveryMs = 20
@@ -58,14 +61,16 @@ const lookEveryMs = 20
  * before it is committed: readers of committed records see up to our first record then, and no further. If a newer version stands there,
  * the transaction is aborted, and that copy left out.
  *
- * Throws TOPIC_MISSING, PRODUCE_FAILED, MEMBER_FENCED when another redrive of the application was started.
+ * Throws TOPIC_MISSING, USAGE for more than `maxRecords`, PRODUCE_FAILED, MEMBER_FENCED when another redrive of the application was started.
  *
  * @example
  * const { redriven, superseded } = await redrive({ broker, application: 'documents', topic: 'documents-dead-letter', clock: systemClock })
  */
 export async function redrive(options: RedriveOptions): Promise<RedriveCounts> {
-  const { dryRun = false } = options
+  const { dryRun = false, signal } = options
   const { counts, sources } = await judge(options)
+  // What was judged only in part may look open and have a newer version.
+  if (signal?.aborted) return counts
   const having = (wanted: Standing) =>
     sources.reduce((sum, { all }) => sum + all.filter(({ standing }) => standing === wanted).length, 0)
   await using put = new Putter(options, having('open'))
@@ -80,17 +85,18 @@ export async function redrive(options: RedriveOptions): Promise<RedriveCounts> {
 }
 
 /** What became of every letter up to now. */
-async function judge({ broker, topic, filter = {} }: RedriveOptions) {
+async function judge({ broker, topic, filter, signal, maxRecords = defaultMaxRecords }: RedriveOptions) {
   const counts: RedriveCounts = {
     ...{ letters: 0, redriven: 0, superseded: 0, before: 0 },
     ...{ gone: 0, unplaced: 0, refused: 0, repeated: 0 },
   }
   const records = new Map<string, LetterRecord>()
-  for await (const { letter } of readLetters(broker, topic, filter)) {
+  for await (const { letter } of readLetters(broker, topic, { ...filter, signal })) {
     counts.letters++
     const { source, key } = letter
     if (!source) counts.unplaced++
     else if (records.has(placeText(source))) counts.repeated++
+    else if (records.size === maxRecords) throw tooMany(topic, maxRecords)
     // A copy of the key: the original may be a part of all that was fetched with it.
     else records.set(placeText(source), { source, key: key && Uint8Array.from(key) })
   }
@@ -101,8 +107,14 @@ async function judge({ broker, topic, filter = {} }: RedriveOptions) {
     const { topic, partition } = first.source
     return [new SourceRecords(broker, { topic, partition }, group)]
   })
-  for (const source of sources) await source.advance()
+  for (const source of sources) await source.advance(signal)
   return { counts, sources }
+}
+
+function tooMany(topic: string, maxRecords: number): StreamError {
+  return new StreamError('USAGE', `"${topic}" has letters of more than ${maxRecords} records`, {
+    fix: 'Put them back in parts: name an error code, a key or a source.',
+  })
 }
 
 /** `dropped`: some of the records are not open any more. `scattered`: records of others lie between them. */

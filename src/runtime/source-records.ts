@@ -68,11 +68,12 @@ export class SourceRecords {
     return this.#candidates.get(offset)?.standing === 'open'
   }
 
-  /** Reads on to the end of what is visible. A topic that does not exist any more has nothing. */
+  /** Reads on to the end of what is visible, or to where the signal aborts. A topic that does not exist any more has nothing. */
   async advance(signal?: AbortSignal): Promise<void> {
     if (this.#position < 0) this.#position = await this.#start()
     if (this.#position < 0) return
-    for await (const { records, next } of this.#broker.read(this.place, this.#position, signal)) {
+    for await (const { records, next } of this.#broker.read(this.place, this.#position)) {
+      if (signal?.aborted) return
       for (const record of records) this.#see(record)
       this.#position = next
     }
@@ -85,11 +86,11 @@ export class SourceRecords {
   }
 
   /** The records that are open, as they lie in the log. */
-  async *openRecords(signal?: AbortSignal): AsyncGenerator<LogRecord> {
+  async *openRecords(): AsyncGenerator<LogRecord> {
     const open = this.all.filter(({ standing }) => standing === 'open')
     const [first, last] = [open[0], open.at(-1)]
     if (!first || !last) return
-    for await (const { records, next } of this.#broker.read(this.place, first.offset, signal)) {
+    for await (const { records, next } of this.#broker.read(this.place, first.offset)) {
       for (const record of records) if (this.isOpen(record.offset)) yield record
       if (next > last.offset) return
     }

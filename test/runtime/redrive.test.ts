@@ -61,6 +61,36 @@ describe('records that are put back', () => {
     ])
   })
 
+  test('are none when the signal aborts while they are looked for: what was judged in part may have a newer version', async () => {
+    await using log = await letterLog()
+    await log.write('a=1', 'a=2')
+    await log.giveUp(0)
+    const stop = new AbortController()
+    const broker = overlaid<Broker>(log.broker, {
+      async *read(place, from, signal) {
+        if (place.topic === source.topic) stop.abort()
+        yield* log.broker.read(place, from, signal)
+      },
+    })
+
+    const counts = await log.redrive({ broker, signal: stop.signal })
+
+    expect(counts).toEqual({ ...none, letters: 1 })
+    expect(await log.contents()).toEqual(['a=1', 'a=2'])
+  })
+
+  test('are refused beyond a number that memory has room for', async () => {
+    await using log = await letterLog()
+    await log.write('a=1', 'b=2')
+    await log.giveUp(0, 1, 0)
+
+    await expect(log.redrive({ maxRecords: 1 })).rejects.toMatchObject({
+      code: 'USAGE',
+      fact: '"app-dead-letter" has letters of more than 1 records',
+    })
+    expect(await log.redrive({ maxRecords: 2 })).toMatchObject({ letters: 3, redriven: 2, repeated: 1 })
+  })
+
   test('are never put over a newer record of their key, also when the key has no bytes and another record has none', async () => {
     await using log = await letterLog()
     const withEmptyKey = (value: string) => ({ ...recordOf(`=${value}`), key: new Uint8Array() })

@@ -1,0 +1,6 @@
+import type { TopicPartition } from './broker.ts'
+
+/** All partitions of a topic that has so many. */
+export function partitionsOf(topic: string, count: number): TopicPartition[] {
+  return Array.from({ length: count }, (_, partition) => ({ topic, partition }))
+}
