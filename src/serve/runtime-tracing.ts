@@ -174,23 +174,26 @@ export class RuntimeTracing implements Tracer {
   }
 
   /** A partition that has come back begins anew. Records that are not traced leave their batches behind. */
-  #remember(topic: string, partition: number, received: Received): void {
+  #remember(topic: string, partition: number, { next, link }: Omit<Received, 'from'>): void {
     const key = `${topic}-${partition}`
     const known = this.#received.get(key)
-    if (!known || received.next < (known.at(-1)?.next ?? 0)) this.#received.set(key, [received])
-    else if (known.push(received) > rememberedBatches) known.shift()
+    const from = known?.at(-1)?.next ?? 0
+    if (!known || next < from) this.#received.set(key, [{ from: 0, next, link }])
+    else if (known.push({ from, next, link }) > rememberedBatches) known.shift()
   }
 
   /** The batch with which a record came; those before it are over. */
   #receivedWith(topic: string, partition: number, offset: number): Link | undefined {
     const known = this.#received.get(`${topic}-${partition}`)
     while (known?.[0] && known[0].next <= offset) known.shift()
-    return known?.[0]?.link
+    const [first] = known ?? []
+    return first && first.from <= offset ? first.link : undefined
   }
 }
 
-/** A batch that was received, up to the offset `next`. */
+/** A batch that was received: offsets from `from`, where the one before ended, up to `next`. */
 interface Received {
+  readonly from: number
   readonly next: number
   readonly link: Link
 }

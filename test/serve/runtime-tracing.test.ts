@@ -127,6 +127,26 @@ describe('a record', () => {
     })
   })
 
+  test('forgets the batches of records that never begin, and links nothing to the wrong one', () => {
+    using spans = new RecordedSpans()
+    const tracing = new RuntimeTracing({ application: 'app' })
+    const place = { topic: 'documents', partition: 0 }
+    const received = Array.from({ length: 101 }, (_, at) => {
+      tracing.received({ ...place, records: 1, next: at + 1 })
+      return spans.named('receive documents').at(-1)
+    })
+    const begin = (offset: number) =>
+      tracing.begin({ task: '0_0', source: { ...place, offset }, key: null, value: null, headers: [] }).end()
+
+    begin(0)
+    begin(1)
+
+    const [forgotten, remembered] = spans.named('process documents')
+    if (!forgotten || !remembered || !received[1]) throw new Error('two records')
+    expect(linkedTo(forgotten)).toEqual([])
+    expect(linkedTo(remembered)).toEqual([idOf(received[1])])
+  })
+
   test('leaves no trace in a changelog', async () => {
     using spans = new RecordedSpans()
     await using driver = await started(repartitioned())
