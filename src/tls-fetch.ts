@@ -26,6 +26,8 @@ interface FetchOptions {
 }
 
 const withoutBody = [204, 205, 304]
+/** A connection that nobody uses is closed after it, as Node's fetch does: below the idle limit of servers. */
+const idleMs = 4_000
 
 /**
  * A fetch with certificates of its own, which Node's cannot be given. It keeps connections, and follows no redirect. CONFIG_INVALID for
@@ -42,7 +44,7 @@ export function tlsFetch(name: string, tls: TlsOptions): Fetch {
       cause,
     })
   }
-  const agent = new Agent({ ...tls, keepAlive: true })
+  const agent = new Agent({ ...tls, keepAlive: true, timeout: idleMs })
   return (url, { method, headers, body, signal }) =>
     new Promise((resolve, reject) => {
       const answered = (message: IncomingMessage) => resolve(responseOf(message))
