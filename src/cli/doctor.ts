@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { parseSettings } from '../config.ts'
+import { advertisedAddresses } from '../connectors/kafka/advertised-addresses.ts'
 import type { KafkaBrokerOptions } from '../connectors/kafka/broker.ts'
-import { advertisedAddresses } from './doctor/advertised.ts'
 import { checks } from './doctor/checks.ts'
 import { examine, type Report } from './doctor/examine.ts'
 import { openKafka } from './doctor/kafka-connection.ts'

@@ -1,6 +1,3 @@
-import type { KafkaBrokerOptions } from '../../connectors/kafka/broker.ts'
-import { KafkaClientFactory } from '../../connectors/kafka/client.ts'
-import { requestError } from '../../connectors/kafka/errors.ts'
 import { type Check, ok, problem } from './check.ts'
 import { connected, noListener } from './kafka-address.ts'
 
@@ -22,22 +19,4 @@ export const advertised: Check<'addresses'> = {
     )
     return problems.length > 0 ? problems : [ok(`${addresses.join(', ')} can be connected to`)]
   },
-}
-
-/** The addresses of all brokers, as the one that answers knows them. */
-export async function advertisedAddresses(options: KafkaBrokerOptions): Promise<readonly string[]> {
-  const factory = new KafkaClientFactory(options)
-  // KafkaJS itself goes to an advertised address with its second question.
-  const cluster = factory.cluster({ allowAutoTopicCreation: false })
-  try {
-    await cluster.connect()
-    const broker = await cluster.brokerPool.findConnectedBroker()
-    const { brokers } = await broker.metadata([])
-    return brokers.map(({ host, port }) => `${host}:${port}`)
-  } catch (error) {
-    throw requestError(error, factory.name, 'the addresses of its brokers')
-  } finally {
-    await cluster.disconnect().catch(() => undefined)
-    factory.destroyConnections()
-  }
 }

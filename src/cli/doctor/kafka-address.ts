@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { systemClock } from '../../clock.ts'
 import { reasonOf, StreamError } from '../../errors.ts'
@@ -7,11 +7,12 @@ const connectTimeoutMs = 3_000
 
 /** Connects and hangs up; with `tls`, after a handshake. */
 export async function connected(address: string, tls?: ConnectionOptions): Promise<void> {
-  const [host = '', port] = address.split(':')
-  const place = { host, port: Number(port) }
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
+  const place = { host, port: Number(address.slice(colon + 1)) }
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   // An address of numbers has no server name.
-  const servername = /^[\d.]+$/.test(host) ? {} : { servername: host }
+  const servername = isIP(host) ? {} : { servername: host }
   const socket: Socket = tls ? connectTls({ ...servername, ...tls, ...place }, resolve) : connectTcp(place, resolve)
   const timeout = Object.assign(new Error('no answer'), { code: 'TIMEOUT' })
   const cancel = systemClock.after(connectTimeoutMs, () => socket.destroy(timeout))
