@@ -39,7 +39,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** Default: that of the connection. */
   readonly timeoutMs?: number
-  /** A longer answer is broken off, and an error: whoever knows how long one can be need not hold more in memory. Default: any length. */
+  /** Bytes of the body. The call throws as soon as there are more. Default: no limit, for answers as long as what was asked for. */
   readonly maxAnswerBytes?: number
 }
 

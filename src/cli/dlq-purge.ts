@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { StreamError } from '../errors.ts'
 import type { Broker, StartPosition } from '../runtime/broker.ts'
+import { adminOf } from '../runtime/broker-admin.ts'
 import { letterPartitions } from '../runtime/dead-letter-topic.ts'
 import { confirmByName } from './confirm.ts'
 import { type LetterPlace, letterPlace } from './dlq-show.ts'
@@ -77,9 +78,4 @@ async function countBetween(broker: Broker, from: StartPosition, end: number): P
     if (next >= end) break
   }
   return count
-}
-
-function adminOf({ admin, name }: Broker) {
-  if (admin) return admin
-  throw new StreamError('ILLEGAL_STATE', `${name} cannot delete records`)
 }

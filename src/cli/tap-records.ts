@@ -1,6 +1,7 @@
 import { type Clock, delay } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Broker, LogRecord, PartitionOffsets, ReadBatch, TopicPartition } from '../runtime/broker.ts'
+import { partitionsOf } from '../runtime/partitions.ts'
 import { positionOf, type TapStart } from './tap-positions.ts'
 
 export interface TapOptions {
@@ -68,7 +69,7 @@ async function placesOf(
     })
   if (partition !== undefined && partition >= count)
     throw new StreamError('USAGE', `"${topic}" has the partitions 0 to ${count - 1}, not ${partition}`)
-  const all = Array.from({ length: count }, (_, own) => ({ topic, partition: own }))
+  const all = partitionsOf(topic, count)
   return partition === undefined ? all : all.filter((place) => place.partition === partition)
 }
 

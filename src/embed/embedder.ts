@@ -42,6 +42,11 @@ export interface Embedder extends Resource {
   readonly stats: EmbedderStats
 }
 
+/** What makes vectors among the resources of a topology. */
+export function isEmbedder(resource: Resource): resource is Embedder {
+  return 'embed' in resource && 'stats' in resource && 'id' in resource
+}
+
 /** Counts since `open`. */
 export interface EmbedderStats {
   /** What the model runs on: `cpu`, `cuda` and so on. Absent where there is no model, or it runs elsewhere. */

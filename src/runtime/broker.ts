@@ -74,7 +74,7 @@ export interface WantedRights {
   /** Existing topics. */
   readonly writes: readonly string[]
   readonly creates: readonly TopicSpec[]
-  /** One of its transactional ids, where it has any. */
+  /** With exactly_once: one of its transactional ids, for all, because the right is given to their common prefix. */
   readonly transactionalId?: string
 }
 

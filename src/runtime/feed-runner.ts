@@ -5,6 +5,7 @@ import { noHeaders } from '../record.ts'
 import type { Feed, FeedBatch, FeedProblem, FeedRecord } from '../topology/feed.ts'
 import type { Broker, Producer, ProducerRecord } from './broker.ts'
 import { FeedMemory, type FeedState } from './feed-memory.ts'
+import { partitionsOf } from './partitions.ts'
 
 export interface FeedRunnerOptions<Cursor> {
   readonly feed: Feed<Cursor>
@@ -77,7 +78,7 @@ export class FeedRunner<Cursor> {
     const { broker, topic } = this.#options
     const known = await this.#memory?.load()
     if (!known) return undefined
-    const ends = await broker.offsets(Array.from({ length: partitions }, (_, partition) => ({ topic, partition })))
+    const ends = await broker.offsets(partitionsOf(topic, partitions))
     return ends.every(({ latest }) => latest === 0) ? undefined : known
   }
 

@@ -2,7 +2,8 @@ import type { RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { findStateDirectory, removeStateDirectory } from '../state/state-directory.ts'
 import type { Topology } from '../topology/topology.ts'
-import type { Broker, BrokerAdmin, MemberDescription } from './broker.ts'
+import type { Broker, MemberDescription } from './broker.ts'
+import { adminOf } from './broker-admin.ts'
 import { internalTopics } from './topics.ts'
 
 export interface ResetOptions {
@@ -61,11 +62,4 @@ export async function resetApplication(plan: ResetPlan, { settings, broker }: Re
   await removeStateDirectory(settings.stateDirectory, plan.application)
   // 3. What the stores could be restored from, and what was on its way between sub-topologies.
   await admin.deleteTopics(plan.topics)
-}
-
-function adminOf({ admin, name }: Broker): BrokerAdmin {
-  if (admin) return admin
-  throw new StreamError('CONFIG_INVALID', `${name} cannot be administered`, {
-    fix: 'Delete its topics and groups by its own means.',
-  })
 }

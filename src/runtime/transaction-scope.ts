@@ -2,7 +2,8 @@ import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { TaskId } from '../topology/processor.ts'
 import { type Topology, topicName } from '../topology/topology.ts'
-import type { TopicPartition, TransactionScope } from './broker.ts'
+import type { TransactionScope } from './broker.ts'
+import { partitionsOf } from './partitions.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 
 export interface TransactionScopeOptions {
@@ -12,7 +13,7 @@ export interface TransactionScopeOptions {
   readonly partitions: ReadonlyMap<string, number>
 }
 
-/** Where a task writes with exactly_once: any partition of its output and dead-letter topics, and its own of the changelogs. */
+/** Where a task writes with exactly_once: every partition of its sink topics and of the dead-letter topic, one of each changelog. */
 export function transactionScope(
   task: TaskId,
   { topology, settings, partitions }: TransactionScopeOptions,
@@ -31,8 +32,4 @@ export function transactionScope(
     partitions: [...topics.flatMap((topic) => partitionsOf(topic, partitions.get(topic) ?? 1)), ...changelogs],
     group,
   }
-}
-
-function partitionsOf(topic: string, count: number): TopicPartition[] {
-  return Array.from({ length: count }, (_, partition) => ({ topic, partition }))
 }

@@ -1,5 +1,4 @@
-import type { Embedder } from '../../embed/embedder.ts'
-import type { Resource } from '../../topology/processor.ts'
+import { isEmbedder } from '../../embed/embedder.ts'
 import { type Check, ok } from './check.ts'
 
 /** Whatever makes vectors: opened, so that files are hashed and servers asked. */
@@ -10,8 +9,4 @@ export const models: Check<'models'> = {
     opened.map((model) =>
       ok(isEmbedder(model) ? `${model.id} makes vectors of ${model.dimensions} dimensions` : 'opened'),
     ),
-}
-
-function isEmbedder(resource: Resource): resource is Embedder {
-  return 'dimensions' in resource && 'embed' in resource
 }

@@ -1,8 +1,9 @@
 import type { RuntimeSettings } from '../../config.ts'
 import type { CommittedOffset, PartitionOffsets } from '../../runtime/broker.ts'
+import { partitionsOf } from '../../runtime/partitions.ts'
 import { isInLog, notInLog } from '../../runtime/start-positions.ts'
 import { type Check, type Finding, ok, problemOf, warning } from './check.ts'
-import { partitionsOf, sourcePartitions } from './partitions.ts'
+import { sourcePartitions } from './partitions.ts'
 
 /** Where the group would go on, against what the log still has. */
 export const offsets: Check<'program' | 'log' | 'topics'> = {

@@ -1,6 +1,7 @@
 import type { RuntimeSettings } from '../../config.ts'
 import { topicsBySubtopology } from '../../runtime/assignor.ts'
 import type { TopicPartition } from '../../runtime/broker.ts'
+import { partitionsOf } from '../../runtime/partitions.ts'
 import type { TopicLook } from '../../runtime/topics.ts'
 import type { Topology } from '../../topology/topology.ts'
 
@@ -16,8 +17,4 @@ export function sourcePartitions({ topology, settings }: Program, topics: TopicL
   const existing = (topic: string) =>
     topics.existing.has(topic) || !topics.repartition.some((own) => own.topic === topic)
   return [...names].filter(existing).flatMap((topic) => partitionsOf(topic, topics.partitions.get(topic) ?? 0))
-}
-
-export function partitionsOf(topic: string, count: number): TopicPartition[] {
-  return Array.from({ length: count }, (_, partition) => ({ topic, partition }))
 }

@@ -3,7 +3,8 @@ import { closeAll } from '../../runtime/close-all.ts'
 import { pipelinesOf } from '../../runtime/pipelines.ts'
 import { resourcesOf, sinksOf } from '../../runtime/resources.ts'
 import { lookAtTopics } from '../../runtime/topics.ts'
-import type { Resource, Sink, VectorIndex } from '../../topology/processor.ts'
+import { isVectorIndex } from '../../topology/graph.ts'
+import type { Resource } from '../../topology/processor.ts'
 import type { Topology } from '../../topology/topology.ts'
 import type { Given } from './check.ts'
 import type { Sources } from './examine.ts'
@@ -85,10 +86,6 @@ export class SubjectSources implements AsyncDisposable {
 function indexesOf(topology: Topology, isOpen: boolean): Given['indexes'] {
   const pipelineOf = isOpen ? pipelinesOf(topology) : () => undefined
   return [...sinksOf(topology)].flatMap(([sink, node]) =>
-    isIndex(sink) ? [{ index: sink, pipeline: pipelineOf(node) }] : [],
+    isVectorIndex(sink) ? [{ index: sink, pipeline: pipelineOf(node) }] : [],
   )
-}
-
-function isIndex(sink: Sink<never, never>): sink is VectorIndex {
-  return 'inspect' in sink || ('observe' in sink && 'scan' in sink)
 }

@@ -1,6 +1,7 @@
 import type { RuntimeSettings } from '../../config.ts'
 import { StreamError } from '../../errors.ts'
 import type { Broker, CommitOffset, CommittedOffset, PartitionOffsets, TopicDescription } from '../../runtime/broker.ts'
+import { partitionsOf } from '../../runtime/partitions.ts'
 import { decodeMark, type RecoveryMark } from '../../runtime/recovery-mark.ts'
 import { isInLog, notInLog } from '../../runtime/start-positions.ts'
 import { changelogTopic } from '../../state/changelog.ts'
@@ -47,10 +48,12 @@ export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions)
   const starts = await pending(from, topics.sources, options)
   for (const { start } of starts) await copyPartition(from, to, start, options)
   for (const { topic, partitions } of topics.changelogs.values())
-    for (const range of await from.offsets(partitionsOf({ topic, partitions })))
+    for (const range of await from.offsets(partitionsOf(topic, partitions)))
       await copyPartition(from, to, { ...range, offset: range.earliest }, options)
   await commit(to, options.settings.application, starts)
-  const ends = await to.offsets([...topics.changelogs.values()].flatMap(partitionsOf))
+  const ends = await to.offsets(
+    [...topics.changelogs.values()].flatMap(({ topic, partitions: count }) => partitionsOf(topic, count)),
+  )
   return {
     marks: starts.map(({ metadata }) => (metadata === undefined ? undefined : decodeMark(metadata))),
     hasState: ends.some(({ latest }) => latest > 0),
@@ -98,7 +101,7 @@ async function pending(
   sources: ReadonlyMap<string, TopicDescription>,
   { settings, afterReset }: LogCopyOptions,
 ): Promise<readonly PendingPartition[]> {
-  const partitions = [...sources.values()].flatMap(partitionsOf)
+  const partitions = [...sources.values()].flatMap(({ topic, partitions: count }) => partitionsOf(topic, count))
   const ranges = await from.offsets(partitions)
   const committed = afterReset ? [] : await from.committed(settings.application, partitions)
   return ranges.map((range, at) => {
@@ -142,8 +145,4 @@ async function commit(to: Broker, group: string, starts: readonly PendingPartiti
   await transaction.sendOffsets(group, offsets)
   await transaction.commit()
   await producer.close()
-}
-
-function partitionsOf({ topic, partitions }: TopicDescription) {
-  return Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
 }

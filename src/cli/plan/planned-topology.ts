@@ -1,7 +1,8 @@
-import type { Embedder } from '../../embed/index.ts'
+import { isEmbedder } from '../../embed/embedder.ts'
 import { StreamError } from '../../errors.ts'
 import { diff } from '../../operators/diff.ts'
-import type { Resource, Sink, VectorIndex } from '../../topology/processor.ts'
+import { isVectorIndex } from '../../topology/graph.ts'
+import type { Sink, VectorIndex } from '../../topology/processor.ts'
 import {
   copiedTopics,
   type ProcessorNode,
@@ -87,7 +88,7 @@ function plannedProcessor(node: ProcessorNode, { indexFor, texts, coalesces }: P
 function plannedSink(node: SinkNode, indexFor: Planned['indexFor']): SinkNode {
   const { target } = node
   if (target.kind !== 'sink') return node
-  const sink: Sink<never, never> = isIndex(target.sink) ? indexFor(target.sink) : silentSink(target.sink.name)
+  const sink: Sink<never, never> = isVectorIndex(target.sink) ? indexFor(target.sink) : silentSink(target.sink.name)
   return { ...node, target: { kind: 'sink', sink } }
 }
 
@@ -99,12 +100,4 @@ function silentSink(name: string): Sink<unknown, unknown> {
     writer: () => ({ write: async () => undefined, flush: () => undefined, close: async () => undefined }),
     close: async () => undefined,
   }
-}
-
-function isEmbedder(resource: Resource): resource is Embedder {
-  return 'embed' in resource && 'stats' in resource && 'id' in resource
-}
-
-function isIndex(sink: object): sink is VectorIndex {
-  return 'observe' in sink && 'scan' in sink
 }
