@@ -46,6 +46,11 @@ export class MetricRegistry {
     return this.#registry.metrics()
   }
 
+  /** One metric alone, in the same format. */
+  textOf(name: MetricName): Promise<string> {
+    return this.#registry.getSingleMetricAsString(`${metricPrefix}${name}`)
+  }
+
   /** Shows a counter or a histogram from now on, also while nothing has happened. */
   start<Name extends MetricName>(name: Name, labels: LabelsOf<Name>): void {
     const instrument = this.#instruments.get(name)

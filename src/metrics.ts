@@ -72,6 +72,10 @@ export const metricTable = {
   records_dropped_total: counter('Records that were passed over and not kept.', 'task', 'reason'),
   record_retries_total: counter('Records that a node failed, and that go through it again.', 'node', 'code'),
   dead_letters_total: counter('Records in the dead-letter topic.', 'node', 'code'),
+  record_lateness_seconds: histogram(
+    'How much older late records were than the newest before them in their task; those in order do not count.',
+    ages,
+  ),
   record_e2e_latency_seconds: histogram('From the time of a record to its acknowledgement by a topic.', ages, 'node'),
   node_records_total: debug(counter('Records in and out of a node.', 'node', 'direction')),
   queued_bytes: gauge('Records that were fetched and not taken.', 'task'),
@@ -123,6 +127,12 @@ export const metricTable = {
   batches_total: counter('Batches that were run.', 'node'),
   batch_texts: histogram('Texts of a batch. Embedders that tell of no batches have none here.', counts, 'node'),
   batch_tokens: histogram('Tokens of a batch, without padding.', tokens, 'node'),
+  batches_closed_total: counter(
+    'Batches by why they were run when they were: idle_device took what there was; with all devices busy enough tokens were there, or texts (count), or a text had waited long enough (timeout); refused were tried in parts.',
+    'node',
+    'reason',
+  ),
+  batch_wait_seconds: histogram('How long the oldest text of a batch waited in line.', seconds, 'node'),
   batch_duration_seconds: histogram('How long the device, or the server, took for a batch.', seconds, 'node'),
   batches_failed_total: counter('Batches that gave no vectors.', 'node'),
   batch_padding_ratio: gauge('Part of what was run that was padding, since the start.', 'node'),
@@ -132,6 +142,11 @@ export const metricTable = {
   sink_operations_total: counter('What was written to the index: points, payloads, deletions.', 'index', 'op'),
   sink_requests_total: counter('Requests that were to change the index.', 'index', 'result'),
   sink_write_duration_seconds: histogram('How long the index took to acknowledge a document.', seconds, 'index'),
+  index_drift_points: gauge(
+    'Points that were not as they should be in the last audit, which `audit --metrics-file` writes.',
+    'index',
+    'kind',
+  ),
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof metricTable

@@ -150,10 +150,11 @@ export const alerts: readonly Alert[] = [
         is: '> 0',
       },
     ],
+    orElse: `sum by (application) (${of('index_drift_points')}) > 0`,
     for: '0m',
     summary: 'The index of {{ $labels.application }} is not what was written',
     description:
-      '{{ $value | humanize }} documents in an hour had lost points. They were written anew; others may have lost some too.',
+      '{{ $value | humanize }} documents in an hour had lost points and were written anew, or as many points were not right in the last audit. Others may have lost some too.',
   },
   {
     name: 'StateDiskFilling',

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { driftText, writeMetrics } from './audit-metrics.ts'
 import { type AuditReport, auditIndex, countsOf, driftOf } from './audit-report.ts'
 import { ownName } from './own-name.ts'
 import { defaultDataDirectory, indexForReading, openLog, requireCard, workspaceAt } from './workspace.ts'
@@ -11,16 +12,18 @@ export function auditCommand(): Command {
     )
     .option('--data <folder>', 'the folder that `index` filled', defaultDataDirectory)
     .option('--json', 'one line of counts')
-    .action(async ({ data, json }: { data: string; json?: true }) => {
-      const report = await audit(data)
-      process.stdout.write(`${json ? JSON.stringify(countsOf(report)) : asText(report)}\n`)
+    .option('--metrics-file <file>', 'also write the drift for the textfile collector of node exporter: name it *.prom')
+    .action(async ({ data, json, metricsFile }: { data: string; json?: true; metricsFile?: string }) => {
+      const { report, index } = await audit(data)
+      if (metricsFile !== undefined) await writeMetrics(metricsFile, await driftText(index, report.comparison))
+      process.stdout.write(`${json ? JSON.stringify(countsOf(report)) : asText(data, report)}\n`)
       if (driftOf(report) > 0 || report.behind > 0) process.exitCode = 1
     })
 }
 
 const stopFirst = 'Stop it, then run `audit` again; `search` and `export` work meanwhile.'
 
-async function audit(data: string): Promise<AuditReport> {
+async function audit(data: string): Promise<{ readonly report: AuditReport; readonly index: string }> {
   const { pipeline } = await requireCard(data)
   const workspace = workspaceAt(data)
   await using _lock = await lockWorkspace(data, stopFirst)
@@ -29,7 +32,7 @@ async function audit(data: string): Promise<AuditReport> {
   const index = indexForReading(workspace)
   await index.open({ id: pipeline, dimensions: undefined })
   try {
-    return await auditIndex(log, index)
+    return { report: await auditIndex(log, index), index: index.name }
   } finally {
     await index.close()
   }
@@ -37,7 +40,7 @@ async function audit(data: string): Promise<AuditReport> {
 
 const shownDocuments = 10
 
-function asText(report: AuditReport): string {
+function asText(data: string, report: AuditReport): string {
   const { documents, points, behind, inProgress, ...drift } = countsOf(report)
   const counts = [
     ...Object.entries(drift).map(([kind, count]) => `${count} ${kind}`),
@@ -50,16 +53,15 @@ function asText(report: AuditReport): string {
     `${documents} documents, ${points} points: ${counts.join(', ')}`,
     ...[...affected].slice(0, shownDocuments).map((document) => `  ${document}`),
     ...(affected.size > shownDocuments ? [`  and ${affected.size - shownDocuments} more documents`] : []),
-    conclusion(behind, affected.size),
+    conclusion(data, behind, affected.size),
   ]
   return lines.join('\n')
 }
 
-/** One next step: whether something is wrong with the index is only known when the last run has been finished. */
-function conclusion(behind: number, affected: number): string {
+/** One next step: whether something is wrong with the index is only known when all records are indexed. */
+function conclusion(data: string, behind: number, affected: number): string {
   const index = `${ownName()} index <source>`
-  if (behind > 0)
-    return `The last run did not finish: ${behind} records are still to be indexed. Run \`${index}\` again.`
+  if (behind > 0) return `${data} has ${behind} records that are not indexed yet. Run \`${index}\` again.`
   if (affected > 0) return `The index differs from what the pipeline knows. \`${index} --reindex\` builds it anew.`
   return 'The index is right.'
 }

@@ -21,6 +21,20 @@ export interface BatchFormerOptions {
   readonly maxWaitMs?: number
 }
 
+/**
+ * Why a batch was closed: a device was idle and took what there was; or all were busy, and enough tokens or texts were there, or the oldest
+ * text had waited long enough.
+ */
+export type CloseReason = 'idle_device' | 'tokens' | 'count' | 'timeout'
+
+export interface Batch<Item> {
+  /** At least one. */
+  readonly items: readonly Item[]
+  readonly reason: CloseReason
+  /** How long the oldest of them was in the window. */
+  readonly waitedMs: number
+}
+
 interface Waiting<Item> {
   readonly item: Item
   readonly tokens: number
@@ -84,18 +98,18 @@ export class BatchFormer<Item extends Batchable> {
     return true
   }
 
-  /** The next batch for one of `idleDevices` idle devices; empty only when nothing waits. */
-  takeForIdle(idleDevices: number): readonly Item[] {
+  /** The next batch for one of `idleDevices` idle devices; undefined only when nothing waits. */
+  takeForIdle(idleDevices: number): Batch<Item> | undefined {
     // Alone it takes everything, padding included, which no share of the tokens counts.
-    if (idleDevices <= 1) return this.#take(this.maxBatchTokens)
+    if (idleDevices <= 1) return this.#take('idle_device', this.maxBatchTokens)
     const share = Math.max(leastSharedTokens, Math.ceil(this.#tokens / idleDevices))
-    return this.#take(Math.min(this.maxBatchTokens, share))
+    return this.#take('idle_device', Math.min(this.maxBatchTokens, share))
   }
 
-  /** The next batch for a device that is still at work; empty while waiting for company is worth more. */
-  takeForBusy(): readonly Item[] {
-    const enough = this.#tokens * 2 >= this.maxBatchTokens || this.size >= this.#maxBatchTexts
-    return enough || this.waitMs === 0 ? this.#take(this.maxBatchTokens) : []
+  /** The next batch for a device that is still at work; undefined while waiting for company is worth more. */
+  takeForBusy(): Batch<Item> | undefined {
+    const reason = this.#reasonForBusy()
+    return reason && this.#take(reason, this.maxBatchTokens)
   }
 
   /** Milliseconds until the oldest text has waited long enough for a busy device; undefined when nothing waits. */
@@ -107,9 +121,17 @@ export class BatchFormer<Item extends Batchable> {
     return waitedMs < 0 ? 0 : Math.max(0, this.#maxWaitMs - waitedMs)
   }
 
-  #take(budget: number): readonly Item[] {
-    if (this.#window.length === 0) return []
+  #reasonForBusy(): CloseReason | undefined {
+    if (this.#tokens * 2 >= this.maxBatchTokens) return 'tokens'
+    if (this.size >= this.#maxBatchTexts) return 'count'
+    return this.waitMs === 0 ? 'timeout' : undefined
+  }
+
+  #take(reason: CloseReason, budget: number): Batch<Item> | undefined {
     let from = this.#oldest()
+    const oldest = this.#window[from]
+    if (!oldest) return undefined
+    const waitedMs = Math.max(0, this.#clock.now() - oldest.since)
     let to = from + 1
     for (;;) {
       const below = this.#costOf(from - 1, to, budget)
@@ -118,7 +140,7 @@ export class BatchFormer<Item extends Batchable> {
       if (below <= above) from--
       else to++
     }
-    return this.#cut(from, to)
+    return { items: this.#cut(from, to), reason, waitedMs }
   }
 
   /** The padding per row of the range `[from, to)` of the window, or infinity when it must not be one batch. */

@@ -11,7 +11,10 @@ export interface EmbedOptions {
   readonly inputType?: 'passage' | 'query'
   /** Told the place of every text that was longer than `maxTokens`, before the vectors are there. */
   readonly onTruncated?: (at: number) => void
-  /** Told of every batch that had texts of the call, before its vectors are there. Its counts are `texts` and `tokens`. */
+  /**
+   * Told of every batch that had texts of the call, before its vectors are there. Its counts are `texts` and `tokens`; its reason is why
+   * it was closed: `idle_device`, `tokens`, `count`, `timeout`, or `refused` when it is a part of one that a device has refused.
+   */
   readonly onBatch?: (batch: SharedWork) => void
 }
 

@@ -1,7 +1,8 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
+import type { SharedWork } from '../topology/processor.ts'
 import { Absence } from './absence.ts'
-import { BatchFormer, type BatchFormerOptions } from './batch-former.ts'
+import { type Batch, BatchFormer, type BatchFormerOptions } from './batch-former.ts'
 import type { EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Flight, Flights, type Sized } from './flights.ts'
 
@@ -50,6 +51,9 @@ interface Slot<Ids> {
   /** Batches that the device has. */
   running: number
 }
+
+/** What is told of a batch beside its texts. That a device had refused them together is a reason too, and then nothing has waited. */
+type Closed = Pick<SharedWork, 'reason' | 'waitedMs'>
 
 /** Of a chunk, at a guess. */
 const usualTokens = 128
@@ -239,24 +243,24 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
         .toSorted((a, b) => a.running - b.running)
       if (!slot) return
       const batch = idle.length > 0 ? this.#former.takeForIdle(idle.length) : this.#former.takeForBusy()
-      if (batch.length === 0) return
+      if (!batch) return
       void this.#run(slot, batch)
     }
   }
 
-  async #run(slot: Slot<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
+  async #run(slot: Slot<Ids>, { items, ...closed }: Batch<Flight<Ids>>): Promise<void> {
     slot.running++
     try {
-      await this.#runOn(slot.device, batch)
+      await this.#runOn(slot.device, items, closed)
     } catch (error) {
-      await this.#runInParts(slot.device, batch, error)
+      await this.#runInParts(slot.device, items, error)
     }
     slot.running--
     this.#schedule()
   }
 
-  async #runOn(device: Device<Ids>, batch: readonly Flight<Ids>[]): Promise<void> {
-    const vectors = await this.#timed(batch, () =>
+  async #runOn(device: Device<Ids>, batch: readonly Flight<Ids>[], closed: Closed): Promise<void> {
+    const vectors = await this.#timed(batch, closed, () =>
       device.run(batch.flatMap(({ ids }) => (ids === undefined ? [] : [ids]))),
     )
     this.#count(batch)
@@ -268,12 +272,12 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   /** Tells of a run whose texts have all their askers still. */
-  async #timed(batch: readonly Flight<Ids>[], run: () => Promise<Float32Array>): Promise<Float32Array> {
+  async #timed(batch: readonly Flight<Ids>[], closed: Closed, run: () => Promise<Float32Array>): Promise<Float32Array> {
     const { clock } = this.#options
     const startedAt = clock.now()
     const counts = { texts: batch.length, tokens: tokensOf(batch) }
     const ran = (failure: object = {}) =>
-      this.#flights.ran(batch, { startedAt, endedAt: clock.now(), counts, ...failure })
+      this.#flights.ran(batch, { startedAt, endedAt: clock.now(), counts, ...closed, ...failure })
     try {
       const vectors = await run()
       ran()
@@ -320,7 +324,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   async #runPart(device: Device<Ids>, part: readonly Flight<Ids>[], before: unknown): Promise<unknown> {
     try {
       if (!device.isUsable) throw before
-      await this.#runOn(device, part)
+      await this.#runOn(device, part, { reason: 'refused' })
       return undefined
     } catch (error) {
       await this.#runInParts(device, part, error)

@@ -2,6 +2,16 @@ import type { MetricRegistry } from '../metric-registry.ts'
 import type { SharedWork } from '../topology/processor.ts'
 import type { WatchedNodes } from './watched-nodes.ts'
 
+const shown = [
+  'batch_texts',
+  'batch_tokens',
+  'batch_wait_seconds',
+  'batch_duration_seconds',
+  'batches_failed_total',
+] as const
+/** Why embedders close batches. */
+const reasons = ['idle_device', 'tokens', 'count', 'timeout', 'refused']
+
 /** Counts the batches of embedders. */
 export class BatchCounts {
   readonly #registry: MetricRegistry
@@ -11,15 +21,17 @@ export class BatchCounts {
   constructor(registry: MetricRegistry, { embedders }: WatchedNodes) {
     this.#registry = registry
     for (const node of embedders.keys()) {
-      for (const name of ['batch_texts', 'batch_tokens', 'batch_duration_seconds', 'batches_failed_total'] as const)
-        registry.start(name, { node })
+      for (const name of shown) registry.start(name, { node })
+      for (const reason of reasons) registry.start('batches_closed_total', { node, reason })
     }
   }
 
   count(node: string, work: SharedWork): void {
     if (this.#counted.has(work)) return
     this.#counted.add(work)
-    const { startedAt, endedAt, counts, error } = work
+    const { startedAt, endedAt, counts, reason, waitedMs, error } = work
+    if (reason !== undefined) this.#registry.add('batches_closed_total', { node, reason })
+    if (waitedMs !== undefined) this.#registry.observe('batch_wait_seconds', { node }, waitedMs / 1_000)
     if (error !== undefined) {
       this.#registry.add('batches_failed_total', { node })
       return

@@ -20,6 +20,7 @@ import { BatchCounts } from './batch-counts.ts'
 import { DocumentCounts } from './document-counts.ts'
 import { beginAtZero } from './first-values.ts'
 import { Gauges } from './gauges.ts'
+import { Lateness } from './lateness.ts'
 import { ProcessGauges } from './process-gauges.ts'
 import { TaskLabels } from './task-labels.ts'
 import { type WatchedNodes, watchedNodes } from './watched-nodes.ts'
@@ -47,6 +48,7 @@ export class RuntimeMetrics implements RuntimeObserver {
   readonly #labels = new TaskLabels()
   readonly #documents: DocumentCounts
   readonly #batches: BatchCounts
+  readonly #lateness: Lateness
   readonly #gauges: Gauges
   readonly #process: ProcessGauges
 
@@ -55,6 +57,7 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#nodes = watchedNodes(topology)
     this.#documents = new DocumentCounts(this.#registry, this.#nodes)
     this.#batches = new BatchCounts(this.#registry, this.#nodes)
+    this.#lateness = new Lateness(this.#registry)
     this.#gauges = new Gauges(this.#registry, this.#nodes, this.#labels)
     this.#process = new ProcessGauges(this.#registry)
     beginAtZero(this.#registry, this.#nodes, topology)
@@ -78,8 +81,9 @@ export class RuntimeMetrics implements RuntimeObserver {
 
   // ---- what the runtime tells
 
-  taken(task: TaskId): void {
+  taken(task: TaskId, _source: unknown, timestamp: number): void {
     this.#registry.add('records_processed_total', { task: this.#labels.of(task) })
+    this.#lateness.taken(task, timestamp)
   }
 
   finished(_task: TaskId, durationMs: number): void {
@@ -152,6 +156,7 @@ export class RuntimeMetrics implements RuntimeObserver {
   restored({ task, durationMs }: RestoredEvent): void {
     this.#registry.observe('restore_duration_seconds', {}, durationMs / 1000)
     this.#gauges.restored(task)
+    this.#lateness.beginAnew(task)
   }
 
   standby({ task, lag }: StandbyEvent): void {

@@ -72,6 +72,10 @@ export interface SharedWork {
   readonly endedAt: number
   /** How much it was, by what was counted: `{ texts: 12, tokens: 480 }`. */
   readonly counts: Readonly<Record<string, number>>
+  /** Why it began when it did, in a word such as `timeout`. Absent where there was no choice. */
+  readonly reason?: string
+  /** How long that which came first had waited until then, milliseconds. Absent where nobody knows. */
+  readonly waitedMs?: number
   /** Why nothing came of it. */
   readonly error?: unknown
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { names } from '../../src/cli/documents.ts'
@@ -36,9 +36,7 @@ describe('an audit after a run that did not finish', { timeout }, () => {
     expect(stdout.split('\n').slice(0, 1)).toEqual([
       '0 documents, 2 points: 0 missing, 0 orphan, 0 stale, 0 foreign, 2 in progress',
     ])
-    expect(stdout).toMatch(
-      /\nThe last run did not finish: 2 records are still to be indexed\. Run `.+ index <source>` again\.\n$/,
-    )
+    expect(stdout).toMatch(/\ndata has 2 records that are not indexed yet\. Run `.+ index <source>` again\.\n$/)
     expect(stdout).not.toContain('--reindex')
     expect(code).toBe(1)
   })
@@ -54,4 +52,23 @@ describe('an audit after a run that did not finish', { timeout }, () => {
       ...{ inProgress: 1, documents: 0, points: 2, behind: 1 },
     })
   })
+})
+
+test('an audit writes its drift for Prometheus too, the whole file at once', { timeout }, async () => {
+  await using folder = await documentFolder(two)
+  await interrupted(folder, ['a.md'])
+
+  await folder.run('audit', '--data', 'data', '--metrics-file', 'drift.prom')
+
+  const lines = (await readFile(join(folder.path, 'drift.prom'), 'utf8')).trim().split('\n')
+  expect(lines.slice(0, 2).map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
+    '# HELP millrace_index_drift_points',
+    '# TYPE millrace_index_drift_points',
+  ])
+  const label = (kind: string) => `index="sqlite:data/index.db",kind="${kind}",application="index"`
+  const drift = { missing: 0, orphan: 0, stale: 0, foreign: 1 }
+  expect(lines.slice(2)).toEqual(
+    Object.entries(drift).map(([kind, count]) => `millrace_index_drift_points{${label(kind)}} ${count}`),
+  )
+  expect(await readdir(folder.path)).not.toContain('drift.prom.new')
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
-import { BatchFormer, type BatchFormerOptions } from '../../src/embed/batch-former.ts'
+import { type Batch, BatchFormer, type BatchFormerOptions } from '../../src/embed/batch-former.ts'
 
 interface Item {
   readonly tokens: number
@@ -13,7 +13,7 @@ function formerWith(tokens: readonly number[], options: BatchFormerOptions = {})
   return { former, clock }
 }
 
-const lengths = (batch: readonly Item[]): readonly number[] => batch.map((item) => item.tokens)
+const lengths = (batch: Batch<Item> | undefined) => batch?.items.map((item) => item.tokens) ?? []
 
 describe('an idle device', () => {
   test('gets what is there, also when it is one short text', () => {
@@ -64,11 +64,25 @@ test('rows of a batch differ in length by the padding that is allowed, no more',
   expect(lengths(many.takeForIdle(1))).toEqual([10, 26, 60])
 })
 
+test('a batch says why it was closed, and how long its oldest text had waited', () => {
+  const { former, clock } = formerWith([10, 200], { maxBatchTokens: 512, maxBatchTexts: 3, maxWaitMs: 20 })
+  const closed = (batch: Batch<Item> | undefined) => batch && [batch.reason, batch.waitedMs]
+  clock.advance(5)
+
+  expect(closed(former.takeForIdle(1))).toEqual(['idle_device', 5])
+  clock.advance(15)
+  expect(closed(former.takeForBusy())).toEqual(['timeout', 20])
+  for (const tokens of [10, 11, 12]) former.add({ tokens })
+  expect(closed(former.takeForBusy())).toEqual(['count', 0])
+  former.add({ tokens: 256 })
+  expect(closed(former.takeForBusy())).toEqual(['tokens', 0])
+})
+
 describe('a busy device', () => {
   test('waits for company until the batch is worth it', () => {
     const { former } = formerWith([100], { maxBatchTokens: 512 })
 
-    expect(former.takeForBusy()).toEqual([])
+    expect(former.takeForBusy()).toBeUndefined()
 
     former.add({ tokens: 160 })
     expect(lengths(former.takeForBusy())).toEqual([100])
@@ -78,7 +92,7 @@ describe('a busy device', () => {
     const { former, clock } = formerWith([10], { maxWaitMs: 20 })
     clock.advance(19)
     expect(former.waitMs).toBe(1)
-    expect(former.takeForBusy()).toEqual([])
+    expect(former.takeForBusy()).toBeUndefined()
 
     clock.advance(1)
 

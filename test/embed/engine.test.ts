@@ -54,7 +54,10 @@ describe('texts', () => {
 
     expect(told).toEqual([told[0], told[0], 'vectors', 'vectors'])
     expect(told[0]).toBe(told[1])
-    expect(told[0]).toEqual({ startedAt, endedAt: startedAt + 30, counts: { texts: 3, tokens: 6 } })
+    expect(told[0]).toEqual({
+      ...{ startedAt, endedAt: startedAt + 30, counts: { texts: 3, tokens: 6 } },
+      ...{ reason: 'idle_device', waitedMs: 0 },
+    })
   })
 
   test('that were cut are told to each of their callers, by place', async () => {

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { alerts, expressionOf } from '../../scripts/monitoring/alerts.ts'
 import { boards } from '../../scripts/monitoring/boards.ts'
+import { driftText } from '../../src/cli/audit-metrics.ts'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { book500, changeStream } from '../support/change-stream.ts'
 import { holds, type RunningCommand, startMillrace } from '../support/command-line.ts'
@@ -49,6 +52,16 @@ function addressOf(command: RunningCommand): string | undefined {
   return /"url":"http:\/\/([^"]+)"/.exec(command.log())?.[1]
 }
 
+/** What node exporter serves of an audit that found nothing, which is not among the metrics of an instance. */
+async function serveAudit(): Promise<AsyncDisposable & { readonly address: string }> {
+  const text = await driftText('qdrant:documents', { missing: [], orphan: [], stale: [], foreign: [] })
+  const server = createServer((_request, response) => response.end(`${text}\n`)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('no port is free')
+  return { address: `127.0.0.1:${address.port}`, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
 const shown = boards.flatMap(({ title, rows }) =>
   rows.flatMap(({ panels }) =>
     panels.flatMap((panel) =>
@@ -85,7 +98,8 @@ test.skipIf(kafkaBrokers.length === 0 || program === '')(
     const instances = [run('one'), run('two')]
     await holds(() => instances.every((instance) => addressOf(instance) !== undefined), ...instances)
     const targets = instances.flatMap((instance) => addressOf(instance) ?? [])
-    await using prometheus = await Prometheus.start(program, folder.path, targets)
+    await using audit = await serveAudit()
+    await using prometheus = await Prometheus.start(program, folder.path, [...targets, audit.address])
     const running = instances.map((instance) => () => instance.log().includes('the runtime is running'))
     await holds(() => running.every((isRunning) => isRunning()), ...instances)
 

@@ -2,6 +2,8 @@
 export interface AlertCase {
   readonly alert: string
   readonly bad: Readonly<Record<string, string>>
+  /** Also bad, where there are two ways to it. */
+  readonly orBad?: Readonly<Record<string, string>>
   readonly good: Readonly<Record<string, string>>
   /** Of the alert that fires, beside its name and severity. */
   readonly labels: Readonly<Record<string, string>>
@@ -87,7 +89,11 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'IndexDrift',
     bad: { [`record_retries_total{${instance},node="n",code="INDEX_DRIFTED"}`]: '0x30 1x10' },
-    good: { [`record_retries_total{${instance},node="n",code="INDEX_DRIFTED"}`]: '1x40' },
+    orBad: { 'index_drift_points{application="docs",index="i",kind="orphan"}': '0x30 3x10' },
+    good: {
+      [`record_retries_total{${instance},node="n",code="INDEX_DRIFTED"}`]: '1x40',
+      'index_drift_points{application="docs",index="i",kind="orphan"}': '0x40',
+    },
     labels: { application: 'docs' },
   },
   {

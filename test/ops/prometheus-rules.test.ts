@@ -48,7 +48,11 @@ describe.skipIf(promtool === '')('promtool', () => {
   test('sees each alert fire when it should, and stay silent when it should', async () => {
     await using folder = await temporaryDirectory()
     const file = join(folder.path, 'rules-test.json')
-    const tests = alertCases.flatMap((one) => [firing(one), silent(one)])
+    const tests = alertCases.flatMap((one) => [
+      firing(one),
+      ...(one.orBad ? [firing({ ...one, bad: one.orBad })] : []),
+      silent(one),
+    ])
     await writeFile(file, JSON.stringify({ rule_files: [rules], evaluation_interval: '1m', tests }))
 
     const { ok, said } = await run('test', 'rules', file)

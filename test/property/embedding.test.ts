@@ -24,8 +24,8 @@ function drain(tokens: readonly number[], options: { maxBatchTokens: number; win
   for (;;) {
     for (const item of arriving.splice(0, former.room)) former.add(item)
     const batch = former.takeForIdle(1)
-    if (batch.length === 0) return batches
-    batches.push([...batch])
+    if (!batch) return batches
+    batches.push([...batch.items])
   }
 }
 

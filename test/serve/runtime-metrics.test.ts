@@ -160,8 +160,14 @@ describe('the metrics of an instance', () => {
   test('count a batch once, with how full it was, whatever number of documents were in it', async () => {
     await using folder = await temporaryDirectory()
     const working = hash({ dimensions: 8 })
-    const batch = { startedAt: 1_000, endedAt: 1_400, counts: { texts: 12, tokens: 300 } }
-    const failed = { ...batch, error: new Error('the device is gone') }
+    const batch = {
+      startedAt: 1_000,
+      endedAt: 1_400,
+      counts: { texts: 12, tokens: 300 },
+      reason: 'timeout',
+      waitedMs: 20,
+    }
+    const failed = { ...batch, reason: 'refused', waitedMs: 0, error: new Error('the device is gone') }
     const batching: Embedder = Object.create(working, {
       embed: {
         value: (...[texts, signal, options]: Parameters<Embedder['embed']>) => {
@@ -187,6 +193,22 @@ describe('the metrics of an instance', () => {
       [1, 0.4],
     ])
     expect(value(`batches_failed_total{node="vectors",${app}}`)).toBe(1)
+    const closed = ['idle_device', 'timeout', 'refused'].map((reason) =>
+      value(`batches_closed_total{node="vectors",reason="${reason}",${app}}`),
+    )
+    expect(closed).toEqual([0, 1, 1])
+    expect(value(`batch_wait_seconds_sum{node="vectors",${app}}`)).toBe(0.02)
+  })
+
+  test('tell how late late records are, and nothing of those in order', async () => {
+    const value = await watched(plainTopologyTo(new RecordingSink()), async ({ group }) => {
+      const timestamps = [5_000, 9_000, 9_000, 2_000]
+      await group.write(0, ...timestamps.map((timestamp, at) => ({ key: `${at}`, value: 'text', timestamp })))
+      await until(group.clock, () => group.committed()?.offset === timestamps.length)
+    })
+
+    expect(value(`record_lateness_seconds_count{${app}}`)).toBe(1)
+    expect(value(`record_lateness_seconds_sum{${app}}`)).toBe(7)
   })
 
   test('show how old the oldest uncommitted record is, not the generation that it fell into', async () => {
@@ -292,7 +314,7 @@ describe('the metrics of an instance', () => {
 
   test('have at most 200 tasks by name; the others share a series', async () => {
     const value = await watched(plainTopologyTo(new RecordingSink()), async ({ metrics }) => {
-      for (let partition = 0; partition < 250; partition++) metrics.taken(`0_${partition}` as TaskId)
+      for (let partition = 0; partition < 250; partition++) metrics.taken(`0_${partition}` as TaskId, undefined, 0)
     })
 
     expect(value(`records_processed_total{task="0_199",${app}}`)).toBe(1)
@@ -303,7 +325,7 @@ describe('the metrics of an instance', () => {
   test('belong to one runtime each', async () => {
     const topology = plainTopologyTo(new RecordingSink())
     const [one, two] = ['one', 'two'].map((application) => new RuntimeMetrics({ topology, application }))
-    one?.taken('0_0')
+    one?.taken('0_0', undefined, 0)
 
     const value = await watched(topology, async () => undefined)
 

@@ -68,6 +68,13 @@ export const embedding: Board = {
           ],
         },
         {
+          title: 'Why batches were run',
+          description:
+            'idle_device: the model keeps up. tokens or count: it is busy, and batches are full. timeout: it is busy with batches that are not. refused: parts of batches that the device did not take.',
+          unit: 'ops',
+          queries: [{ expr: `sum by (node, reason) (${rate('batches_closed_total')})`, legend: '{{reason}} {{node}}' }],
+        },
+        {
           title: 'Time of a batch',
           description: 'From giving a batch to the device, or the server, until its vectors are there.',
           unit: 's',
@@ -114,6 +121,16 @@ export const embedding: Board = {
           queries: [
             { expr: p50('embed_duration_seconds', ['node']), legend: 'p50 {{node}}' },
             { expr: p95('embed_duration_seconds', ['node']), legend: 'p95 {{node}}' },
+          ],
+        },
+        {
+          title: 'Wait for a batch',
+          description:
+            'How long the oldest text of a batch waited in line: with all devices busy about `maxWaitMs`, more when they are not fast enough.',
+          unit: 's',
+          queries: [
+            { expr: p50('batch_wait_seconds', ['node']), legend: 'p50 {{node}}' },
+            { expr: p95('batch_wait_seconds', ['node']), legend: 'p95 {{node}}' },
           ],
         },
         {

@@ -90,6 +90,13 @@ export const index: Board = {
           ],
         },
         {
+          title: 'Last audit',
+          description:
+            'Points that were missing, of no document, old, or of another application when `millrace audit --metrics-file` last looked.',
+          unit: 'short',
+          queries: [{ expr: of('index_drift_points'), legend: '{{kind}} {{index}}', mayBeEmpty: true }],
+        },
+        {
           title: 'Latency to topics',
           description: 'From the timestamp of a record to its acknowledgement by an output topic.',
           unit: 's',

@@ -70,6 +70,16 @@ export const tasks: Board = {
           ],
         },
         {
+          title: 'Late records',
+          description:
+            'How much older late records were than the newest before them in their task: windows close after their grace, and drop what is later.',
+          unit: 's',
+          queries: [
+            { expr: p50('record_lateness_seconds'), legend: 'p50' },
+            { expr: p95('record_lateness_seconds'), legend: 'p95' },
+          ],
+        },
+        {
           title: 'Queued',
           description: 'Bytes that were fetched and not taken. At `maxQueuedBytes` a partition is paused.',
           unit: 'bytes',
