@@ -22,9 +22,12 @@ import {
 } from '../src/operators/index.ts'
 import { string } from '../src/serde.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
+import { dslTopologies } from './dsl-topologies.ts'
+import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { joinTopologies } from './join-topologies.ts'
 import { anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
+import { processorTopologies } from './processor-topologies.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { tableTopologies } from './table-topologies.ts'
 
@@ -32,8 +35,11 @@ type Builder = (recording: Recording, played: PlayedTopology) => void
 
 /** For each operator of the recordings, the same topology in our words. What is not here is not built. */
 export const topologies: Readonly<Record<string, Builder>> = {
+  ...dslTopologies,
   ...joinTopologies,
   ...tableTopologies,
+  ...processorTopologies,
+  ...errorTopologies,
   filter: (_, played) => played.to(played.stream().process(filter('even', isEven))),
   filterNot: (_, played) => played.to(played.stream().process(filterNot('odd', isEven))),
   map: (_, played) =>

@@ -3,7 +3,6 @@ export { count } from './aggregation/count.ts'
 export type { Emit } from './aggregation/emit.ts'
 export type { Aggregation, GroupedBy, GroupedByKey, GroupValue, InWindows } from './aggregation/grouping.ts'
 export { type ReducedRows, type Reducer, reduce } from './aggregation/reduce.ts'
-export { type SuppressOptions, suppress } from './aggregation/suppress.ts'
 export {
   hopping,
   type SessionWindows,
@@ -33,6 +32,7 @@ export { flatMapValues, mapValues } from './map-values.ts'
 export { merge } from './merge.ts'
 export { peek } from './peek.ts'
 export { repartition } from './repartition.ts'
+export { suppress, type UntilTimeLimit, type UntilWindowCloses } from './suppress/suppress.ts'
 export type { GroupedRows } from './tables/aggregate-rows.ts'
 export { latest } from './tables/latest.ts'
 export type { KeptIn } from './tables/row-by-row.ts'

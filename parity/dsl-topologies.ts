@@ -1,0 +1,22 @@
+import { suppress } from '../src/operators/index.ts'
+import type { PlayedTopology } from './played-topology.ts'
+import { numberOf, type Recording } from './recording.ts'
+import { storageOf } from './table-topologies.ts'
+
+type Builder = (recording: Recording, played: PlayedTopology) => void
+
+/** The topologies of the recordings that hold back, part and bring together. */
+export const dslTopologies: Readonly<Record<string, Builder>> = {
+  suppressUntilTimeLimit: (recording, played) => {
+    const { maxRecords, whenFull } = recording.topology
+    const untilTimeLimitMs = numberOf(recording, 'timeLimitMs')
+    const storage = storageOf(recording)
+    const calm = suppress<string, unknown>('suppressed', {
+      untilTimeLimitMs,
+      storage,
+      ...(typeof maxRecords === 'number' && { maxRecords }),
+      whenFull: whenFull === 'shutDownWhenFull' ? 'shut-down' : 'emit-early',
+    })
+    played.to(played.table('T', 'in', storage).process(calm).toStream())
+  },
+}
