@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { type ErrorCode, isStreamError, reasonOf, StreamError } from './errors.ts'
-import { type Fetch, type TlsOptions, tlsFetch } from './tls-fetch.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { type Fetch, type HttpTlsOptions, tlsFetch } from './tls-fetch.ts'
 
 export interface HttpConnectionOptions {
   /** What the server is, for messages: `Qdrant`. */
@@ -10,8 +11,14 @@ export interface HttpConnectionOptions {
   readonly headers: Readonly<Record<string, string>>
   /** A key among the headers: it must look like one, and does not travel unencrypted to another machine. */
   readonly apiKey?: string | undefined
+  /**
+   * The header of that name, asked for with every request. It must look like one, and does not travel unencrypted to another machine either.
+   */
+  readonly authorization?: (() => string) | undefined
   /** For https where the certificates of the system do not do. */
-  readonly tls?: TlsOptions | undefined
+  readonly tls?: HttpTlsOptions | undefined
+  /** Hears of certificates in files that change. Default: nobody. */
+  readonly logger?: Logger
   readonly clock: Clock
   readonly requestTimeoutMs: number
   /** The error of a request that got no answer. */
@@ -51,22 +58,28 @@ export class HttpConnection {
   readonly #name: string
   readonly #base: string
   readonly #headers: Readonly<Record<string, string>>
+  readonly #authorization: (() => string) | undefined
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #unreachableCode: ErrorCode
   readonly #fetch: Fetch
 
   /** CONFIG_INVALID for an address, key or certificate that can never work, or that would give the key away. */
-  constructor({ name, url, headers, apiKey, tls, clock, requestTimeoutMs, unreachable }: HttpConnectionOptions) {
+  constructor(options: HttpConnectionOptions) {
+    const { name, url, headers, apiKey, authorization, tls, clock, logger = silentLogger } = options
+    const { requestTimeoutMs, unreachable } = options
     this.#name = name
-    this.#base = baseOf(name, url, apiKey)
+    this.#base = baseOf(name, url)
+    if (apiKey !== undefined) checkKey(name, apiKey)
+    if (apiKey !== undefined || authorization) checkEncrypted(this.#base)
     this.#headers = headers
+    this.#authorization = authorization
     this.#clock = clock
     this.#timeoutMs = requestTimeoutMs
     this.#unreachableCode = unreachable
     if (tls && !this.#base.startsWith('https:'))
       throw invalid(`${name} got certificates, and ${this.#base} is not https`)
-    this.#fetch = tls ? tlsFetch(name, tls) : fetch
+    this.#fetch = tls ? tlsFetch({ name, tls, logger, clock }) : fetch
   }
 
   /** Where the server is, for messages. */
@@ -84,7 +97,7 @@ export class HttpConnection {
     try {
       const response = await this.#fetch(`${this.#base}${path}`, {
         method,
-        headers: { ...this.#headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        headers: this.#headersFor(body),
         // Following would send the key to another host.
         redirect: 'manual',
         signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
@@ -99,6 +112,16 @@ export class HttpConnection {
       throw this.#unreachable(timeout.signal.aborted ? timeout.signal.reason : cause, timeout.signal.aborted)
     } finally {
       cancel()
+    }
+  }
+
+  #headersFor(body: string | undefined): Record<string, string> {
+    const authorization = this.#authorization?.()
+    if (authorization !== undefined) checkKey(this.#name, authorization.replace(/^\w+ /, ''))
+    return {
+      ...this.#headers,
+      ...(authorization !== undefined && { authorization }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
     }
   }
 
@@ -144,24 +167,23 @@ export function retryAfterOf(headers: Headers, nowMs: number): number | undefine
   return Number.isNaN(waitMs) ? undefined : Math.min(longestRetryAfterMs, Math.max(0, waitMs))
 }
 
-function baseOf(name: string, given: string, apiKey: string | undefined): string {
+function baseOf(name: string, given: string): string {
   const url = URL.parse(given)
   if (!url || !/^https?:$/.test(url.protocol)) throw invalid(`the URL of ${name} is not an http or https address`)
   const address = `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   if (url.username || url.password || url.search || url.hash) {
     throw invalid(`the URL of ${name} has more than an address: ${address}`, 'Give credentials as `apiKey`.')
   }
-  if (apiKey !== undefined) checkKey(name, apiKey, url, address)
   return address
 }
 
-function checkKey(name: string, apiKey: string, { protocol, hostname }: URL, address: string): void {
-  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw invalid(
-      `the API key of ${name} is empty or has characters that no key has`,
-      'Look for white space around it.',
-    )
-  }
+function checkKey(name: string, apiKey: string): void {
+  if (/^[\x21-\x7e]+$/.test(apiKey)) return
+  throw invalid(`the API key of ${name} is empty or has characters that no key has`, 'Look for white space around it.')
+}
+
+function checkEncrypted(address: string): void {
+  const { protocol, hostname } = new URL(address)
   const isLocal = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
   if (protocol === 'http:' && !isLocal) {
     throw invalid(`an API key would travel unencrypted to ${address}`, 'Use https, or a server on this machine.')

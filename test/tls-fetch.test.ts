@@ -1,11 +1,15 @@
+import { writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ManualClock, systemClock } from '../src/clock.ts'
 import { HttpConnection } from '../src/http-connection.ts'
-import type { TlsOptions } from '../src/tls-fetch.ts'
+import type { HttpTlsOptions } from '../src/tls-fetch.ts'
 import { type Certificate, CertificateAuthority } from './support/certificates.ts'
+import { temporaryDirectory } from './support/temporary-directory.ts'
 
 let authority: CertificateAuthority
 let server: Certificate
@@ -29,7 +33,7 @@ async function serverWith(answer: RequestListener, options: ServerOptions = {}):
   return `https://127.0.0.1:${(https.address() as AddressInfo).port}`
 }
 
-function connectTo(url: string, tls?: TlsOptions, clock = systemClock): HttpConnection {
+function connectTo(url: string, tls?: HttpTlsOptions, clock = systemClock): HttpConnection {
   const headers = { authorization: 'Basic secret' }
   return new HttpConnection({
     ...{ name: 'the mill', url, headers, apiKey: 'secret', tls, clock },
@@ -77,6 +81,28 @@ describe('a server with a certificate of its own authority', () => {
     await expect(connectTo(url, { ca: authority.cert }).request('GET', '/')).rejects.toMatchObject({
       code: 'REGISTRY_UNREACHABLE',
     })
+  })
+
+  test('may ask for one of the client that is in a file, and gets the new one when that was renewed', async () => {
+    await using folder = await temporaryDirectory()
+    const [certFile, keyFile] = [join(folder.path, 'client.pem'), join(folder.path, 'client.key')]
+    const put = async ({ cert, key }: Certificate) => {
+      await writeFile(certFile, cert)
+      await writeFile(keyFile, key)
+    }
+    const answer: RequestListener = ({ socket }, response) =>
+      response.end((socket as TLSSocket).getPeerCertificate().subject.CN)
+    const url = await serverWith(answer, { requestCert: true, ca: authority.cert })
+    await put(client)
+    const connection = connectTo(url, { ca: authority.cert, certFile, keyFile })
+    const caller = async () => (await connection.request('GET', '/')).text
+
+    const before = [await caller(), await caller()]
+    await put(authority.issue({ name: 'renewed' }))
+    const after = await caller()
+    await writeFile(certFile, 'nonsense')
+
+    expect([...before, after, await caller()]).toEqual(['client', 'client', 'renewed', 'renewed'])
   })
 
   test('has a deadline, and is not followed to another place', async () => {

@@ -61,7 +61,7 @@ describe('what is wrong with a schema registry', () => {
 
   test.each([
     ['that is missing', avro, ['1:1 schemaRegistry: is missing; with the format avro it says where the schemas lie']],
-    ['without a URL', `${avro}schemaRegistry: {}\n`, ['6:1 schemaRegistry.url: is missing; expected text']],
+    ['without a URL', `${avro}schemaRegistry: {}\n`, ['6:1 schemaRegistry.url: is missing; expected text or a list']],
     [
       'with a password and no user',
       `${avro}schemaRegistry: { url: "https://r", password: x }\n`,
@@ -76,6 +76,11 @@ describe('what is wrong with a schema registry', () => {
       'with half a certificate',
       `${avro}schemaRegistry: { url: "https://r", ssl: { cert: x } }\n`,
       ['6:37 schemaRegistry.ssl: `cert` and `key` go together'],
+    ],
+    [
+      'with a certificate as text and as a file',
+      `${avro}schemaRegistry: { url: ["https://r", "https://s"], ssl: { ca: x, caFile: /ca.pem } }\n`,
+      ['6:52 schemaRegistry.ssl: has a certificate twice, as text and as a file'],
     ],
     [
       'of a format that is none',

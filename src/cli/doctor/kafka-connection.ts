@@ -1,6 +1,6 @@
 import { type KafkaBrokerOptions, kafkaBroker } from '../../connectors/kafka/broker.ts'
-import { tlsOptionsOf } from '../../connectors/kafka/certificate-files.ts'
 import { type Refusal, refusalOf } from '../../connectors/kafka/refusals.ts'
+import { tlsOptionsOf } from '../../connectors/kafka/tls-options.ts'
 import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { type Check, ok } from './check.ts'

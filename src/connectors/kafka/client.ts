@@ -1,15 +1,16 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { Admin, Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs'
+import { CertificateFiles } from '../../certificate-files.ts'
 import { type Clock, systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
-import { CertificateFiles, type TlsOptions } from './certificate-files.ts'
 import { type KafkaJs, loadKafkaJs } from './compat.ts'
 import { tellDenials } from './denials.ts'
 import { endCluster } from './ended-cluster.ts'
 import type { Cluster, CreateCluster } from './internals.ts'
 import { Reachability } from './reachability.ts'
 import { Sockets } from './sockets.ts'
+import type { TlsOptions } from './tls-options.ts'
 import { loginOf } from './token-login.ts'
 
 export interface KafkaBrokerOptions {

@@ -58,7 +58,10 @@ const refusedBytes = 1_000
 /** Then the registry is asked again about a schema that it did not have. */
 const refusedForMs = 60_000
 
-/** A serde whose values are framed with the id of a schema. Every schema is compiled once; reading is synchronous from then on. */
+/**
+ * A serde whose values are framed with the id of a schema. Its own schema is compiled once, others when they are met first, and again when
+ * they had to make room; from then on reading is synchronous.
+ */
 export class RegistrySerde<T> implements Serde<T> {
   readonly name: string
   readonly #registry: SchemaRegistry
@@ -67,6 +70,8 @@ export class RegistrySerde<T> implements Serde<T> {
   readonly #options: RegistrySerdeOptions
   readonly #readers = new LruMap<number, Reader>({ maxBytes: maxCompiledBytes })
   readonly #loads = new SharedRequests<number, void>()
+  readonly #openings = new SharedRequests<'own', Own>()
+  #own: Own | undefined
 
   constructor(registry: SchemaRegistry, format: Format, shape: Shape<T>, options: RegistrySerdeOptions) {
     this.name = format.name
@@ -126,10 +131,16 @@ export class RegistrySerde<T> implements Serde<T> {
     return text === undefined ? undefined : { type: this.#format.type, text, references }
   }
 
-  /** The schema of the serde, complete and compiled. What is wrong with it is wrong for every record. */
+  /** The schema of the serde; undefined when it has none. */
   async #open(signal: AbortSignal): Promise<Own | undefined> {
     const registered = this.#ownSchema()
     if (!registered) return undefined
+    this.#own ??= await this.#openings.join('own', signal, (ended) => this.#compiled(registered, ended))
+    return this.#own
+  }
+
+  /** What is wrong with it is wrong for every record. */
+  async #compiled(registered: RegisteredSchema, signal: AbortSignal): Promise<Own> {
     const schema = await this.#registry.complete(registered, signal)
     try {
       return { schema, writer: await this.#format.writer(schema) }

@@ -1,11 +1,12 @@
 import { Backoff } from '../../backoff.ts'
 import { type Clock, delay, systemClock } from '../../clock.ts'
-import { isStreamError, StreamError } from '../../errors.ts'
+import { isStreamError } from '../../errors.ts'
 import { HttpConnection, type Method } from '../../http-connection.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import { LruMap } from '../../lru-map.ts'
-import type { TlsOptions } from '../../tls-fetch.ts'
-import { errorOf } from './answers.ts'
+import type { HttpTlsOptions } from '../../tls-fetch.ts'
+import { authorizationOf, type RegistryCredentials } from './authorization.ts'
+import { RegistryServers } from './registry-servers.ts'
 import {
   type CompleteSchema,
   idIn,
@@ -17,16 +18,17 @@ import {
 } from './schemas.ts'
 import { SharedRequests } from './shared-requests.ts'
 
-export interface SchemaRegistryOptions {
-  /** Base URL of a registry with the REST interface of Confluent: Confluent's own, Karapace, Apicurio (`/apis/ccompat/v7`), Redpanda. */
-  readonly url: string
-  /** For basic authentication, together with `password`: an API key of Confluent Cloud, or a user. */
-  readonly username?: string
-  readonly password?: string
-  /** Sent as bearer token, instead of user and password. */
-  readonly token?: string
-  /** Certificates, PEM, where those of the system do not do: of an authority to trust, and of the client for mutual TLS. */
-  readonly ssl?: TlsOptions
+export interface SchemaRegistryOptions extends RegistryCredentials {
+  /**
+   * Base URL of a registry with the REST interface of Confluent: Confluent's own, Karapace, Apicurio (`/apis/ccompat/v7`), Redpanda. Several
+   * for servers with the same schemas: when one cannot answer, the next is asked at once.
+   */
+  readonly url: string | readonly string[]
+  /**
+   * Certificates, PEM, where those of the system do not do: of an authority to trust, and of the client for mutual TLS. Files are looked at
+   * for every request.
+   */
+  readonly ssl?: HttpTlsOptions
   /** Milliseconds until a request that is not answered counts as failed, default 10,000. */
   readonly requestTimeoutMs?: number
   /** Text of schemas that is kept, bytes, default 16 MiB; what was used longest ago goes first. */
@@ -37,9 +39,6 @@ export interface SchemaRegistryOptions {
 
 const defaultRequestTimeoutMs = 10_000
 const defaultMaxCacheBytes = 16 * 1024 * 1024
-
-/** A broker takes no schema that is nearly so long: what gives more is no registry. */
-const maxAnswerBytes = 16 * 1024 * 1024
 
 /** A node of a registry may hear of a schema a moment after its producer did. */
 const secondLookAfterMs = 1_000
@@ -62,7 +61,7 @@ export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
 
 class HttpSchemaRegistry implements SchemaRegistry {
   readonly clock: Clock
-  readonly #connection: HttpConnection
+  readonly #servers: RegistryServers
   readonly #logger: Logger
   readonly #requests = new SharedRequests<string, string>()
   /** Who asks for a schema while another looks a second time waits for that look. */
@@ -73,27 +72,24 @@ class HttpSchemaRegistry implements SchemaRegistry {
 
   constructor(options: SchemaRegistryOptions) {
     const { clock = systemClock, logger = silentLogger, maxCacheBytes = defaultMaxCacheBytes } = options
+    const { url, requestTimeoutMs = defaultRequestTimeoutMs, ssl: tls } = options
     const authorization = authorizationOf(options)
     this.clock = clock
     this.#logger = logger
     this.#answers = new LruMap({ maxBytes: maxCacheBytes })
-    this.#connection = new HttpConnection({
-      name: 'the schema registry',
-      url: options.url,
-      headers: {
-        accept: 'application/vnd.schemaregistry.v1+json, application/json',
-        ...(authorization && { authorization: `${authorization.scheme} ${authorization.credentials}` }),
-      },
-      apiKey: authorization?.credentials,
-      tls: options.ssl,
-      clock,
-      requestTimeoutMs: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
-      unreachable: 'REGISTRY_UNREACHABLE',
-    })
+    const headers = { accept: 'application/vnd.schemaregistry.v1+json, application/json' }
+    const connections = [url].flat().map(
+      (address) =>
+        new HttpConnection({
+          ...{ name: 'the schema registry', url: address, headers, authorization, apiKey: options.token },
+          ...{ tls, clock, logger, requestTimeoutMs, unreachable: 'REGISTRY_UNREACHABLE' },
+        }),
+    )
+    this.#servers = new RegistryServers({ connections, logger, clock })
   }
 
   get address(): string {
-    return this.#connection.address
+    return this.#servers.address
   }
 
   schema(id: number, signal: AbortSignal): Promise<CompleteSchema> {
@@ -149,10 +145,9 @@ class HttpSchemaRegistry implements SchemaRegistry {
     const backoff = new Backoff({ name: 'the schema registry', clock: this.clock, logger: this.#logger })
     while (true) {
       try {
-        const answer = await this.#connection.request(method, path, { ...options, maxAnswerBytes })
-        if (answer.status !== 200) throw errorOf(answer, this.address, this.clock.now())
+        const text = await this.#servers.ask(method, path, options)
         backoff.reset()
-        return answer.text
+        return text
       } catch (error) {
         if (!isStreamError(error) || error.reaction !== 'retry') throw error
         await backoff.wait(error, options.signal)
@@ -174,21 +169,4 @@ function isMissing(error: unknown): boolean {
   if (!isStreamError(error) || error.code !== 'SCHEMA_REFUSED') return false
   const { errorCode } = error.details
   return typeof errorCode === 'number' && Math.floor(errorCode / 100) === 404
-}
-
-interface Authorization {
-  readonly scheme: 'Basic' | 'Bearer'
-  readonly credentials: string
-}
-
-function authorizationOf({ username, password, token }: SchemaRegistryOptions): Authorization | undefined {
-  if (token !== undefined && (username !== undefined || password !== undefined)) {
-    throw new StreamError('CONFIG_INVALID', 'the schema registry got a token, and a user and password as well')
-  }
-  if ((username === undefined) !== (password === undefined)) {
-    throw new StreamError('CONFIG_INVALID', '`username` and `password` of the schema registry go together')
-  }
-  if (token !== undefined) return { scheme: 'Bearer', credentials: token }
-  if (username === undefined) return undefined
-  return { scheme: 'Basic', credentials: Buffer.from(`${username}:${password}`).toString('base64') }
 }

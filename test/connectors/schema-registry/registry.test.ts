@@ -1,9 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { avro, type SchemaRegistryOptions, schemaRegistry } from '../../../src/connectors/index.ts'
 import { framed } from '../../../src/connectors/schema-registry/framing.ts'
+import { type Format, RegistrySerde } from '../../../src/connectors/schema-registry/registry-serde.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 import { SchemaRegistryDouble } from '../../support/schema-registry-double.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const text = '"string"'
 const letter = Uint8Array.of(2, 97)
@@ -22,11 +26,11 @@ afterEach(() => {
 })
 
 /** Waits are a hundred times shorter than they say. */
-function registryAt(url: string, options: Partial<SchemaRegistryOptions> = {}) {
+function registryAt(url: SchemaRegistryOptions['url'], options: Partial<SchemaRegistryOptions> = {}) {
   return schemaRegistry({ url, clock: new FastClock(100), requestTimeoutMs: 600_000, ...options })
 }
 
-const serdeAt = (url = server.url, options: Partial<SchemaRegistryOptions> = {}) =>
+const serdeAt = (url: SchemaRegistryOptions['url'] = server.url, options: Partial<SchemaRegistryOptions> = {}) =>
   avro(registryAt(url, options), z.string())
 
 /** What becomes of a value with this schema. */
@@ -212,6 +216,56 @@ describe('what makes reading hopeless', () => {
   })
 })
 
+describe('several servers', () => {
+  test('are asked one after the other, at once, and the one that answered first from then on', async () => {
+    await using other = await SchemaRegistryDouble.start()
+    for (const id of [7, 8, 9]) other.put(id, { schema: text })
+    server.always = { status: 503, body: 'starting' }
+    const serde = serdeAt([server.url, other.url])
+
+    expect([await read(serde), await read(serde, 8)]).toEqual(['a', 'a'])
+    expect([server.lines.length, other.lines.length]).toEqual([1, 2])
+
+    server.always = undefined
+    server.put(9, { schema: text })
+    other.faults.push('reset')
+    expect(await read(serde, 9)).toBe('a')
+    expect([server.lines.length, other.lines.length]).toEqual([2, 3])
+  })
+
+  test('are all asked before there is a pause, and again after it', async () => {
+    await using other = await SchemaRegistryDouble.start()
+    other.put(7, { schema: text })
+    const down = { status: 500, body: 'no leader' }
+    server.faults.push(down, down)
+    other.faults.push(down)
+
+    expect(await read(serdeAt([server.url, other.url]))).toBe('a')
+
+    expect([server.lines.length, other.lines.length]).toEqual([2, 2])
+  })
+
+  test('are not asked for what the first one refuses', async () => {
+    await using other = await SchemaRegistryDouble.start()
+    server.always = { status: 401, body: { error_code: 401, message: 'Unauthorized' } }
+
+    await expect(read(serdeAt([server.url, other.url]))).rejects.toMatchObject({ code: 'REGISTRY_DENIED' })
+    expect(other.lines).toEqual([])
+  })
+})
+
+test('the schema of a serde is compiled once, whatever number of schemas it reads', async () => {
+  for (const id of [8, 9]) server.put(id, { schema: text })
+  const writer = vi.fn(async () => ({ recordName: undefined, write: () => letter }))
+  const format: Format = { type: 'AVRO', name: 'avro', reader: async () => () => 'a', writer }
+  const serde = new RegistrySerde(registryAt(server.url), format, z.string(), { schema: text })
+
+  await Promise.all([read(serde), read(serde, 8)])
+  await read(serde, 9)
+
+  expect(writer).toHaveBeenCalledOnce()
+})
+
 describe('credentials', () => {
   test.each([
     ['of a user', { username: 'mill', password: 'wind: and water' }, `Basic ${btoa('mill:wind: and water')}`],
@@ -229,8 +283,45 @@ describe('credentials', () => {
     ['credentials in the URL', { url: 'https://a:b@registry.example.com' }, /more than an address/],
     ['certificates for plain http', { ssl: { ca: '' } }, /the schema registry got certificates, and .+ is not https/],
     ['no URL', { url: 'registry:8081' }, /not an http or https address/],
+    ['an empty list of URLs', { url: [] }, /has no URL/],
+    ['a token twice', { token: 'x', tokenFile: 'y' }, /got a token twice/],
+    ['a file of a token over plain http', { url: 'http://registry.example.com', tokenFile: 'x' }, /unencrypted/],
   ])('%s are refused', (_, options, message) => {
     expect(() => schemaRegistry({ url: server.url, ...options })).toThrow(message)
+  })
+
+  test('in files are read for every request', async () => {
+    await using folder = await temporaryDirectory()
+    const [passwordFile, tokenFile] = [join(folder.path, 'password'), join(folder.path, 'token')]
+    await writeFile(passwordFile, 'wind\n')
+    await writeFile(tokenFile, 'first')
+    for (const id of [8, 9, 10]) server.put(id, { schema: text })
+    const user = serdeAt(server.url, { username: 'mill', passwordFile })
+    const robot = serdeAt(server.url, { tokenFile })
+
+    await Promise.all([read(user), read(robot, 8)])
+    await writeFile(passwordFile, 'water')
+    await writeFile(tokenFile, 'second')
+    await Promise.all([read(user, 9), read(robot, 10)])
+
+    const sent = server.requests.map(({ headers }) => headers.authorization).toSorted()
+    const basic = ['wind', 'water'].map((password) => `Basic ${btoa(`mill:${password}`)}`)
+    expect(sent).toEqual([...basic, 'Bearer first', 'Bearer second'].toSorted())
+  })
+
+  test.each([
+    ['is gone', undefined, /^the token for the schema registry cannot be read from .+ ENOENT/],
+    ['is empty', ' \n', /is empty or has characters that no key has$/],
+  ])('whose file %s fail the request at once', async (_, content, fact) => {
+    await using folder = await temporaryDirectory()
+    const tokenFile = join(folder.path, 'token')
+    if (content !== undefined) await writeFile(tokenFile, content)
+
+    await expect(read(serdeAt(server.url, { tokenFile }))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      fact: expect.stringMatching(fact),
+    })
+    expect(server.lines).toEqual([])
   })
 
   test('are in no message', async () => {

@@ -1,15 +1,11 @@
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import { type Clock, systemClock } from '../../clock.ts'
-import { reasonOf, StreamError } from '../../errors.ts'
-import { type Logger, silentLogger } from '../../logger.ts'
+import type { ConnectionOptions } from 'node:tls'
+import type { Clock } from './clock.ts'
+import { reasonOf, StreamError } from './errors.ts'
+import type { Logger } from './logger.ts'
 
-/**
- * Options of `tls.connect`, with files in place of `ca`, `cert` and `key`, PEM. They are read again for every connection, so that whoever
- * renews them need not restart anything.
- */
-export interface TlsOptions extends ConnectionOptions {
+/** Files in place of `ca`, `cert` and `key`, PEM. They are read again for new connections: whoever renews them need not restart anything. */
+export interface CertificatePaths {
   /** Certificates to trust. Left out: those of `ca`, else of the system. */
   readonly caFile?: string
   /** Certificate of the client, for mutual TLS; goes with `keyFile`. */
@@ -18,9 +14,9 @@ export interface TlsOptions extends ConnectionOptions {
   readonly keyFile?: string
 }
 
-/** The options as `tls.connect` takes them, with what is in the files now. Throws CONFIG_INVALID when that cannot be used. */
-export function tlsOptionsOf(ssl: TlsOptions): ConnectionOptions {
-  return { ...ssl, ...new CertificateFiles(ssl, { logger: silentLogger, clock: systemClock }).current }
+export interface CertificateFilesOptions extends CertificatePaths {
+  /** Opens an encrypted key. */
+  readonly passphrase?: string | undefined
 }
 
 interface Surroundings {
@@ -28,24 +24,25 @@ interface Surroundings {
   readonly clock: Clock
 }
 
-type Contents = Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>
+/** What is in the files. */
+export type Certificates = Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>
 
 /**
  * Certificates as their files have them now. Connections are seldom made, so every one of them looks: nothing watches, and no way in which
  * files are replaced can be missed. What cannot be used, such as half of a renewal, is told once, and the one before stays.
  */
 export class CertificateFiles {
-  readonly #files: readonly (readonly [name: keyof Contents, path: string])[]
+  readonly #files: readonly (readonly [name: keyof Certificates, path: string])[]
   readonly #passphrase: string | undefined
   readonly #logger: Logger
   readonly #clock: Clock
-  #usable: Contents | undefined
+  #usable: Certificates | undefined
   #complaint: string | undefined
 
-  constructor({ caFile, certFile, keyFile, passphrase }: TlsOptions, { logger, clock }: Surroundings) {
+  constructor({ caFile, certFile, keyFile, passphrase }: CertificateFilesOptions, { logger, clock }: Surroundings) {
     const named = { ca: caFile, cert: certFile, key: keyFile }
     this.#files = Object.entries(named).flatMap(([name, path]) =>
-      path === undefined ? [] : [[name as keyof Contents, path] as const],
+      path === undefined ? [] : [[name as keyof Certificates, path] as const],
     )
     this.#passphrase = passphrase
     this.#logger = logger
@@ -53,7 +50,7 @@ export class CertificateFiles {
   }
 
   /** For a new connection. Throws CONFIG_INVALID as long as there has been nothing that can be used. */
-  get current(): Contents {
+  get current(): Certificates {
     try {
       const contents = this.#read()
       if (!isSame(contents, this.#usable)) this.#check(contents)
@@ -65,7 +62,10 @@ export class CertificateFiles {
     }
   }
 
-  #check(contents: Contents): void {
+  #check(contents: Certificates): void {
+    // Loaded for those who have certificates: everybody who can connect to a server imports this file, and they take longer than all of it.
+    const { createSecureContext } = process.getBuiltinModule('node:tls')
+    const { X509Certificate } = process.getBuiltinModule('node:crypto')
     createSecureContext({ ...contents, ...(this.#passphrase !== undefined && { passphrase: this.#passphrase }) })
     const until = contents.cert && new X509Certificate(String(contents.cert)).validToDate
     if (until && until.getTime() < this.#clock.now())
@@ -77,7 +77,7 @@ export class CertificateFiles {
     return this.#files.map(([, path]) => path)
   }
 
-  #before(reason: string, cause: unknown): Contents {
+  #before(reason: string, cause: unknown): Certificates {
     if (!this.#usable)
       throw new StreamError(
         'CONFIG_INVALID',
@@ -96,11 +96,11 @@ export class CertificateFiles {
     return this.#usable
   }
 
-  #read(): Contents {
+  #read(): Certificates {
     return Object.fromEntries(this.#files.map(([name, path]) => [name, readFileSync(path, 'utf8')]))
   }
 }
 
-function isSame(some: Contents, others: Contents | undefined): boolean {
+function isSame(some: Certificates, others: Certificates | undefined): boolean {
   return others !== undefined && (['ca', 'cert', 'key'] as const).every((name) => some[name] === others[name])
 }
