@@ -20,7 +20,8 @@ function storeDifferences(recording: Recording, stores: NonNullable<Played['stor
   if (recording.steps.some((step) => step.error)) return []
   return Object.entries(recording.stores ?? {}).flatMap(([name, entries]) => {
     const recorded = comparable(entries)
-    const ours = comparable(stores[name] ?? [])
+    const keepsTime = entries.some(([, , ts]) => typeof ts === 'number')
+    const ours = comparable((stores[name] ?? []).map((entry) => (keepsTime ? entry : withoutTime(entry))))
     return isDeepStrictEqual(recorded, ours) ? [] : { at: `store ${name}`, recorded, ours }
   })
 }
@@ -37,8 +38,27 @@ function stepDifference(index: number, step: RecordedStep, played: PlayedStep): 
 function byTopic(outputs: readonly RecordedOutput[]): Record<string, readonly unknown[]> {
   const topics = [...Map.groupBy(outputs, ({ topic }) => topic)].sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(
-    topics.map(([topic, own]) => [topic, own.map(({ key, value, ts, window }) => [key, value, ts, ...(window ?? [])])]),
+    topics.map(([topic, own]) => [
+      topic,
+      own.map(({ key, value, ts, window = [], headers = [] }) => [
+        key,
+        value,
+        ts,
+        ...window,
+        ...(headers.length > 0 ? [headers.map(comparableHeader)] : []),
+      ]),
+    ]),
   )
+}
+
+/** What an exception is called, and says, is another thing in another language. */
+function comparableHeader([key, value]: readonly [string, string]): readonly string[] {
+  return /^__streams\.errors\.(exception|message|stacktrace)$/.test(key) ? [key] : [key, value]
+}
+
+/** A plain store there keeps no times where ours has them. */
+function withoutTime([key, value, , window]: RecordedEntry): RecordedEntry {
+  return window ? [key, value, null, window] : [key, value, null]
 }
 
 /** By key and start. Of windows only the starts are compared, because the stores keep no ends; sessions have both. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isStreamError } from '../src/errors.ts'
 import type { StreamRecord } from '../src/record.ts'
+import { bytes } from '../src/serde.ts'
 import type {
   KeyValueStore,
   ReadOnlySessionStore,
@@ -43,13 +44,14 @@ export async function play(recording: Recording): Promise<Played> {
   topologies[recording.op]?.(recording, played)
   const topology = played.build()
   let dropped = 0
-  const observer = { dropped: () => void dropped++ }
+  const observer = { dropped: () => void dropped++, givenUp: () => void dropped++ }
   await using folder = await mkdtempDisposable(join(tmpdir(), 'millrace-parity-'))
   await using driver = await TopologyTestDriver.start(topology, {
     startMs: recording.initialWallClockMs,
     observer,
     stateInMemory: recording.topology.storeType === 'inMemory',
     stateDirectory: folder.path,
+    ...played.settings,
   })
   const steps: PlayedStep[] = []
   for (const step of recording.steps) {
@@ -77,7 +79,9 @@ async function pipe(input: RecordedInput, played: PlayedTopology, driver: Topolo
   const source = played.sources.get(input.topic)
   if (!source) throw new TypeError(`the topology does not read topic "${input.topic}"`)
   const headers = (input.headers ?? []).map(([key, value]) => ({ key, value: Buffer.from(value) }))
-  await driver.pipe(source, { key: input.key, value: input.value, timestamp: input.ts, headers })
+  const record = { key: input.key, timestamp: input.ts, headers }
+  if (input.raw) await driver.pipe({ ...source, value: bytes }, { ...record, value: Buffer.from(String(input.value)) })
+  else await driver.pipe(source, { ...record, value: input.value })
 }
 
 async function outputsOf(played: PlayedTopology, driver: TopologyTestDriver): Promise<RecordedOutput[]> {
@@ -88,10 +92,11 @@ async function outputsOf(played: PlayedTopology, driver: TopologyTestDriver): Pr
   return outputs
 }
 
-function outputOf(topic: string, { key, value, timestamp }: StreamRecord<Key, unknown>): RecordedOutput {
-  if (key === null || typeof key === 'string') return { topic, key, value, ts: timestamp }
-  const { startMs, endMs } = key.window
-  return { topic, key: key.key, value, ts: timestamp, window: [startMs, endMs] }
+function outputOf(topic: string, { key, value, timestamp, headers }: StreamRecord<Key, unknown>): RecordedOutput {
+  const texts = headers.map(({ key, value }) => [key, Buffer.from(value ?? []).toString()] as const)
+  const rest = { topic, value, ts: timestamp, headers: texts }
+  if (key === null || typeof key === 'string') return { ...rest, key }
+  return { ...rest, key: key.key, window: [key.window.startMs, key.window.endMs] }
 }
 
 async function storesOf(

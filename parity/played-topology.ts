@@ -1,3 +1,4 @@
+import type { RuntimeSettingsInput } from '../src/config.ts'
 import { kafka, kafkaTopic } from '../src/connectors/index.ts'
 import { nullable, type Serde, string } from '../src/serde.ts'
 import { TopologyBuilder } from '../src/topology/builder.ts'
@@ -14,6 +15,18 @@ export const anyJson: Serde<unknown> = {
   deserialize: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
 }
 
+/** Bytes that are no JSON are `{ hex }`. */
+const jsonOrHex: Serde<unknown> = {
+  ...anyJson,
+  deserialize: (bytes) => {
+    try {
+      return anyJson.deserialize(bytes)
+    } catch {
+      return { hex: Buffer.from(bytes).toString('hex') }
+    }
+  },
+}
+
 export type Key = string | Windowed<string> | null
 export type AnyStream = Stream<string | null, unknown>
 
@@ -22,6 +35,9 @@ export class PlayedTopology {
   readonly builder = new TopologyBuilder()
   readonly sources = new Map<string, TopicSource<string | null, unknown>>()
   readonly targets = new Map<string, TopicTarget<Key, unknown>>()
+
+  /** Of the runtime, where the recording asks for others than the usual ones. */
+  settings: Partial<RuntimeSettingsInput> = {}
 
   /** Stores of joins of streams, and their names in the recordings. Ours hold what came at one time as a list. */
   readonly joinStores = new Map<string, string>()
@@ -41,6 +57,11 @@ export class PlayedTopology {
 
   to(stream: Stream<string | null, unknown>, topic = 'out'): this {
     return this.#to(stream, topic, string)
+  }
+
+  /** The topic of the records that were given up is looked at too. */
+  deadLetters(topic: string): void {
+    this.targets.set(topic, kafkaTopic({ topic, key: string as Serde<Key>, value: jsonOrHex }))
   }
 
   /** `sizeMs` undefined: sessions. */

@@ -19,6 +19,7 @@ export interface RecordedOutput {
   readonly ts: number
   /** Start and end. */
   readonly window?: readonly [number, number]
+  readonly headers?: readonly (readonly [string, string])[]
 }
 
 export interface RecordedStep {

@@ -1,9 +1,21 @@
 import type { Cancel } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
-import type { StateStore } from '../state/store.ts'
-import type { DropReason, ProcessorContext, Punctuator, SharedWork, TaskId } from '../topology/processor.ts'
+import type { StateStore, StoreSpec } from '../state/store.ts'
+import type { StoreOf } from '../state/store-specs.ts'
+import type {
+  DropReason,
+  HeldResult,
+  ProcessorContext,
+  PunctuationTime,
+  Punctuator,
+  ScheduleOptions,
+  SharedWork,
+  TaskId,
+} from '../topology/processor.ts'
+import { type CacheBudget, HeldResults, type SentResult } from './held-results.ts'
 import type { InFlight } from './in-flight.ts'
+import type { PunctuationRequest } from './punctuation.ts'
 import type { RunningNode, RunningProcessor } from './running-nodes.ts'
 
 type AnyRecord = StreamRecord<unknown, unknown>
@@ -14,12 +26,15 @@ export interface TaskServices {
   /** Aborts when the task closes. */
   readonly signal: AbortSignal
   streamTime(): number
+  wallClock(): number
   /** The id of the generation that is open now. */
   openGeneration(): number
   store(name: string, generation: () => number): StateStore
-  schedule(node: RunningProcessor, everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
+  schedule(by: PunctuationTime, request: PunctuationRequest): Cancel
   requestCommit(): void
   drop(reason: DropReason): void
+  /** Shared by all tasks of the instance. */
+  readonly cacheBudget: CacheBudget
   /** A node has done something for several records at once. Absent where nobody wants to know. */
   readonly shared: ((node: string, work: SharedWork) => void) | undefined
   pipelineOf(node: string): string
@@ -48,6 +63,7 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
   abstract readonly settled: Promise<void>
   protected abstract readonly enter: Enter
   protected abstract generation(): number
+  abstract hold(result: HeldResult<unknown, unknown>): void
 
   get task(): TaskId {
     return this.services.task
@@ -55,6 +71,10 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
 
   get streamTime(): number {
     return this.services.streamTime()
+  }
+
+  get wallClock(): number {
+    return this.services.wallClock()
   }
 
   get maintainsIndex(): boolean {
@@ -80,24 +100,27 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
     }
   }
 
-  store<S extends StateStore>(name: string): S {
+  store<Spec extends StoreSpec>(spec: Spec): StoreOf<Spec>
+  store<S extends StateStore>(name: string): S
+  store(store: StoreSpec | string): StateStore {
+    return this.named(typeof store === 'string' ? store : store.name)
+  }
+
+  protected named(name: string): StateStore {
     if (!this.running.node.stores.includes(name)) {
       throw new StreamError('STORE_UNKNOWN', `node "${this.running.node.name}" is not connected to store "${name}"`)
     }
-    return this.services.store(name, () => this.generation()) as S
+    return this.services.store(name, () => this.generation())
   }
 
-  schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel {
+  schedule(everyMs: number, by: PunctuationTime, punctuate: Punctuator, { startMs }: ScheduleOptions = {}): Cancel {
+    const { running: node } = this
     if (!(everyMs > 0)) {
-      throw new StreamError(
-        'CONFIG_INVALID',
-        `node "${this.running.node.name}" wants to punctuate every ${everyMs} ms`,
-        {
-          fix: 'Give an interval above zero.',
-        },
-      )
+      throw new StreamError('CONFIG_INVALID', `node "${node.node.name}" wants to punctuate every ${everyMs} ms`, {
+        fix: 'Give an interval above zero.',
+      })
     }
-    return this.services.schedule(this.running, everyMs, by, punctuate)
+    return this.services.schedule(by, { node, everyMs, punctuate, startMs })
   }
 
   requestCommit(): void {
@@ -113,6 +136,7 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
 export class SynchronousContext extends NodeContext {
   readonly #stores = new Map<string, StateStore>()
   readonly #current: () => InFlight | undefined
+  readonly #held: HeldResults
   protected readonly enter: Enter
 
   constructor(
@@ -122,7 +146,22 @@ export class SynchronousContext extends NodeContext {
   ) {
     super(running, services)
     this.#current = flow.current
+    this.#held = new HeldResults(services.cacheBudget)
     this.enter = flow.enter
+  }
+
+  hold(result: HeldResult<unknown, unknown>): void {
+    this.#held.put(result, this)
+  }
+
+  /** What was held back and goes out now. */
+  takeHeld(): SentResult[] {
+    return this.#held.take()
+  }
+
+  /** What was held back never goes out. */
+  dropHeld(): void {
+    this.#held.clear()
   }
 
   get source(): RecordMetadata | undefined {
@@ -144,10 +183,10 @@ export class SynchronousContext extends NodeContext {
     )
   }
 
-  override store<S extends StateStore>(name: string): S {
+  protected override named(name: string): StateStore {
     const known = this.#stores.get(name)
-    if (known) return known as S
-    const store = super.store<S>(name)
+    if (known) return known
+    const store = super.named(name)
     this.#stores.set(name, store)
     return store
   }
@@ -178,6 +217,13 @@ export class RecordContext extends NodeContext {
     super(running, services)
     this.#scope = flow.scope
     this.enter = flow.enter
+  }
+
+  hold(): void {
+    throw new StreamError(
+      'ILLEGAL_STATE',
+      `node "${this.running.node.name}" stands beyond the gate, where results cannot wait for others`,
+    )
   }
 
   get source(): RecordMetadata | undefined {

@@ -27,8 +27,8 @@ const originHeader = 'millrace.redrive.origin'
 export function errorHeaders(error: StreamError, source: RecordMetadata | undefined, stacktrace: string): Headers {
   const facts = {
     exception: error.code,
-    stacktrace,
     message: error.message,
+    stacktrace,
     topic: source?.topic ?? '',
     partition: String(source?.partition ?? -1),
     offset: String(source?.offset ?? -1),

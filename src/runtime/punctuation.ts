@@ -1,11 +1,17 @@
 import type { Cancel } from '../clock.ts'
-import type { Punctuator } from '../topology/processor.ts'
+import type { PunctuationTime, Punctuator } from '../topology/processor.ts'
 import type { RunningProcessor } from './running-nodes.ts'
 
-interface Schedule {
+/** What a node asks for. Times in milliseconds. */
+export interface PunctuationRequest {
   readonly node: RunningProcessor
   readonly everyMs: number
   readonly punctuate: Punctuator
+  /** A point of the grid, before which nothing fires. */
+  readonly startMs?: number | undefined
+}
+
+interface Schedule extends PunctuationRequest {
   /** The next time on the grid. */
   nextAt: number
 }
@@ -19,16 +25,17 @@ export interface DuePunctuation {
 
 /**
  * The punctuators of one task, as Kafka Streams runs them: the stream-time grid starts at 0, the wall-clock grid one interval after
- * the call; the grid stays anchored, missed ticks are skipped, and one check fires each schedule at most once. A wall clock that was
- * turned back anchors its grid anew.
+ * the call, unless they are told a start; the grid stays anchored, missed ticks are skipped, and one check fires each schedule at most
+ * once, the one that waits longest first. A wall clock that was turned back anchors its grid anew.
  */
 export class Punctuation {
   readonly #streamTime: Schedule[] = []
   readonly #wallClock: Schedule[] = []
 
-  schedule(by: 'stream-time' | 'wall-clock', entry: Omit<Schedule, 'nextAt'>, now: number): Cancel {
+  schedule(by: PunctuationTime, request: PunctuationRequest, now: number): Cancel {
     const schedules = by === 'stream-time' ? this.#streamTime : this.#wallClock
-    const schedule: Schedule = { ...entry, nextAt: by === 'stream-time' ? 0 : now + entry.everyMs }
+    const nextAt = by === 'stream-time' ? (request.startMs ?? 0) : nextOnClock(request, now)
+    const schedule: Schedule = { ...request, nextAt }
     schedules.push(schedule)
     return () => {
       const index = schedules.indexOf(schedule)
@@ -41,22 +48,31 @@ export class Punctuation {
     return this.#wallClock.length > 0 ? Math.min(...this.#wallClock.map((schedule) => schedule.nextAt)) : undefined
   }
 
-  dueByStreamTime(streamTime: number): DuePunctuation[] {
-    return due(this.#streamTime, streamTime)
+  /** Found one by one: what the punctuators cancel meanwhile does not fire. What they schedule waits for the next check. */
+  dueByStreamTime(streamTime: number): Iterable<DuePunctuation> {
+    return this.#streamTime.length > 0 ? due(this.#streamTime, streamTime) : []
   }
 
-  dueByWallClock(now: number): DuePunctuation[] {
+  /** As by stream time. */
+  dueByWallClock(now: number): Iterable<DuePunctuation> {
     // A clock that was turned back would put the next tick off by as much: a grid begins anew.
-    for (const schedule of this.#wallClock) schedule.nextAt = Math.min(schedule.nextAt, now + schedule.everyMs)
+    for (const schedule of this.#wallClock) schedule.nextAt = Math.min(schedule.nextAt, nextOnClock(schedule, now))
     return due(this.#wallClock, now)
   }
 }
 
-function due(schedules: readonly Schedule[], timeMs: number): DuePunctuation[] {
-  return schedules.flatMap((schedule) => {
-    if (timeMs < schedule.nextAt) return []
+function* due(schedules: readonly Schedule[], timeMs: number): Generator<DuePunctuation> {
+  const waiting = schedules.filter(({ nextAt }) => nextAt <= timeMs).sort((a, b) => a.nextAt - b.nextAt)
+  for (const schedule of waiting) {
+    if (!schedules.includes(schedule)) continue
     const ticks = Math.floor((timeMs - schedule.nextAt) / schedule.everyMs) + 1
     schedule.nextAt += ticks * schedule.everyMs
-    return [{ node: schedule.node, punctuate: schedule.punctuate, timeMs }]
-  })
+    yield { node: schedule.node, punctuate: schedule.punctuate, timeMs }
+  }
+}
+
+/** The first point of the grid after `now`; the start itself while that is to come. */
+function nextOnClock({ startMs, everyMs }: PunctuationRequest, now: number): number {
+  if (startMs === undefined) return now + everyMs
+  return startMs > now ? startMs : startMs + (Math.floor((now - startMs) / everyMs) + 1) * everyMs
 }

@@ -1,8 +1,7 @@
-import type { Cancel } from '../clock.ts'
 import { StreamError, toStreamError } from '../errors.ts'
 import type { RecordMetadata } from '../record.ts'
 import type { TaskState } from '../state/task-state.ts'
-import type { Punctuator, TaskId } from '../topology/processor.ts'
+import type { TaskId } from '../topology/processor.ts'
 import type { CommitOffset, ReadBatch, TopicPartition } from './broker.ts'
 import { commitGeneration } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
@@ -59,6 +58,11 @@ export class Task {
       ...settings,
       clock,
       positions: () => this.#inputs.positions,
+      beforeCut: () => {
+        this.#sendHeld()
+        this.#graph.release()
+        this.#graph.flush()
+      },
       commit: (generation) => this.#commit(generation),
       failed: (error) => this.#commitFailed(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
       finished: options.observer.finished?.bind(options.observer, options.id),
@@ -162,6 +166,7 @@ export class Task {
       if (!record) break
       this.#steps++
       this.#guarded(() => this.#process(record))
+      if (this.#options.cacheBudget.isOver) this.#guarded(() => this.#sendHeld())
       taken++
       if (taken % 16 === 0 && this.#options.clock.now() >= until) break
     }
@@ -181,6 +186,11 @@ export class Task {
     this.#graph.release()
     this.#graph.flush()
     return this.#progress.drain(signal)
+  }
+
+  /** Commits what was taken so far, and goes on meanwhile; the signal ends the wait. */
+  async commitTaken(signal: AbortSignal): Promise<void> {
+    await this.#progress.commit(signal)
   }
 
   /** The position has come to these offsets, or passed them. A partition without one counts as not reached. */
@@ -218,6 +228,7 @@ export class Task {
     const reason = new StreamError('MEMBER_FENCED', `task ${this.id} is closed`)
     this.#controller.abort(reason)
     for (const gate of this.#graph.gates) gate.abort(reason)
+    this.#graph.dropHeld()
     this.#progress.stop()
   }
 
@@ -316,6 +327,11 @@ export class Task {
     return true
   }
 
+  /** What nodes hold back belongs to the open generation, and so do the offsets of the records that it was made of. */
+  #sendHeld(): void {
+    this.#graph.sendHeld((origin) => this.#progress.track({ ...origin, raw: undefined, bytes: 0 }))
+  }
+
   async #commit(generation: Generation): Promise<void> {
     const { settings, clock, observer } = this.#options
     const startedAt = clock.now()
@@ -344,14 +360,15 @@ export class Task {
       signal: this.#controller.signal,
       streamTime: () => this.#streamTime,
       openGeneration: () => this.#progress.open.id,
-      store: (name, generation) => state.view(name, generation),
-      schedule: (node: RunningProcessor, everyMs: number, by, punctuate: Punctuator): Cancel =>
-        this.#punctuation.schedule(by, { node, everyMs, punctuate }, clock.now()),
+      wallClock: () => clock.now(),
+      store: (name, generation) => state.view(name, generation, () => this.#streamTime),
+      schedule: (by, request) => this.#punctuation.schedule(by, request, clock.now()),
       requestCommit: () => {
         this.#commitRequested = true
         this.#options.wake()
       },
       drop: (reason) => observer.dropped?.(this.id, reason),
+      cacheBudget: this.#options.cacheBudget,
       shared: observer.shared && ((node, work) => observer.shared?.(this.id, node, work)),
       pipelineOf,
       fail: (error) => this.#fail(error),

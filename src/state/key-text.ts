@@ -13,6 +13,13 @@ export function bytesOfText(text: string): Uint8Array {
   return Buffer.from(text, 'latin1')
 }
 
+/** Eight bytes as text, in the order of the numbers from 0. */
+export function timeText(timeMs: number): string {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigInt64BE(BigInt(timeMs))
+  return keyText(bytes)
+}
+
 /** The smallest key that is greater than every key with this prefix; undefined when there is none (empty, or all bytes 255). */
 export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
   const last = prefix.findLastIndex((byte) => byte < 255)

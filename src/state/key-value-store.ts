@@ -149,7 +149,8 @@ export function prefixBounds(prefix: Uint8Array): ByteRange {
   return { gte: prefix, ...(end && { lt: end }) }
 }
 
-async function* firstOf<T>(entries: AsyncIterable<T>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<T> {
+/** No more than so many. */
+export async function* firstOf<T>(entries: AsyncIterable<T>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<T> {
   if (limit <= 0) return
   let left = limit
   for await (const entry of entries) {

@@ -1,3 +1,4 @@
+import { IndexedEntries } from './indexed-entries.ts'
 import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
 import { SessionEntries } from './session-store.ts'
 import type { ByteChange, StateStore, StoreSpec } from './store.ts'
@@ -6,7 +7,8 @@ import { WindowEntries } from './window-store.ts'
 
 /** What one kind of store does with the bytes of a task. */
 export interface StoreEntries {
-  view(generation: () => number): StateStore
+  /** `streamTime` is that of the task. */
+  view(generation: () => number, streamTime: () => number): StateStore
   /** Takes note of a row that came from disk or from a changelog. Absent where nothing is indexed. */
   learn?(change: ByteChange): void
   /** Everything is gone. */

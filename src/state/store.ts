@@ -35,6 +35,19 @@ export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
   delete(key: K): void
 }
 
+/**
+ * A key-value store that knows its keys in memory, in order, so that a processor before the gate, which waits for nothing, can walk it. Walks
+ * give the keys as they are at the call, without those that are deleted meanwhile, and each value as it is when its turn comes.
+ */
+export interface ScannableStore<K, V> extends KeyValueStore<K, V> {
+  /** Entries in the order of the serialized keys. */
+  scan(range?: KeyRange<K>): IteratorObject<readonly [K, V]>
+  /** Entries whose serialized key starts with the serialized prefix. */
+  scanPrefix(prefix: K): IteratorObject<readonly [K, V]>
+  /** How many entries there are. */
+  readonly size: number
+}
+
 /** Values under a key and the start of a window. Reads see only windows within the retention time. */
 export interface ReadOnlyWindowStore<K, V> extends StateStore {
   /** The largest timestamp of any value that was put; -1 before the first. It survives a restart. */
@@ -99,12 +112,12 @@ export interface StoreSpecBase<K, V> {
   readonly copyOf?: string
 }
 
-export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V> {
+export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>, KeyIndexing {
   readonly kind: 'key-value'
 }
 
 /** A `KeyValueStore<K, Timestamped<V>>`; its changelog has the plain value, under the value's timestamp. */
-export interface TimestampedKeyValueStoreSpec<K, V> extends StoreSpecBase<K, V> {
+export interface TimestampedKeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>, KeyIndexing {
   readonly kind: 'timestamped-key-value'
 }
 
@@ -135,9 +148,19 @@ export interface ByteRange {
   readonly lt?: Uint8Array
   readonly lte?: Uint8Array
   readonly reverse?: boolean
+interface KeyIndexing {
+  /** A `ScannableStore`: its keys are in memory too, for about 100 bytes and the key each. Default false. */
+  readonly keysInMemory?: boolean
+}
+
   readonly limit?: number
 }
 
+  /**
+   * How long a value is there after its timestamp, in the stream time of the task. Then it is not read any more, and is deleted with the next
+   * write. The keys are in memory with it. Default: for ever.
+   */
+  readonly ttlMs?: number
 /** One change of a batch; value null deletes. */
 export interface ByteChange {
   readonly key: Uint8Array

@@ -90,10 +90,14 @@ export class TaskState implements AsyncDisposable {
 
   /**
    * A store as one node, or one record, sees it: writes go to the generation that `generation` names at that moment, reads see every
-   * write of every generation. Of the kind that its spec says. Throws STORE_UNKNOWN.
+   * write of every generation. Of the kind that its spec says; one that forgets by time does it by `streamTime`. Throws STORE_UNKNOWN.
    */
-  view<S extends StateStore = KeyValueStore<unknown, unknown>>(store: string, generation: () => number): S {
-    return this.#store(store).entries.view(generation) as S
+  view<S extends StateStore = KeyValueStore<unknown, unknown>>(
+    store: string,
+    generation: () => number,
+    streamTime: () => number = beforeTime,
+  ): S {
+    return this.#store(store).entries.view(generation, streamTime) as S
   }
 
   /** Estimated memory of what waits to be persisted: of one generation, or of all. */
@@ -261,6 +265,10 @@ export class TaskState implements AsyncDisposable {
       { key: sourceOffsetsKey, value: sourceOffsets },
     ]
   }
+}
+
+function beforeTime(): number {
+  return -1
 }
 
 function withPrefix(prefix: Uint8Array, key: Uint8Array): Uint8Array {

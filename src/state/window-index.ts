@@ -1,4 +1,4 @@
-import { keyText } from './key-text.ts'
+import { timeText } from './key-text.ts'
 import { SortedMap } from './sorted-map.ts'
 
 /** One live window of a store. */
@@ -128,11 +128,4 @@ function firstAtOrAfter(windows: readonly IndexedWindow[], place: Place): number
 
 function placeOf({ timeMs, key, startMs }: IndexedWindow): string {
   return `${timeText(timeMs)}${timeText(startMs)}${key}`
-}
-
-/** Eight bytes as text, in the order of the numbers. */
-function timeText(timeMs: number): string {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigInt64BE(BigInt(timeMs))
-  return keyText(bytes)
 }

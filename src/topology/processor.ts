@@ -2,6 +2,7 @@ import type { Cancel } from '../clock.ts'
 import type { DocumentKey, Hit, IndexOp, PointPayload, PointRef } from '../model.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
 import type { StateStore, StoreSpec } from '../state/store.ts'
+import type { StoreOf } from '../state/store-specs.ts'
 import type { Repartition } from './source.ts'
 
 /** A task is one partition of one sub-topology: `<subtopology>_<partition>`. */
@@ -9,6 +10,17 @@ export type TaskId = `${number}_${number}`
 
 /** Called on the grid of its interval; the argument is the current time on that scale (milliseconds), not the grid's. */
 export type Punctuator = (timeMs: number) => void
+
+/** What moves a punctuator: the timestamps of records, or the clock. */
+export type PunctuationTime = 'stream-time' | 'wall-clock'
+
+export interface ScheduleOptions {
+  /**
+   * A point of the grid, milliseconds since the epoch: nothing is called before it. Default 0 by stream time, so that a punctuator is due with
+   * the first record; one interval from now by the wall clock. A start that the wall clock has passed already waits for the next point.
+   */
+  readonly startMs?: number
+}
 
 /**
  * One step of a topology, one instance per task.
@@ -27,6 +39,18 @@ export interface Processor<KIn, VIn, KOut, VOut> {
   close?(): void | Promise<void>
 }
 
+/** A result of a node that stands for those before it, so that only the last has to go out. */
+export interface HeldResult<K, V> {
+  /** A result takes the place of one with the same id. */
+  readonly id: string
+  /** About what it takes in memory. */
+  readonly bytes: number
+  /** What there was before it, for `since`. Of results that take one another's place that of the first counts. */
+  readonly before: unknown
+  /** What goes out, given what there was when a result last went out. Undefined: nothing has to. */
+  readonly since: (before: unknown) => StreamRecord<K, V> | undefined
+}
+
 /**
  * Why something was not taken into account: the record has no key, or no value, or its window is closed; or its timestamp is negative by
  * the word of an extractor.
@@ -36,9 +60,22 @@ export type DropReason = 'null_key' | 'null_value' | 'late' | 'timestamp'
 export interface ProcessorContext<K, V> {
   /** Hands a record to all children, or to the child node named `to`. */
   forward(record: StreamRecord<K, V>, to?: string): void
-  /** A store that the node is connected to. Throws STORE_UNKNOWN otherwise. */
+  /**
+   * Hands a result to all children before the open generation is cut, unless a later one takes its place; sooner when the instance holds more
+   * than `cacheMaxBytes`. Results go out in the order of their last `hold`. Beyond the gate it throws ILLEGAL_STATE.
+   */
+  hold(result: HeldResult<K, V>): void
+  /**
+   * A store that the node is connected to, by its spec, which knows its type, or by its name. Throws STORE_UNKNOWN.
+   *
+   * @example
+   * const seen = context.store(seenStore)
+   * const counts = context.store<KeyValueStore<string, number>>('counts')
+   */
+  store<Spec extends StoreSpec>(spec: Spec): StoreOf<Spec>
   store<S extends StateStore>(name: string): S
-  schedule(everyMs: number, by: 'stream-time' | 'wall-clock', punctuate: Punctuator): Cancel
+  /** Calls the punctuator on a grid of time, until it is cancelled. It may forward, and write to stores. */
+  schedule(everyMs: number, by: PunctuationTime, punctuate: Punctuator, options?: ScheduleOptions): Cancel
   /** Asks for a cut of the open generation soon, whatever the commit interval says. */
   requestCommit(): void
   /** Counts a record, or one of its windows, that this node passes over. */
@@ -48,6 +85,8 @@ export interface ProcessorContext<K, V> {
   readonly source: RecordMetadata | undefined
   /** The largest timestamp that this task has seen, the current record included; -1 before the first. */
   readonly streamTime: number
+  /** The time on the clock of the runtime, milliseconds since the epoch. Never the same twice over a replay: no state may depend on it. */
+  readonly wallClock: number
   /** The current record may have been processed before, by this instance or another one: compare with the target, not with memory. */
   readonly recovering: boolean
   /** True when what this node emits ends in an index: a record that is dropped here would leave its points behind. */

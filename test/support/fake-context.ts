@@ -2,7 +2,8 @@ import { StreamError } from '../../src/errors.ts'
 import type { RecordMetadata, StreamRecord } from '../../src/record.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { KeyRange, KeyValueStore, KeyValueStoreSpec, StateStore, StoreSpec } from '../../src/state/store.ts'
-import type { DropReason, ProcessorContext, TaskId } from '../../src/topology/processor.ts'
+import type { StoreOf } from '../../src/state/store-specs.ts'
+import type { DropReason, HeldResult, ProcessorContext, TaskId } from '../../src/topology/processor.ts'
 
 /** A store that keeps bytes, so that what a processor stores goes through its serdes. Text keys only. */
 class FakeStore<V> implements KeyValueStore<string, V> {
@@ -50,6 +51,7 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
   readonly task: TaskId = '0_3'
   source: RecordMetadata | undefined = { topic: 'documents', partition: 3, offset: 7 }
   streamTime = -1
+  wallClock = 0
   recovering = false
   maintainsIndex = true
   pipeline = '0123456789abcdef'
@@ -66,10 +68,19 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
     this.forwarded.push(record)
   }
 
-  store<S extends StateStore>(name: string): S {
+  /** Every record has its own generation here. */
+  hold({ before, since }: HeldResult<K, V>): void {
+    const record = since(before)
+    if (record) this.forward(record)
+  }
+
+  store<Spec extends StoreSpec>(spec: Spec): StoreOf<Spec>
+  store<S extends StateStore>(name: string): S
+  store(named: StoreSpec | string): StateStore {
+    const name = typeof named === 'string' ? named : named.name
     const store = this.#stores.get(name)
     if (!store) throw new StreamError('STORE_UNKNOWN', `no store "${name}"`)
-    return store as S
+    return store
   }
 
   schedule(): () => void {
