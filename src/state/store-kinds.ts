@@ -3,6 +3,7 @@ import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
 import { SessionEntries } from './session-store.ts'
 import type { ByteChange, StateStore, StoreSpec } from './store.ts'
 import { timestamped } from './timestamped.ts'
+import { VersionedEntries } from './versioned-store.ts'
 import { WindowEntries } from './window-store.ts'
 
 /** What one kind of store does with the bytes of a task. */
@@ -21,11 +22,13 @@ export const storeFormats: Readonly<Record<StoreSpec['kind'], number>> = {
   'timestamped-key-value': 2,
   window: 3,
   session: 4,
+  versioned: 5,
 }
 
 export function entriesOf(spec: StoreSpec, layers: StoreLayers): StoreEntries {
   if (spec.kind === 'window') return new WindowEntries(spec, layers)
   if (spec.kind === 'session') return new SessionEntries(spec, layers)
+  if (spec.kind === 'versioned') return new VersionedEntries(spec, layers)
   if (spec.kind === 'key-value') return new KeyValueEntries(spec, layers)
   return new KeyValueEntries({ ...spec, kind: 'key-value', value: timestamped(spec.value) }, layers)
 }

@@ -96,6 +96,38 @@ export interface SessionEntry<K, V> extends Timestamped<V> {
   readonly session: Windowed<K>
 }
 
+/** The value of a key from `timestamp` on. */
+export interface Version<V> extends Timestamped<V> {
+  /** When the next version, or a deletion, took its place. Undefined: it is the latest. */
+  readonly untilMs?: number
+}
+
+/** Values under a key, each with the stretch of time in which it held. */
+export interface ReadOnlyVersionedStore<K, V> extends StateStore {
+  /** The largest timestamp of any version that was put; -1 before the first. It survives a restart. */
+  readonly observedMs: number
+  /**
+   * The latest version, or the one that held at a time. Undefined where there was none, and for a time more than `historyMs` before
+   * `observedMs` unless the latest version is as old.
+   */
+  get(key: K, asOfMs?: number): Version<V> | undefined
+  /** The latest versions, in the order of the serialized keys. Sees the store as it is when the iteration starts. */
+  all(): AsyncIterable<readonly [K, Version<V>]>
+}
+
+/**
+ * What became of a put: it is the latest version of its key, or one that was replaced already, or it is too old for the history and was
+ * refused.
+ */
+export type PutVersion = 'latest' | 'replaced' | 'expired'
+
+export interface VersionedStore<K, V> extends ReadOnlyVersionedStore<K, V> {
+  /** Value null: from then on there is none. Takes the place of a version with the same time. */
+  put(key: K, value: V | null, timestamp: number): PutVersion
+  /** A put of null. The version that held then; undefined where there was none, or the put was refused. */
+  delete(key: K, timestamp: number): Version<V> | undefined
+}
+
 /** What every kind of store is declared with. */
 export interface StoreSpecBase<K, V> {
   readonly name: string
@@ -145,11 +177,40 @@ export type StoreSpec =
 export interface ByteRange {
   readonly gte?: Uint8Array
   readonly gt?: Uint8Array
+/** A `VersionedStore<K, V>`; its changelog has a record a version, under the version's timestamp: see docs/design/0013-versioned-tables.md. */
+export interface VersionedStoreSpec<K, V> extends StoreSpecBase<K, V> {
+  readonly kind: 'versioned'
+  /** How far back in time versions are kept and taken, before the largest timestamp of the store. The latest of a key is always kept. */
+  readonly historyMs: number
+}
+
   readonly lt?: Uint8Array
   readonly lte?: Uint8Array
   readonly reverse?: boolean
 interface KeyIndexing {
   /** A `ScannableStore`: its keys are in memory too, for about 100 bytes and the key each. Default false. */
+  | VersionedStoreSpec<unknown, unknown>
+
+/** The store that a spec declares. */
+export type StoreOf<Spec extends StoreSpec> =
+  Spec extends WindowStoreSpec<infer K, infer V>
+    ? WindowStore<K, V>
+    : Spec extends SessionStoreSpec<infer K, infer V>
+      ? SessionStore<K, V>
+      : Spec extends VersionedStoreSpec<infer K, infer V>
+        ? VersionedStore<K, V>
+        : Spec extends KeyValueStoreSpec<infer K, infer V>
+          ? OfKeys<Spec, K, V>
+          : Spec extends TimestampedKeyValueStoreSpec<infer K, infer V>
+            ? OfKeys<Spec, K, Timestamped<V>>
+            : StateStore
+
+type OfKeys<Spec, K, V> = Spec extends KeysInMemory ? ScannableStore<K, V> : KeyValueStore<K, V>
+
+/** A spec of a `ScannableStore`. */
+export interface KeysInMemory {
+  readonly keysInMemory: true
+}
   readonly keysInMemory?: boolean
 }
 

@@ -74,6 +74,12 @@ export class WindowIndex {
     return found
   }
 
+  /** The first window of a key whose place in time is `fromMs` or later. */
+  first(key: string, fromMs: number): IndexedWindow | undefined {
+    const windows = this.#byKey.get(key)
+    return windows?.[firstAtOrAfter(windows, { timeMs: fromMs, startMs: Number.NEGATIVE_INFINITY })]
+  }
+
   /**
    * Windows whose place in time lies within the bounds, both included, in the order of time, of starts, then of the bytes of the key. As they
    * are at the call, and found one by one: who stops early pays for no more.

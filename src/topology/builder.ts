@@ -40,19 +40,30 @@ export class TopologyBuilder {
    *
    * With `changelog: 'source'` the table has no changelog: its rows are restored from the topic itself, which must be compacted
    * (TOPIC_MISMATCH at the start). That is safe for a table that is looked up and sent on. Steps behind it that need what a change
-   * replaced are TOPOLOGY_INVALID, as are serdes other than those of the topic, and a source that chooses its timestamps.
+   * replaced are TOPOLOGY_INVALID, as are serdes other than those of the topic, a source that chooses its timestamps, and a history.
+   *
+   * With `historyMs` it is a versioned table: rows are known as they were at any time so far back, and the record with the latest timestamp
+   * holds. One that comes out of order goes to its place in the history; one that is older is dropped and counted (`late`). A negative
+   * `historyMs` is CONFIG_INVALID.
+   *
+   * @example
+   * const prices = builder.table('prices', kafka({ topic: 'prices', key: string, value: json(Price) }), { historyMs: 3_600_000 })
    */
   table<K, V>(name: string, source: TopicSource<K, V>, store: SourceTableStore<K, V> = {}): Table<K, V> {
     const { changelog = 'own', ...kept } = store
     const { key = storable(source.key), value = storable(source.value) } = kept
     const copied = changelog === 'source'
     if (copied && (source.timestamp || key !== source.key || value !== source.value)) {
+    if (copied && kept.historyMs !== undefined) {
+      const fact = `the history of table "${name}" cannot be restored from topic "${source.topic}", which has the latest rows only`
+      throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` or `historyMs`." })
+    }
       const fact = `table "${name}" cannot be restored from topic "${source.topic}", whose records have other times or serdes than its rows`
       throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'`." })
     }
     return this.stream(`${name}-source`, source).derive(
       materialize(name, 'table', { ...kept, key, value, copyOf: copied ? source.topic : undefined }),
-      { ...storedRows<K, V>(name, key), ...(copied && { copied }) },
+      { ...storedRows<K, V>(name, key, kept), ...(copied && { copied }) },
     )
   }
 

@@ -1,6 +1,7 @@
+import { StreamError } from '../errors.ts'
 import { type StreamRecord, withValue } from '../record.ts'
 import { msgpack, type Serde, string } from '../serde.ts'
-import type { KeyValueStore, StateStore, StoreSpec, Timestamped } from '../state/store.ts'
+import type { KeyValueStore, StateStore, StoreSpec, Timestamped, VersionedStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier } from './processor.ts'
 
 /** What happened to a row: the value of the records between the steps of tables. */
@@ -9,6 +10,8 @@ export interface Change<V> {
   readonly newValue: V | null
   /** What it was before; null when there was none. Made when it is asked for: steps in between may have to map it. */
   readonly oldValue: () => V | null
+  /** Only behind versioned tables: the row has a later version already, which is what `oldValue` gives. */
+  readonly outOfOrder?: true
 }
 
 /** How a node finds rows of a table, which need not be stored anywhere in the form that it gets them. */
@@ -19,6 +22,8 @@ export interface TableRows<K, V> {
   /** What a node that calls `get` has to name in its own `stores`. */
   readonly stores: readonly string[]
   get(key: K, context: StoreAccess): Timestamped<V> | undefined
+  /** The row as it was at a time. Absent where the table has no history. */
+  getAsOf?(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined
 }
 
 /** The part of a ProcessorContext that look-ups need. */
@@ -36,8 +41,17 @@ export interface TableStore<K, V> {
   readonly storage?: 'level' | 'memory'
 }
 
+/** How far back the rows of a table are known. */
+export interface TableHistory {
+  /**
+   * Makes the table a versioned one: its rows are known as they were at any time so long before the largest timestamp in it. What comes out
+   * of order goes to its place in the history; what is older is dropped and counted. Default: the row that came last is the only one.
+   */
+  readonly historyMs?: number
+}
+
 /** Where the rows of a table are kept that is read from a topic. */
-export interface SourceTableStore<K, V> extends TableStore<K, V> {
+export interface SourceTableStore<K, V> extends TableStore<K, V>, TableHistory {
   /** `source`: the topic itself serves as the changelog. Default `own`. */
   readonly changelog?: 'own' | 'source'
 }
@@ -47,15 +61,31 @@ interface CopyOf {
   readonly copyOf?: string | undefined
 }
 
-export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V> & CopyOf): StoreSpec {
-  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level', copyOf } = store
-  const spec = { kind: 'timestamped-key-value', name, key, value, storage } as StoreSpec
+export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V> & TableHistory & CopyOf): StoreSpec {
+  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level', copyOf, historyMs } = store
+  if (historyMs !== undefined && !(historyMs >= 0)) {
+    throw new StreamError('CONFIG_INVALID', `historyMs of table "${name}" is ${historyMs}`, { fix: 'Give 0 or more.' })
+  }
+  const base = { name, key, value, storage }
+  const spec = (
+    historyMs === undefined ? { kind: 'timestamped-key-value', ...base } : { kind: 'versioned', ...base, historyMs }
+  ) as StoreSpec
   return copyOf === undefined ? spec : ({ ...spec, changelog: false, copyOf } as StoreSpec)
 }
 
 /** Rows that are kept in a store of their own. */
-export function storedRows<K, V>(name: string, key: Serde<K>): TableRows<K, V> {
-  return { key, stores: [name], get: (row, context) => rowsIn<K, V>(name, context).get(row) }
+export function storedRows<K, V>(name: string, key: Serde<K>, { historyMs }: TableHistory = {}): TableRows<K, V> {
+  const rows = { key, stores: [name] }
+  if (historyMs === undefined) return { ...rows, get: (row, context) => rowsIn<K, V>(name, context).get(row) }
+  return {
+    ...rows,
+    get: (row, context) => versionsIn<K, V>(name, context).get(row),
+    getAsOf: (row, asOfMs, context) => versionsIn<K, V>(name, context).get(row, asOfMs),
+  }
+}
+
+function versionsIn<K, V>(name: string, context: StoreAccess): VersionedStore<K, V> {
+  return context.store(name)
 }
 
 export function rowsIn<K, V>(name: string, context: StoreAccess): KeyValueStore<K, Timestamped<V>> {
@@ -70,18 +100,46 @@ export function putRow<K, V>(rows: KeyValueStore<K, Timestamped<V>>, { key, valu
   else rows.put(key, { value, timestamp })
 }
 
-/** As `putRow`. Gives what the row was. */
-export function replaceRow<K, V>(rows: KeyValueStore<K, Timestamped<V>>, row: Row<K, V>): V | null {
+/** What `changeRow` needs of a context. */
+type RowContext = StoreAccess & Pick<ProcessorContext<never, never>, 'drop'>
+
+/** Stores what a row is now. Undefined: it is older than the history of the table, is not stored, and counts as dropped. */
+export function changeRow<K, V>(
+  name: string,
+  { historyMs }: TableHistory,
+  row: Row<K, V>,
+  context: RowContext,
+): Change<V> | undefined {
+  if (historyMs !== undefined) return changeVersion(versionsIn<K, V>(name, context), row, context)
+  const rows = rowsIn<K, V>(name, context)
   const before = rows.get(row.key)
   putRow(rows, row)
-  return before ? before.value : null
+  return { newValue: row.value, oldValue: () => before?.value ?? null }
+}
+
+function changeVersion<K, V>(
+  versions: VersionedStore<K, V>,
+  { key, value, timestamp }: Row<K, V>,
+  context: RowContext,
+): Change<V> | undefined {
+  const before = versions.get(key)
+  const put = versions.put(key, value, timestamp)
+  if (put === 'expired') {
+    context.drop('late')
+    return undefined
+  }
+  return {
+    newValue: value,
+    oldValue: () => before?.value ?? null,
+    ...(put === 'replaced' && { outOfOrder: true }),
+  }
 }
 
 /** The step that makes a table of a stream: keeps the latest value of each key, with its time, and sends what changed. */
 export function materialize<K, V>(
   name: string,
   operator: string,
-  store: TableStore<K, V> & CopyOf,
+  store: TableStore<K, V> & TableHistory & CopyOf,
 ): ProcessorSupplier<K | null, V, K, Change<V>> {
   return {
     name,
@@ -89,10 +147,10 @@ export function materialize<K, V>(
     stores: [tableStoreSpec(name, store)],
     create: () => ({
       process(record, context) {
-        const { key, value } = record
+        const { key } = record
         if (key === null) return context.drop('null_key')
-        const before = replaceRow(rowsIn<K, V>(name, context), { ...record, key })
-        context.forward({ ...record, key, value: { newValue: value, oldValue: () => before } })
+        const change = changeRow<K, V>(name, store, { ...record, key }, context)
+        if (change) context.forward({ ...record, key, value: change })
       },
     }),
   }
@@ -107,6 +165,16 @@ export function onChange<K, V, KOut, VOut>(
       if (record.value !== null) react(record.value, record, context)
     },
   }
+}
+
+/** As `onChange`, for a step that knows the latest rows only: a change that is out of order is dropped and counted. */
+export function onLatestChange<K, V, KOut, VOut>(
+  react: (change: Change<V>, record: StreamRecord<K, unknown>, context: ProcessorContext<KOut, Change<VOut>>) => void,
+): Processor<K, Change<V>, KOut, Change<VOut>> {
+  return onChange((change, record, context) => {
+    if (change.outOfOrder) context.drop('late')
+    else react(change, record, context)
+  })
 }
 
 /** Takes the new values out of the changes. */

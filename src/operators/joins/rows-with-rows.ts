@@ -3,9 +3,9 @@ import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
   type Change,
+  changeRow,
   onChange,
-  replaceRow,
-  rowsIn,
+  onLatestChange,
   storedRows,
   type TableRows,
   tableStoreSpec,
@@ -51,9 +51,9 @@ export function joinRows<K, L, R, VOut>(join: RowJoin<K, L, R, VOut>): TableOper
           operator: join.operator,
           inputs: [right],
           ...(own && { stores: [tableStoreSpec(name, own)] }),
-          create: () => meetingOf(name, own !== undefined),
+          create: () => meetingOf(name, own),
         },
-        own ? storedRows(name, own.key) : rows,
+        own ? storedRows(name, own.key, own) : rows,
       )
     },
   }
@@ -89,7 +89,7 @@ function sideOf<K, V, O, VOut>({
     operator: 'joinSide',
     stores: other.stores,
     create: () =>
-      onChange((change, record, context) => {
+      onLatestChange((change, record, context) => {
         const { key, timestamp } = record
         const row = other.get(key, context)
         if (!row && (!alone || (change.newValue === null && change.oldValue() === null))) return
@@ -107,11 +107,10 @@ function sideOf<K, V, O, VOut>({
  * Where both sides come together. With a store it knows what the row really was: a change that comes to both sides, because one table is
  * in both, is sent twice, and both times a side joins the old value with a row that is new already.
  */
-function meetingOf<K, VOut>(name: string, keeps: boolean) {
+function meetingOf<K, VOut>(name: string, store: KeptIn<K, VOut>['store']) {
   return onChange<K, VOut, K, VOut>((change, record, context) => {
-    if (!keeps) return context.forward({ ...record, value: change })
-    const before = replaceRow(rowsIn<K, VOut>(name, context), { ...record, value: change.newValue })
-    context.forward({ ...record, value: { newValue: change.newValue, oldValue: () => before } })
+    const value = store ? changeRow<K, VOut>(name, store, { ...record, value: change.newValue }, context) : change
+    if (value) context.forward({ ...record, value })
   })
 }
 

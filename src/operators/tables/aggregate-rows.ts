@@ -2,7 +2,15 @@ import { withKeyValue } from '../../record.ts'
 import { msgpack, type Serde, string } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableOperator } from '../../topology/stream.ts'
-import { type Change, onChange, putRow, rowsIn, storedRows, tableStoreSpec } from '../../topology/table.ts'
+import {
+  type Change,
+  onChange,
+  onLatestChange,
+  putRow,
+  rowsIn,
+  storedRows,
+  tableStoreSpec,
+} from '../../topology/table.ts'
 import { changeOf } from './change-serde.ts'
 
 /** Rows of a table under another key: changes travel through the topic `<application>-<name>-repartition`. */
@@ -96,7 +104,7 @@ function regroup<K, V, G>(
       ...(partitions !== undefined && { partitions }),
     },
     create: () =>
-      onChange<K, V, G, V>((change, record, context) => {
+      onLatestChange<K, V, G, V>((change, record, context) => {
         const send = (group: G, newValue: V | null, oldValue: V | null): void =>
           context.forward(withKeyValue(record, group, { newValue, oldValue: () => oldValue }))
         const groupOf = (value: V | null): G | null => (value === null ? null : by(value, record.key))

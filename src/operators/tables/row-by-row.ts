@@ -2,10 +2,10 @@ import { withValue } from '../../record.ts'
 import type { Timestamped } from '../../state/store.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
+  changeRow,
   onChange,
-  replaceRow,
-  rowsIn,
   storedRows,
+  type TableHistory,
   type TableRows,
   type TableStore,
   tableStoreSpec,
@@ -14,7 +14,7 @@ import {
 /** Given to `filter` and `mapValues` of a table, and to joins of tables. */
 export interface KeptIn<K, V> {
   /** Keeps the rows in a store that has the step's name. Default: none, they are made of what the tables before have. */
-  readonly store?: TableStore<K, V>
+  readonly store?: TableStore<K, V> & TableHistory
 }
 
 export interface RowByRow<K, V, VOut> extends KeptIn<K, VOut> {
@@ -37,33 +37,35 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
           name,
           operator,
           ...(own && { stores: [tableStoreSpec(name, own)] }),
-          create: () => madeOfRows(step),
+          create: () => madeOfRows(step, table.rows.getAsOf !== undefined),
         },
-        own ? storedRows(name, own.key) : rowsMadeOf(table, step.row),
+        own ? storedRows(name, own.key, own) : rowsMadeOf(table, step.row),
       )
     },
   }
 }
 
-function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, VOut>) {
+/** Behind a versioned table a change out of order does not know what it replaced: tombstones go on whatever was there. */
+function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, VOut>, versioned: boolean) {
   return onChange<K, V, K, VOut>((change, record, context) => {
     const made = (value: V | null): VOut | null => (value === null ? null : row(value, record.key))
     const next = withValue<K, VOut>(record, made(change.newValue))
-    const before = store && replaceRow(rowsIn<K, VOut>(name, context), next)
-    const oldValue = (): VOut | null => (before === undefined ? made(change.oldValue()) : before)
-    if (next.value === null && !sendsAll && oldValue() === null) return
-    context.forward(withValue(record, { newValue: next.value, oldValue }))
+    const value = store
+      ? changeRow<K, VOut>(name, store, next, context)
+      : { ...change, newValue: next.value, oldValue: () => made(change.oldValue()) }
+    if (!value || (next.value === null && !sendsAll && !versioned && value.oldValue() === null)) return
+    context.forward(withValue(record, value))
   })
 }
 
 function rowsMadeOf<K, V, VOut>({ rows }: Table<K, V>, row: (value: V, key: K) => VOut | null): TableRows<K, VOut> {
+  const { key, stores, getAsOf } = rows
+  const made = (of: K, found: Timestamped<V> | undefined) => found && withRow(found, row(found.value, of))
   return {
-    key: rows.key,
-    stores: rows.stores,
-    get: (key, context) => {
-      const found = rows.get(key, context)
-      return found && withRow(found, row(found.value, key))
-    },
+    key,
+    stores,
+    get: (of, context) => made(of, rows.get(of, context)),
+    ...(getAsOf && { getAsOf: (of: K, asOfMs, context) => made(of, getAsOf(of, asOfMs, context)) }),
   }
 }
 
