@@ -1,8 +1,7 @@
 import type { Cancel } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
-import type { StateStore, StoreSpec } from '../state/store.ts'
-import type { StoreOf } from '../state/store-specs.ts'
+import type { StateStore, StoreOf, StoreSpec } from '../state/store.ts'
 import type {
   DropReason,
   HeldResult,
@@ -107,7 +106,8 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
   }
 
   protected named(name: string): StateStore {
-    if (!this.running.node.stores.includes(name)) {
+    const { stores, supplier } = this.running.node
+    if (!stores.includes(name) && !supplier.globalTables?.includes(name)) {
       throw new StreamError('STORE_UNKNOWN', `node "${this.running.node.name}" is not connected to store "${name}"`)
     }
     return this.services.store(name, () => this.generation())

@@ -2,7 +2,7 @@ import { IndexedEntries } from './indexed-entries.ts'
 import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
 import { SessionEntries } from './session-store.ts'
 import type { ByteChange, StateStore, StoreSpec } from './store.ts'
-import { timestamped } from './timestamped.ts'
+import { timestamped, timestampOf } from './timestamped.ts'
 import { VersionedEntries } from './versioned-store.ts'
 import { WindowEntries } from './window-store.ts'
 
@@ -29,8 +29,16 @@ export function entriesOf(spec: StoreSpec, layers: StoreLayers): StoreEntries {
   if (spec.kind === 'window') return new WindowEntries(spec, layers)
   if (spec.kind === 'session') return new SessionEntries(spec, layers)
   if (spec.kind === 'versioned') return new VersionedEntries(spec, layers)
-  if (spec.kind === 'key-value') return new KeyValueEntries(spec, layers)
-  return new KeyValueEntries({ ...spec, kind: 'key-value', value: timestamped(spec.value) }, layers)
+  if (spec.kind === 'key-value')
+    return spec.keysInMemory ? new IndexedEntries(spec, layers) : new KeyValueEntries(spec, layers)
+  const rows = { ...spec, kind: 'key-value', value: timestamped(spec.value) } as const
+  if (spec.ttlMs === undefined)
+    return spec.keysInMemory ? new IndexedEntries(rows, layers) : new KeyValueEntries(rows, layers)
+  return new IndexedEntries(rows, layers, {
+    ttlMs: spec.ttlMs,
+    timeOf: ({ timestamp }) => timestamp,
+    timeOfBytes: timestampOf,
+  })
 }
 
 /** Each value lies behind its timestamp. */

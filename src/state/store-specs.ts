@@ -1,38 +1,10 @@
 import type {
-  KeyValueStore,
+  KeysInMemory,
   KeyValueStoreSpec,
-  ScannableStore,
-  SessionStore,
   SessionStoreSpec,
-  StateStore,
-  StoreSpec,
   TimestampedKeyValueStoreSpec,
-  VersionedStore,
-  VersionedStoreSpec,
-  WindowStore,
   WindowStoreSpec,
 } from './store.ts'
-import type { Timestamped } from './timestamped.ts'
-
-/** The store that a spec declares. */
-export type StoreOf<Spec extends StoreSpec> =
-  Spec extends WindowStoreSpec<infer K, infer V>
-    ? WindowStore<K, V>
-    : Spec extends SessionStoreSpec<infer K, infer V>
-      ? SessionStore<K, V>
-      : Spec extends VersionedStoreSpec<infer K, infer V>
-        ? VersionedStore<K, V>
-        : Spec extends KeyValueStoreSpec<infer K, infer V>
-          ? OfKeys<Spec, K, V>
-          : Spec extends TimestampedKeyValueStoreSpec<infer K, infer V>
-            ? OfKeys<Spec, K, Timestamped<V>>
-            : StateStore
-
-type OfKeys<Spec, K, V> = Spec extends KeysInMemory ? ScannableStore<K, V> : KeyValueStore<K, V>
-
-interface KeysInMemory {
-  readonly keysInMemory: true
-}
 
 type Options<Spec> = Omit<Spec, 'kind' | 'name' | 'copyOf'>
 

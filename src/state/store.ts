@@ -148,9 +148,19 @@ export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>, KeyIndexin
   readonly kind: 'key-value'
 }
 
+interface KeyIndexing {
+  /** A `ScannableStore`: its keys are in memory too, for about 100 bytes and the key each. Default false. */
+  readonly keysInMemory?: boolean
+}
+
 /** A `KeyValueStore<K, Timestamped<V>>`; its changelog has the plain value, under the value's timestamp. */
 export interface TimestampedKeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>, KeyIndexing {
   readonly kind: 'timestamped-key-value'
+  /**
+   * How long a value is there after its timestamp, in the stream time of the task. Then it is not read any more, and is deleted with the next
+   * write. The keys are in memory with it. Default: for ever.
+   */
+  readonly ttlMs?: number
 }
 
 /** A `WindowStore<K, V>`. */
@@ -167,16 +177,6 @@ export interface SessionStoreSpec<K, V> extends StoreSpecBase<K, V> {
   readonly retentionMs: number
 }
 
-export type StoreSpec =
-  | KeyValueStoreSpec<unknown, unknown>
-  | TimestampedKeyValueStoreSpec<unknown, unknown>
-  | WindowStoreSpec<unknown, unknown>
-  | SessionStoreSpec<unknown, unknown>
-
-/** Bounds over bytes, compared as unsigned bytes: at most one lower and one upper bound. */
-export interface ByteRange {
-  readonly gte?: Uint8Array
-  readonly gt?: Uint8Array
 /** A `VersionedStore<K, V>`; its changelog has a record a version, under the version's timestamp: see docs/design/0013-versioned-tables.md. */
 export interface VersionedStoreSpec<K, V> extends StoreSpecBase<K, V> {
   readonly kind: 'versioned'
@@ -184,11 +184,11 @@ export interface VersionedStoreSpec<K, V> extends StoreSpecBase<K, V> {
   readonly historyMs: number
 }
 
-  readonly lt?: Uint8Array
-  readonly lte?: Uint8Array
-  readonly reverse?: boolean
-interface KeyIndexing {
-  /** A `ScannableStore`: its keys are in memory too, for about 100 bytes and the key each. Default false. */
+export type StoreSpec =
+  | KeyValueStoreSpec<unknown, unknown>
+  | TimestampedKeyValueStoreSpec<unknown, unknown>
+  | WindowStoreSpec<unknown, unknown>
+  | SessionStoreSpec<unknown, unknown>
   | VersionedStoreSpec<unknown, unknown>
 
 /** The store that a spec declares. */
@@ -211,17 +211,17 @@ type OfKeys<Spec, K, V> = Spec extends KeysInMemory ? ScannableStore<K, V> : Key
 export interface KeysInMemory {
   readonly keysInMemory: true
 }
-  readonly keysInMemory?: boolean
-}
 
+/** Bounds over bytes, compared as unsigned bytes: at most one lower and one upper bound. */
+export interface ByteRange {
+  readonly gte?: Uint8Array
+  readonly gt?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly reverse?: boolean
   readonly limit?: number
 }
 
-  /**
-   * How long a value is there after its timestamp, in the stream time of the task. Then it is not read any more, and is deleted with the next
-   * write. The keys are in memory with it. Default: for ever.
-   */
-  readonly ttlMs?: number
 /** One change of a batch; value null deletes. */
 export interface ByteChange {
   readonly key: Uint8Array

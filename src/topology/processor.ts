@@ -1,8 +1,7 @@
 import type { Cancel } from '../clock.ts'
 import type { DocumentKey, Hit, IndexOp, PointPayload, PointRef } from '../model.ts'
 import type { RecordMetadata, StreamRecord } from '../record.ts'
-import type { StateStore, StoreSpec } from '../state/store.ts'
-import type { StoreOf } from '../state/store-specs.ts'
+import type { StateStore, StoreOf, StoreSpec } from '../state/store.ts'
 import type { Repartition } from './source.ts'
 
 /** A task is one partition of one sub-topology: `<subtopology>_<partition>`. */
@@ -148,6 +147,8 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly precededBy?: ProcessorSupplier<KIn, VIn, unknown, unknown>
   /** Stores of its own (a spec), or of another node (a name). */
   readonly stores?: readonly (StoreSpec | string)[]
+  /** Names of the global tables that it looks rows up in. */
+  readonly globalTables?: readonly string[]
   /** Further streams that end in this node: the other sides of a merge or a join. */
   readonly inputs?: readonly StreamInput[]
   /** What the node emits travels through an internal topic, so that equal keys meet in one task. */

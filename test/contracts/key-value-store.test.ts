@@ -7,9 +7,13 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { keyValueStoreFeatures, type OpenStore } from './key-value-store.features.ts'
 
 /** Opens the store under test between two neighbours whose entries must never show. */
-function openWith(storage: 'level' | 'memory', openDisk: () => Promise<ByteStore>): OpenStore {
+function openWith(
+  storage: 'level' | 'memory',
+  openDisk: () => Promise<ByteStore>,
+  more: Pick<KeyValueStoreSpec<never, never>, 'keysInMemory'> = {},
+): OpenStore {
   return async <K, V>(spec: Omit<KeyValueStoreSpec<K, V>, 'kind' | 'storage'>) => {
-    const named = (name: string) => ({ ...spec, name, kind: 'key-value', storage }) as StoreSpec
+    const named = (name: string) => ({ ...spec, ...more, name, kind: 'key-value', storage }) as StoreSpec
     const stores = [named(spec.name.slice(0, -1)), named(spec.name), named(`${spec.name}-more`)]
     const state = await TaskState.open({ stores, openDisk })
     for (const { name } of stores) {
@@ -41,4 +45,14 @@ keyValueStoreFeatures(
 keyValueStoreFeatures(
   'level with all entries in memory',
   openWith('level', async () => memoryStore()),
+)
+
+keyValueStoreFeatures(
+  'memory with its keys in memory',
+  openWith('memory', async () => Promise.reject(new Error('a store in memory needs no disk')), { keysInMemory: true }),
+)
+
+keyValueStoreFeatures(
+  'level with its keys in memory',
+  openWith('level', async () => memoryStore(), { keysInMemory: true }),
 )

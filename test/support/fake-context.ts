@@ -1,8 +1,14 @@
 import { StreamError } from '../../src/errors.ts'
 import type { RecordMetadata, StreamRecord } from '../../src/record.ts'
 import { noHeaders } from '../../src/record.ts'
-import type { KeyRange, KeyValueStore, KeyValueStoreSpec, StateStore, StoreSpec } from '../../src/state/store.ts'
-import type { StoreOf } from '../../src/state/store-specs.ts'
+import type {
+  KeyRange,
+  KeyValueStore,
+  KeyValueStoreSpec,
+  StateStore,
+  StoreOf,
+  StoreSpec,
+} from '../../src/state/store.ts'
 import type { DropReason, HeldResult, ProcessorContext, TaskId } from '../../src/topology/processor.ts'
 
 /** A store that keeps bytes, so that what a processor stores goes through its serdes. Text keys only. */
