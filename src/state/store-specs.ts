@@ -3,6 +3,7 @@ import type {
   KeyValueStoreSpec,
   SessionStoreSpec,
   TimestampedKeyValueStoreSpec,
+  VersionedStoreSpec,
   WindowStoreSpec,
 } from './store.ts'
 
