@@ -25,6 +25,9 @@ const oneRetention = 'both kinds of storage forget a window at the same time, th
 const notThrottled =
   'what has closed or expired is looked for with every record that moves the time, not once a second: the same input gives the same output'
 
+const droppedRecord =
+  'a record without a key is dropped by a left join with grace as by an inner one: in the original it ends the task'
+
 const passes = { out: { out: [['b', null, 921]] }, dropped: 0, failed: false }
 const refused = { out: {}, dropped: 0, failed: true }
 
@@ -170,6 +173,12 @@ const deviations: readonly Deviation[] = [
       dropped: 0,
       failed: false,
     },
+  },
+  {
+    case: 'stjoin_grace_left_nullkey_hand',
+    rule: droppedRecord,
+    places: 1,
+    ours: { out: {}, dropped: 1, failed: false },
   },
   { case: 'filter_s11', rule: tombstones, places: 10, ours: passes },
   { case: 'mapValues_s11', rule: tombstones, places: 10, ours: passes },

@@ -94,11 +94,11 @@ function playStreamJoin(recording: Recording, played: PlayedTopology, left: AnyS
   played.to(joined)
 }
 
-function pair(left: unknown, right: unknown): string {
+export function pair(left: unknown, right: unknown): string {
   return `${left}|${right}`
 }
 
-function kindOf({ topology }: Recording): 'inner' | 'left' | 'outer' {
+export function kindOf({ topology }: Recording): 'inner' | 'left' | 'outer' {
   const { join } = topology
   if (join === 'inner' || join === 'left' || join === 'outer') return join
   throw new TypeError(`there is no join "${join}"`)

@@ -10,6 +10,7 @@ import type {
   ReadOnlyWindowStore,
   StateStore,
   StoreSpec,
+  VersionedStore,
 } from '../src/state/store.ts'
 import type { Timestamped } from '../src/state/timestamped.ts'
 import { TopologyTestDriver } from '../src/testing.ts'
@@ -134,6 +135,10 @@ async function entriesOf(spec: StoreSpec, store: StateStore): Promise<RecordedEn
         null,
         [window.startMs, window.endMs],
       ])
+    case 'versioned':
+      return (await Array.fromAsync((store as VersionedStore<string, unknown>).all())).map(
+        ([key, { value, timestamp }]) => [key, value, timestamp],
+      )
     case 'timestamped-key-value':
       return (await Array.fromAsync((store as KeyValueStore<string, Timestamped<unknown>>).range())).map(
         ([key, { value, timestamp }]) => [key, value, timestamp],

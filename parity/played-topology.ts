@@ -5,6 +5,7 @@ import { TopologyBuilder } from '../src/topology/builder.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
 import type { Stream, Table } from '../src/topology/stream.ts'
+import type { TableHistory } from '../src/topology/table.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { sessionWindowed, timeWindowed, type Windowed } from '../src/windowed.ts'
 
@@ -49,10 +50,10 @@ export class PlayedTopology {
   }
 
   /** Under the name of its store. */
-  table(name: string, topic: string, storage: 'level' | 'memory'): Table<string, unknown> {
+  table(name: string, topic: string, storage: 'level' | 'memory', history: TableHistory = {}): Table<string, unknown> {
     const source = kafka({ topic, key: string, value: anyJson })
     this.sources.set(topic, source as TopicSource<string | null, unknown>)
-    return this.builder.table(name, source, { storage })
+    return this.builder.table(name, source, { storage, ...history })
   }
 
   to(stream: Stream<string | null, unknown>, topic = 'out'): this {

@@ -30,6 +30,7 @@ import { anyJson, onlyWithValue, type PlayedTopology } from './played-topology.t
 import { processorTopologies } from './processor-topologies.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { tableTopologies } from './table-topologies.ts'
+import { versionedTopologies } from './versioned-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
@@ -38,6 +39,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
   ...dslTopologies,
   ...joinTopologies,
   ...tableTopologies,
+  ...versionedTopologies,
   ...processorTopologies,
   ...errorTopologies,
   filter: (_, played) => played.to(played.stream().process(filter('even', isEven))),

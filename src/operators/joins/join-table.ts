@@ -5,11 +5,21 @@ import type { KeptIn } from '../tables/row-by-row.ts'
 import { type AnyRecordJoin, joinRecords } from './records-with-rows.ts'
 import { joinRows } from './rows-with-rows.ts'
 
+/** A stream waits for a versioned table, so that rows of the time of a record can still come. */
+export interface JoinedAfterGrace<V> {
+  /** A record waits until one has come to the join whose time is so much later. */
+  readonly graceMs: number
+  /** Serde of the values that wait; default MessagePack, for plain data. */
+  readonly input?: Serde<V>
+  /** Of the store `name`, in which they wait. Default `level`. */
+  readonly storage?: 'level' | 'memory'
+}
+
 /** A stream is joined under another key than its own: records travel through the topic `<application>-<name>-repartition` first. */
-export interface JoinedBy<K, V, G> {
+export interface JoinedBy<K, V, G> extends Partial<JoinedAfterGrace<V>> {
   /** The key of the row. Is not asked about null values: they are dropped and counted, as without it. */
   readonly by: (value: V, key: K) => G
-  /** Serde of the values on their way; default MessagePack, for plain data. */
+  /** Serde of the values on their way, and while they wait; default MessagePack, for plain data. */
   readonly input?: Serde<V>
   /** Of the repartition topic; default that of the topics of the table. */
   readonly partitions?: number
@@ -24,6 +34,9 @@ type Join<KIn, K, V, VOut> = ProcessorSupplier<KIn, V, K, VOut> & TableOperator<
  * A record of a stream is joined with the row as it is when the record comes; what happens in the table afterwards changes nothing.
  * A record without a row, and one whose key by `by` is null, is left out; one without key or value is dropped and counted. What comes
  * out has the time of the record.
+ *
+ * In a versioned table the row is looked up as it was at the time of the record, whatever came since. With `graceMs` the record waits before
+ * that for rows which come late: then records go out in the order of time. Without a history in the table that is TOPOLOGY_INVALID.
  *
  * Two tables give a third: each change on either side sends the row that the two make now, at the later of both times. With `store` its
  * rows are kept in the store `name`.
@@ -49,6 +62,12 @@ export function joinTable<K, V, R, VOut>(
   name: string,
   other: Table<NoInfer<K>, R>,
   joiner: (value: V, row: R, key: K) => VOut,
+  options: JoinedAfterGrace<V>,
+): ProcessorSupplier<K | null, V, K, VOut>
+export function joinTable<K, V, R, VOut>(
+  name: string,
+  other: Table<NoInfer<K>, R>,
+  joiner: (value: V, row: R, key: K) => VOut,
   options: KeptIn<K, VOut>,
 ): TableOperator<K, V, K, VOut>
 export function joinTable(name: string, other: AnyTable, joiner: AnyJoiner, options: AnyJoinOptions = {}): object {
@@ -57,7 +76,7 @@ export function joinTable(name: string, other: AnyTable, joiner: AnyJoiner, opti
 
 /**
  * As `joinTable`, and what has no row on the other side is joined with null: records of a stream, those without a key too, or rows of this
- * table. A row that is only on the other side gives nothing.
+ * table. A row that is only on the other side gives nothing. With `graceMs` a record without a key is dropped and counted.
  *
  * @example
  * views.process(leftJoinTable('with-author', authors, (view, author) => ({ ...view, author: author?.name ?? 'unknown' })))
@@ -73,6 +92,12 @@ export function leftJoinTable<K, V, G, R, VOut>(
   joiner: (value: V, row: R | null, key: G) => VOut,
   options: JoinedBy<K, V, G>,
 ): ProcessorSupplier<K, V, G, VOut>
+export function leftJoinTable<K, V, R, VOut>(
+  name: string,
+  other: Table<NoInfer<NonNullable<K>>, R>,
+  joiner: (value: V, row: R | null, key: NonNullable<K>) => VOut,
+  options: JoinedAfterGrace<V>,
+): ProcessorSupplier<K, V, NonNullable<K>, VOut>
 export function leftJoinTable<K, V, R, VOut>(
   name: string,
   other: Table<NoInfer<K>, R>,
@@ -101,14 +126,20 @@ export function outerJoinTable<K, V, R, VOut>(
 
 type AnyTable = Table<unknown, unknown>
 type AnyJoiner = AnyRecordJoin['joiner']
-type AnyJoinOptions = Pick<AnyRecordJoin, 'by' | 'input' | 'partitions'> & KeptIn<unknown, unknown>
+type AnyJoinOptions = Pick<AnyRecordJoin, 'by' | 'input' | 'partitions' | 'graceMs' | 'storage'> &
+  KeptIn<unknown, unknown>
 
-/** The types of the operators say what the options go with: `by` with a stream, `store` with a table. */
+/** The types of the operators say what the options go with: `by` and `graceMs` with a stream, `store` with a table. */
 function joining(
   node: Pick<AnyRecordJoin, 'name' | 'operator' | 'kind'>,
   { options, ...sides }: Pick<AnyRecordJoin, 'other' | 'joiner'> & { readonly options: AnyJoinOptions },
 ): object {
   const { store, ...forRecords } = options
   const ofRows = joinRows({ ...node, ...sides, ...(store && { store }) })
-  return store ? ofRows : { ...joinRecords({ ...node, ...sides, ...forRecords }), ...(!options.by && ofRows) }
+  return store
+    ? ofRows
+    : {
+        ...joinRecords({ ...node, ...sides, ...forRecords }),
+        ...(!options.by && options.graceMs === undefined && ofRows),
+      }
 }

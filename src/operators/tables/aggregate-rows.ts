@@ -5,7 +5,6 @@ import type { TableOperator } from '../../topology/stream.ts'
 import {
   type Change,
   onChange,
-  onLatestChange,
   putRow,
   rowsIn,
   storedRows,
@@ -104,7 +103,9 @@ function regroup<K, V, G>(
       ...(partitions !== undefined && { partitions }),
     },
     create: () =>
-      onLatestChange<K, V, G, V>((change, record, context) => {
+      onChange<K, V, G, V>((change, record, context) => {
+        // The group has the newer row. As in Kafka Streams, where a join of tables counts that as dropped, this does not.
+        if (change.outOfOrder) return
         const send = (group: G, newValue: V | null, oldValue: V | null): void =>
           context.forward(withKeyValue(record, group, { newValue, oldValue: () => oldValue }))
         const groupOf = (value: V | null): G | null => (value === null ? null : by(value, record.key))
