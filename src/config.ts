@@ -41,6 +41,13 @@ export const runtimeSettings = z.strictObject({
     .min(kib)
     .default(8 * mib)
     .describe('State changes that a generation may hold in memory; at the bound it is cut early.'),
+  cacheMaxBytes: z
+    .int()
+    .min(0)
+    .default(10 * mib)
+    .describe(
+      'Updates that steps with `caching` may hold back, over all tasks of the instance; at the bound they go out before their commit. 0: after every record.',
+    ),
   maxInFlightRecords: z
     .int()
     .min(1)

@@ -5,6 +5,7 @@ import type { Subtopology, Topology } from '../topology/topology.ts'
 import { closeAll } from './close-all.ts'
 import { RecordContext, type RecordScope, SynchronousContext, type TaskServices } from './contexts.ts'
 import { Gate, type PassEnd } from './gate.ts'
+import type { ResultOrigin } from './held-results.ts'
 import type { InFlight, Visit } from './in-flight.ts'
 import type { RuntimeObserver } from './observer.ts'
 import type { Pass } from './pass.ts'
@@ -76,6 +77,25 @@ export class NodeGraph {
   /** Lets through what gates hold back inside the recovery window. */
   release(): void {
     for (const gate of this.gates) gate.release()
+  }
+
+  /**
+   * Sends on what nodes hold back, node after node in the order of the topology, so that what one of them sends another may hold and send. Each
+   * result is a record of its own.
+   */
+  sendHeld(track: (origin: ResultOrigin) => InFlight): void {
+    for (const running of this.#processors()) {
+      const context = this.#contexts.get(running)
+      for (const { record, ...origin } of context?.takeHeld() ?? []) {
+        const inFlight = track(origin)
+        this.punctuate(running, inFlight, () => context?.forward(record))
+        inFlight.release()
+      }
+    }
+  }
+
+  dropHeld(): void {
+    for (const context of this.#contexts.values()) context.dropHeld()
   }
 
   flush(): void {

@@ -10,6 +10,8 @@ export interface ProgressOptions {
   readonly maxInFlightBytes: number
   /** Where the task would go on now. */
   readonly positions: () => Positions
+  /** The open generation is about to be cut: what waits for that belongs to it. */
+  readonly beforeCut: () => void
   /** Commits a complete generation. */
   readonly commit: (generation: Generation) => Promise<void>
   readonly failed: (error: unknown) => void
@@ -115,17 +117,28 @@ export class Progress {
   /** Starts a new generation. False when too many wait already. */
   cut(): boolean {
     if (this.#generations.count >= this.#options.maxOpenGenerations) return false
+    this.#options.beforeCut()
     this.#cutPositions = this.#options.positions()
     this.#generations.cut(this.#cutPositions, this.#options.clock.now())
     this.#commitWhatIsComplete()
     return true
   }
 
-  /** Cuts, and waits until everything is committed or the signal aborts. True when everything is. */
-  async drain(signal: AbortSignal): Promise<boolean> {
-    await this.#until(() => this.#inFlight === 0, signal)
+  /** Cuts at once if anything has moved and it may, and waits until all that was taken before is committed, or the signal aborts. */
+  async commit(signal: AbortSignal): Promise<void> {
     await this.#until(() => !this.hasMoved || this.cut(), signal)
-    await this.#until(() => this.settled, signal)
+    await this.#until(() => this.#generations.count === 1 && !this.#committing, signal)
+  }
+
+  /**
+   * Cuts, and waits until everything is committed or the signal aborts. True when everything is. What a cut sends may come back through an
+   * internal topic, and is committed as well.
+   */
+  async drain(signal: AbortSignal): Promise<boolean> {
+    do {
+      await this.#until(() => this.#inFlight === 0, signal)
+      await this.commit(signal)
+    } while (!this.settled && !signal.aborted && !this.#closed)
     return this.settled
   }
 

@@ -228,14 +228,14 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every record that is in the log is processed and committed. With several instances each waits for its own tasks.
-   * Throws what made the runtime fail.
+   * Resolves when every record that is in the log is processed and committed; with `commit: false` it commits nothing and waits for no
+   * commit. With several instances each waits for its own tasks. Throws what made the runtime fail.
    */
-  async drain(): Promise<void> {
+  async drain({ commit = true }: { readonly commit?: boolean } = {}): Promise<void> {
     // What fell due in the meantime belongs to it.
     this.#loop.wake()
     await this.#loop.quiet()
-    const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock }
+    const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock, commit }
     while (this.#lifecycle.alive) {
       if (await isDrained({ ...options, deadlineMs: this.#settings.closeDeadlineMs })) return
       await this.#loop.quiet()

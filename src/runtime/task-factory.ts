@@ -14,6 +14,7 @@ import { ExactlyOnce } from './exactly-once.ts'
 import { GenerationOutputs } from './generation-outputs.ts'
 import { GroupLease } from './group-lease.ts'
 import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
+import { CacheBudget } from './held-results.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { nextEpoch } from './recovery-mark.ts'
@@ -94,10 +95,12 @@ export class TaskFactory {
 
   constructor(options: TaskFactoryOptions) {
     this.#options = options
+  readonly #cacheBudget: CacheBudget
   }
 
   /** Nothing is written anywhere before the topics and the index were found to fit. */
   async open(): Promise<void> {
+    this.#cacheBudget = new CacheBudget(options.settings.cacheMaxBytes)
     const { topology, settings, broker, clock, logger } = this.#options
     requireShortRequests(topology, settings)
     // A broker that is away for a moment, as in a restart, is no reason for an instance not to start.
@@ -282,6 +285,7 @@ export class TaskFactory {
   ): TaskPartition {
     const { topology, settings } = this.#options
     const sources = subtopology.nodes.flatMap((name) => {
+      cacheBudget: this.#cacheBudget,
       const node = topology.nodes.get(name)
       return node?.kind === 'source' && topicName(node, settings.application) === partition.topic ? [node] : []
     })

@@ -10,6 +10,7 @@ import type { Failpoint } from './checkpoint.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { ExactlyOnce } from './exactly-once.ts'
 import type { RuntimeObserver } from './observer.ts'
+import type { CacheBudget } from './held-results.ts'
 import type { RecordWriter } from './running-nodes.ts'
 import type { TaskPartition } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
@@ -30,6 +31,8 @@ export interface TaskOptions {
   /** With exactly_once. */
   readonly exactlyOnce: ExactlyOnce | undefined
   readonly clock: Clock
+  /** Shared by all tasks of the instance. */
+  readonly cacheBudget: CacheBudget
   readonly logger: Logger
   readonly observer: RuntimeObserver
   readonly tracer: Tracer | undefined

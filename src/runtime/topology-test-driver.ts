@@ -23,6 +23,11 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
   readonly tracer?: Tracer
   /** False: stores that are not `memory` lie on LevelDB in `stateDirectory`. Default true, with nothing on disk. */
   readonly stateInMemory?: boolean
+  /**
+   * `manual`: what is piped is processed, and committed when the test says `commit` or `commitIntervalMs` is over, for steps with `caching`.
+   * Default `always`: after each call.
+   */
+  readonly commit?: 'always' | 'manual'
 }
 
 /** A record to feed in. */
@@ -115,9 +120,16 @@ export class TopologyTestDriver implements AsyncDisposable {
     await new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** Resolves when everything that was written is processed and committed. Throws what made the runtime fail. */
+  /** Resolves when everything that was written is processed, and committed unless `commit` is `manual`. Throws what made the runtime fail. */
   async settle(): Promise<void> {
-    await this.#started().drain()
+    await this.#started().drain({ commit: this.#options.commit !== 'manual' })
+  }
+
+  /** Commits once, in all tasks. What that sends to internal topics is processed; with `commit: 'manual'` it waits for the next commit. */
+  async commit(): Promise<void> {
+    const { signal } = this.#ending
+    await Promise.all(this.#started().tasks.map((task) => task.commitTaken(signal)))
+    await this.settle()
   }
 
   /** Ends the runtime as a crash would, without any commit. The log stays; `pipe` writes to it without being processed. */
@@ -156,7 +168,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async #startRuntime(): Promise<void> {
-    const { broker: _, partitions: __, startMs: ___, stateInMemory = true, ...settings } = this.#options
+    const { broker: _, partitions: __, startMs: ___, commit: ____, stateInMemory = true, ...settings } = this.#options
     this.#runtime = new StreamRuntime({
       application: 'test',
       ...settings,

@@ -3,6 +3,7 @@ import { type StreamRecord, withValue } from '../record.ts'
 import { msgpack, type Serde, string } from '../serde.ts'
 import type { KeyValueStore, StateStore, StoreSpec, Timestamped, VersionedStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier } from './processor.ts'
+import { type Caching, sendUpdates, type Update } from './updates.ts'
 
 /** What happened to a row: the value of the records between the steps of tables. */
 export interface Change<V> {
@@ -51,7 +52,7 @@ export interface TableHistory {
 }
 
 /** Where the rows of a table are kept that is read from a topic. */
-export interface SourceTableStore<K, V> extends TableStore<K, V>, TableHistory {
+export interface SourceTableStore<K, V> extends TableStore<K, V>, TableHistory, Caching {
   /** `source`: the topic itself serves as the changelog. Default `own`. */
   readonly changelog?: 'own' | 'source'
 }
@@ -61,10 +62,18 @@ interface CopyOf {
   readonly copyOf?: string | undefined
 }
 
-export function tableStoreSpec<K, V>(name: string, store: TableStore<K, V> & TableHistory & CopyOf): StoreSpec {
+type AnyTableStore<K, V> = TableStore<K, V> & TableHistory & Caching
+
+/** Throws CONFIG_INVALID for options that do not go together. */
+export function tableStoreSpec<K, V>(name: string, store: AnyTableStore<K, V> & CopyOf): StoreSpec {
   const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level', copyOf, historyMs } = store
   if (historyMs !== undefined && !(historyMs >= 0)) {
     throw new StreamError('CONFIG_INVALID', `historyMs of table "${name}" is ${historyMs}`, { fix: 'Give 0 or more.' })
+  }
+  if (store.caching && (copyOf !== undefined || historyMs !== undefined)) {
+    const why = copyOf === undefined ? 'sends changes out of order' : 'may forget in a restart what it has sent'
+    const fact = `table "${name}" ${why}, so its updates cannot wait for later ones`
+    throw new StreamError('CONFIG_INVALID', fact, { fix: 'Leave out `caching`.' })
   }
   const base = { name, key, value, storage }
   const spec = (
@@ -135,12 +144,29 @@ function changeVersion<K, V>(
   }
 }
 
+export function changeBetween<V>(newValue: V | null, oldValue: V | null): Change<V> {
+  return { newValue, oldValue: () => oldValue }
+}
+
+type ChangedRecord<K> = Omit<Update<K, unknown>, 'value' | 'before'>
+
+/** How a step sends on the changes of the rows that it keeps: as the store says, at once or the last of each row. */
+export function sendChanges<K, V>({ key, value, caching }: TableStore<K, V> & Caching) {
+  const serdes = { key: key ?? (string as Serde<unknown> as Serde<K>), value: value ?? msgpack<V>() }
+  const send = caching ? sendUpdates<K, V, Change<V>>(changeBetween, serdes) : undefined
+  return (record: ChangedRecord<K>, change: Change<V>, context: ProcessorContext<K, Change<V>>): void => {
+    if (send) send({ ...record, value: change.newValue, before: change.oldValue() }, context)
+    else context.forward({ key: record.key, value: change, timestamp: record.timestamp, headers: record.headers })
+  }
+}
+
 /** The step that makes a table of a stream: keeps the latest value of each key, with its time, and sends what changed. */
 export function materialize<K, V>(
   name: string,
   operator: string,
-  store: TableStore<K, V> & TableHistory & CopyOf,
+  store: AnyTableStore<K, V> & CopyOf,
 ): ProcessorSupplier<K | null, V, K, Change<V>> {
+  const send = sendChanges<K, V>(store)
   return {
     name,
     operator,
@@ -150,7 +176,7 @@ export function materialize<K, V>(
         const { key } = record
         if (key === null) return context.drop('null_key')
         const change = changeRow<K, V>(name, store, { ...record, key }, context)
-        if (change) context.forward({ ...record, key, value: change })
+        if (change) send({ ...record, key }, change, context)
       },
     }),
   }

@@ -19,6 +19,7 @@ function setUp(overrides: { maxOpenGenerations?: number; maxInFlightRecords?: nu
     maxInFlightBytes: 1_000,
     ...overrides,
     positions: () => new Map([['topic-0', position]]),
+    beforeCut: () => undefined,
     commit: (generation) => commit(generation),
     failed: (error) => failures.push(error),
     changed: () => undefined,

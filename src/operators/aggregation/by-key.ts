@@ -1,16 +1,14 @@
 import type { KeyValueStore } from '../../state/store.ts'
 import type { Timestamped } from '../../state/timestamped.ts'
 import type { Processor } from '../../topology/processor.ts'
+import type { SendUpdate } from '../../topology/updates.ts'
 import type { Fold } from './fold.ts'
-
-/** What goes out for an aggregate: the aggregate itself, or the change of its row in a table. */
-export type ResultOf<A, R> = (after: A | null, before: A | null) => R | null
 
 /** One aggregate a key. Its time is the largest of all that went in; records without a key or value are dropped. */
 export function aggregateByKey<K, V, A, R>(
   store: string,
   fold: Fold<K, V, A>,
-  resultOf: ResultOf<A, R>,
+  send: SendUpdate<K, A, R>,
 ): Processor<K | null, V, K, R> {
   return {
     process({ key, value, timestamp, headers }, context) {
@@ -22,7 +20,7 @@ export function aggregateByKey<K, V, A, R>(
       const after = fold.add(before ? before.value : fold.create(), value, key)
       if (after === null) aggregates.delete(key)
       else aggregates.put(key, { value: after, timestamp: time })
-      context.forward({ key, value: resultOf(after, before?.value ?? null), timestamp: time, headers })
+      send({ key, value: after, before: before?.value ?? null, timestamp: time, recordMs: timestamp, headers }, context)
     },
   }
 }

@@ -2,15 +2,14 @@ import type { StreamRecord } from '../../record.ts'
 import type { SessionEntry, SessionStore } from '../../state/store.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Window, Windowed } from '../../windowed.ts'
-import type { Emit } from './emit.ts'
+import type { WindowResults } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { SessionWindows } from './windows.ts'
 
-interface SessionOptions<K, V, A> {
+interface SessionOptions<K, V, A> extends WindowResults<K, A> {
   readonly store: string
   readonly windows: SessionWindows
   readonly fold: Fold<K, V, A>
-  readonly emit: Emit
 }
 
 /**
@@ -29,15 +28,20 @@ export function aggregateBySession<K, V, A>(options: SessionOptions<K, V, A>): P
 function addToSession<K, V, A>(
   { key, value, timestamp, headers }: StreamRecord<K, V>,
   context: ProcessorContext<Windowed<K>, A>,
-  { store, windows, fold, emit }: SessionOptions<K, V, A>,
+  { store, windows, fold, emit, send }: SessionOptions<K, V, A>,
 ): void {
   const { gapMs, graceMs } = windows
   const sessions = context.store<SessionStore<K, A>>(store)
-  const send = (session: Windowed<K>, result: A | null): void =>
-    context.forward({ key: session, value: result, timestamp: session.window.endMs, headers })
+  const update = (session: Windowed<K>, value: A | null, before: A | null): void => {
+    const { endMs } = session.window
+    if (emit === 'update') send({ key: session, value, before, timestamp: endMs, headers }, context)
+  }
   const closedBeforeMs = sessions.observedMs - gapMs - graceMs
   const closedMs = Math.max(sessions.observedMs, timestamp) - gapMs - graceMs
-  if (emit === 'window-close') sendAll(sessions.between(closedBeforeMs, closedMs - 1), send)
+  if (emit === 'window-close') {
+    for (const { session, value } of sessions.between(closedBeforeMs, closedMs - 1))
+      context.forward({ key: session, value, timestamp: session.window.endMs, headers })
+  }
 
   const touched = sessions.findSessions(key, timestamp - gapMs, timestamp + gapMs)
   const window = joined(timestamp, touched)
@@ -45,18 +49,15 @@ function addToSession<K, V, A>(
     context.drop('late')
     return
   }
-  for (const { session } of window.startMs === window.endMs ? [] : touched) {
+  const isPoint = window.startMs === window.endMs
+  for (const { session, value: before } of isPoint ? [] : touched) {
     sessions.put(session, null, timestamp)
-    if (emit === 'update') send(session, null)
+    update(session, null, before)
   }
   const after = fold.add(mergedOf(touched, key, fold), value, key)
   // It touches nothing that is still kept, but its own place is gone already: what goes out is the last that is heard of it.
   if (!sessions.put({ key, window }, after, timestamp)) context.drop('late')
-  if (emit === 'update') send({ key, window }, after)
-}
-
-function sendAll<K, A>(closed: Iterable<SessionEntry<K, A>>, send: (session: Windowed<K>, result: A) => void): void {
-  for (const { session, value } of closed) send(session, value)
+  update({ key, window }, after, isPoint ? (touched[0]?.value ?? null) : null)
 }
 
 /** The session that a record and what it touches become. */

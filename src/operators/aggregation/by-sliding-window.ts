@@ -3,7 +3,7 @@ import type { WindowEntry, WindowStore } from '../../state/store.ts'
 import type { Timestamped } from '../../state/timestamped.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Windowed } from '../../windowed.ts'
-import { type Emit, forwardClosed } from './emit.ts'
+import { forwardClosed, type WindowResults } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { SlidingWindows } from './windows.ts'
 
@@ -16,7 +16,7 @@ export function aggregateBySlidingWindow<K, V, A>(
   store: string,
   windows: SlidingWindows,
   fold: Fold<K, V, A>,
-  emit: Emit,
+  results: WindowResults<K, A>,
 ): Processor<K | null, V, Windowed<K>, A> {
   return {
     process(record, context) {
@@ -26,13 +26,13 @@ export function aggregateBySlidingWindow<K, V, A>(
       const aggregates = context.store<WindowStore<K, A>>(store)
       const closedMs = Math.max(aggregates.observedMs, timestamp) - windows.graceMs
       if (timestamp + 1 + windows.differenceMs <= closedMs) return context.drop('late')
-      if (emit === 'window-close') {
+      if (results.emit === 'window-close') {
         const closedBeforeMs = aggregates.observedMs - windows.graceMs
         const { differenceMs } = windows
         const closed = aggregates.between(closedBeforeMs - differenceMs, closedMs - 1 - differenceMs)
         forwardClosed(closed, differenceMs, { context, headers: record.headers })
       }
-      const step = new SlidingStep({ ...record, key }, { windows, fold, emit, aggregates, context, closedMs })
+      const step = new SlidingStep({ ...record, key }, { windows, fold, results, aggregates, context, closedMs })
       if (timestamp < windows.differenceMs) step.runEarly()
       else step.run()
     },
@@ -42,7 +42,7 @@ export function aggregateBySlidingWindow<K, V, A>(
 interface StepOptions<K, V, A> {
   readonly windows: SlidingWindows
   readonly fold: Fold<K, V, A>
-  readonly emit: Emit
+  readonly results: WindowResults<K, A>
   readonly aggregates: WindowStore<K, A>
   readonly context: ProcessorContext<Windowed<K>, A>
   /** Windows that end before it take nothing. */
@@ -73,7 +73,7 @@ class SlidingStep<K, V, A> {
     if (previousMs !== undefined && previousMs + 1 + differenceMs >= timestamp) this.#createPreviousRight(previousMs)
     if (!leftExists) {
       const shares = previousMs !== undefined && timestamp - differenceMs <= previousMs
-      this.#update(timestamp - differenceMs, shares && left ? { ...left, timestamp } : undefined)
+      this.#update(timestamp - differenceMs, shares && left ? { ...left, timestamp } : undefined, null)
     }
     this.#createRight()
   }
@@ -137,26 +137,27 @@ class SlidingStep<K, V, A> {
   #createRight(): void {
     const { timestamp } = this.#record
     if (this.#rightExists || !this.#right || this.#right.timestamp <= timestamp) return
-    this.#put(timestamp + 1, this.#right.value, this.#right.timestamp)
+    this.#put(timestamp + 1, this.#right, null)
   }
 
-  #update(startMs: number, before: Timestamped<A> | undefined): void {
+  /** Adds the record to an aggregate, which becomes that of the window. `before` is what the window had itself. */
+  #update(startMs: number, from: Timestamped<A> | undefined, before = from?.value ?? null): void {
     const { key, value, timestamp } = this.#record
     const { fold, windows, closedMs, context } = this.#options
     if (startMs + windows.differenceMs < closedMs) {
       context.drop('late')
       return
     }
-    const after = fold.add(before ? before.value : fold.create(), value, key)
-    this.#put(startMs, after, Math.max(before?.timestamp ?? timestamp, timestamp))
+    const after = fold.add(from ? from.value : fold.create(), value, key)
+    this.#put(startMs, { value: after, timestamp: Math.max(from?.timestamp ?? timestamp, timestamp) }, before)
   }
 
-  #put(startMs: number, value: A | null, timestamp: number): void {
-    const { key, headers } = this.#record
-    const { aggregates, windows, emit, context } = this.#options
+  #put(startMs: number, { value, timestamp }: Timestamped<A | null>, before: A | null): void {
+    const { key, headers, timestamp: recordMs } = this.#record
+    const { aggregates, windows, results, context } = this.#options
     aggregates.put(key, startMs, value, timestamp)
-    if (emit === 'window-close') return
+    if (results.emit === 'window-close') return
     const window = { startMs, endMs: startMs + windows.differenceMs }
-    context.forward({ key: { key, window }, value, timestamp, headers })
+    results.send({ key: { key, window }, value, before, timestamp, recordMs, headers }, context)
   }
 }

@@ -2,7 +2,7 @@ import type { StreamRecord } from '../../record.ts'
 import type { WindowStore } from '../../state/store.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Window, Windowed } from '../../windowed.ts'
-import { type Emit, forwardClosed } from './emit.ts'
+import { forwardClosed, type WindowResults } from './emit.ts'
 import type { Fold } from './fold.ts'
 import type { TimeWindows } from './windows.ts'
 
@@ -11,7 +11,7 @@ export function aggregateByTimeWindow<K, V, A>(
   store: string,
   windows: TimeWindows,
   fold: Fold<K, V, A>,
-  emit: Emit,
+  { emit, send }: WindowResults<K, A>,
 ): Processor<K | null, V, Windowed<K>, A> {
   const addTo = (
     window: Window,
@@ -23,7 +23,9 @@ export function aggregateByTimeWindow<K, V, A>(
     const time = Math.max(before?.timestamp ?? timestamp, timestamp)
     const after = fold.add(before ? before.value : fold.create(), value, key)
     aggregates.put(key, window.startMs, after, time)
-    if (emit === 'update') context.forward({ key: { key, window }, value: after, timestamp: time, headers })
+    if (emit === 'window-close') return
+    const values = { value: after, before: before?.value ?? null }
+    send({ key: { key, window }, ...values, timestamp: time, recordMs: timestamp, headers }, context)
   }
   return {
     process(record, context) {

@@ -1,6 +1,7 @@
 import type { Headers } from '../../record.ts'
 import type { WindowEntry } from '../../state/store.ts'
 import type { ProcessorContext } from '../../topology/processor.ts'
+import type { SendUpdate } from '../../topology/updates.ts'
 import type { Windowed } from '../../windowed.ts'
 
 /**
@@ -8,6 +9,13 @@ import type { Windowed } from '../../windowed.ts'
  * record is stored, so that no result is lost however far time jumps.
  */
 export type Emit = 'update' | 'window-close'
+
+/** How the results of windows go out. */
+export interface WindowResults<K, A> {
+  readonly emit: Emit
+  /** For updates. */
+  readonly send: SendUpdate<Windowed<K>, A, A>
+}
 
 export function forwardClosed<K, A>(
   closed: Iterable<readonly [key: K, entry: WindowEntry<A>]>,

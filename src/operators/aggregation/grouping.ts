@@ -3,7 +3,9 @@ import { msgpack, type Serde, string } from '../../serde.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableMaker } from '../../topology/stream.ts'
-import { type Change, storedRows } from '../../topology/table.ts'
+import { changeBetween, storedRows } from '../../topology/table.ts'
+import { type Caching, sendUpdates } from '../../topology/updates.ts'
+import { sessionWindowed } from '../../windowed.ts'
 import { aggregateByKey } from './by-key.ts'
 import { aggregateBySession } from './by-session.ts'
 import { aggregateBySlidingWindow } from './by-sliding-window.ts'
@@ -13,7 +15,7 @@ import type { Fold } from './fold.ts'
 import type { SessionWindows, TimeWindows, Windows } from './windows.ts'
 
 /** Where aggregates are kept, and over which stretches of time; by the key of the records. */
-export interface GroupedByKey<K, W> {
+export interface GroupedByKey<K, W> extends Caching {
   /** Serde of the key in the store; default UTF-8 text, for keys that are strings. */
   readonly key?: Serde<K>
   /** Default: one aggregate a key, for ever. */
@@ -44,7 +46,7 @@ export interface InWindows<W> {
 export type GroupValue<V, W> = W extends TimeWindows | SessionWindows ? V | null : V
 
 /** A grouping whose types the operator has checked. */
-export interface AnyGrouping {
+export interface AnyGrouping extends Caching {
   readonly key?: Serde<unknown>
   readonly window?: Windows | undefined
   readonly emit?: Emit
@@ -61,9 +63,15 @@ export type Aggregation<K, V, G, A> = ProcessorSupplier<K, V, G, A> & TableMaker
 export type CheckedAggregation = ProcessorSupplier<unknown, unknown, never, never> &
   TableMaker<unknown, unknown, never, never>
 
+/** Its name and operator, and what comes into it beside the stream that it stands behind. */
+export type AggregationNode = Pick<
+  ProcessorSupplier<unknown, unknown, unknown, unknown>,
+  'name' | 'operator' | 'precededBy' | 'inputs'
+>
+
 /** The node, and the one before it that changes the key. */
 export function aggregation(
-  node: { readonly name: string; readonly operator: string },
+  node: AggregationNode,
   grouping: AnyGrouping,
   fold: Fold<unknown, unknown, unknown>,
 ): CheckedAggregation {
@@ -76,15 +84,13 @@ export function aggregation(
   }
   const checked: Aggregation<unknown, unknown, unknown, unknown> = {
     ...place,
-    create: () => processorOf(name, grouping, fold),
-    onStream: (stream) =>
-      stream.derive({ ...place, create: () => aggregateByKey(name, fold, asChange) }, storedRows(name, key)),
+    create: () => processorOf({ store: name, key, fold }, grouping),
+    onStream: (stream) => {
+      const send = sendUpdates(changeBetween, grouping.caching ? { key, value: fold.value } : undefined)
+      return stream.derive({ ...place, create: () => aggregateByKey(name, fold, send) }, storedRows(name, key))
+    },
   }
   return checked as CheckedAggregation
-}
-
-function asChange<A>(newValue: A | null, before: A | null): Change<A> {
-  return { newValue, oldValue: () => before }
 }
 
 function storeOf(
@@ -104,19 +110,27 @@ function storeOf(
   return { kind: 'window', ...base, retentionMs: window.sizeMs + window.graceMs }
 }
 
+interface Aggregates {
+  readonly store: string
+  readonly key: Serde<unknown>
+  readonly fold: Fold<unknown, unknown, unknown>
+}
+
 function processorOf(
-  store: string,
-  { window, emit = 'update' }: AnyGrouping,
-  fold: Fold<unknown, unknown, unknown>,
+  { store, key, fold }: Aggregates,
+  { window, emit = 'update', caching = false }: AnyGrouping,
 ): Processor<unknown, unknown, unknown, unknown> {
-  if (!window) return aggregateByKey(store, fold, (after) => after)
-  if (window.kind === 'session') return aggregateBySession({ store, windows: window, fold, emit })
-  if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold, emit)
-  return aggregateByTimeWindow(store, window, fold, emit)
+  const { value } = fold
+  const itself = (after: unknown): unknown => after
+  if (!window) return aggregateByKey(store, fold, sendUpdates(itself, caching ? { key, value } : undefined))
+  const send = sendUpdates(itself, caching ? { key: sessionWindowed(key), value } : undefined)
+  if (window.kind === 'session') return aggregateBySession({ store, windows: window, fold, emit, send })
+  if (window.kind === 'sliding') return aggregateBySlidingWindow(store, window, fold, { emit, send })
+  return aggregateByTimeWindow(store, window, fold, { emit, send })
 }
 
 /** Changes the key, and sends the record to where the records of that key meet. */
-function regrouping(
+export function regrouping(
   name: string,
   key: Serde<unknown>,
   by: (value: never, key: never) => unknown,

@@ -6,6 +6,7 @@ import {
   changeRow,
   onChange,
   onLatestChange,
+  sendChanges,
   storedRows,
   type TableRows,
   tableStoreSpec,
@@ -108,9 +109,10 @@ function sideOf<K, V, O, VOut>({
  * in both, is sent twice, and both times a side joins the old value with a row that is new already.
  */
 function meetingOf<K, VOut>(name: string, store: KeptIn<K, VOut>['store']) {
+  const send = sendChanges<K, VOut>(store ?? {})
   return onChange<K, VOut, K, VOut>((change, record, context) => {
     const value = store ? changeRow<K, VOut>(name, store, { ...record, value: change.newValue }, context) : change
-    if (value) context.forward({ ...record, value })
+    if (value) send(record, value, context)
   })
 }
 

@@ -4,16 +4,19 @@ import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableOperator } from '../../topology/stream.ts'
 import {
   type Change,
+  changeBetween,
   onChange,
   putRow,
   rowsIn,
+  sendChanges,
   storedRows,
   tableStoreSpec,
 } from '../../topology/table.ts'
+import type { Caching } from '../../topology/updates.ts'
 import { changeOf } from './change-serde.ts'
 
 /** Rows of a table under another key: changes travel through the topic `<application>-<name>-repartition`. */
-export interface GroupedRows<K, V, G> {
+export interface GroupedRows<K, V, G> extends Caching {
   /** The group of a row. A row whose group is null is in none. Must give the same group for the same row. */
   readonly by: (value: V, key: K) => G | null
   /** Serde of the groups, in the topic and in the store; default UTF-8 text, for groups that are strings. */
@@ -42,11 +45,12 @@ export function aggregateRows<K, V, G, A>(
   fold: RowFold<G, V, A>,
 ): TableOperator<K, V, G, A> {
   const { name } = node
-  const { storage = 'level', key = string as Serde<unknown> as Serde<G> } = grouping
+  const { storage = 'level', key = string as Serde<unknown> as Serde<G>, caching = false } = grouping
+  const store = { key, value: fold.value, storage, caching }
   const supplier: ProcessorSupplier<G, Change<V>, G, Change<A>> = {
     ...node,
-    stores: [tableStoreSpec(name, { key, value: fold.value, storage })],
-    create: () => rowAggregates(name, fold),
+    stores: [tableStoreSpec(name, store)],
+    create: () => rowAggregates(name, fold, sendChanges<G, A>(store)),
   }
   // Seen from the table it begins with the step that changes the key.
   const grouped = { ...supplier, precededBy: regroup(name, key, grouping) } as unknown as ProcessorSupplier<
@@ -70,7 +74,7 @@ export function checkedRows(
   return aggregateRows(node, grouping as GroupedRows<unknown, unknown, unknown>, fold) as CheckedRows
 }
 
-function rowAggregates<V, G, A>(store: string, fold: RowFold<G, V, A>) {
+function rowAggregates<V, G, A>(store: string, fold: RowFold<G, V, A>, send: ReturnType<typeof sendChanges<G, A>>) {
   return onChange<G, V, G, A>((change, record, context) => {
     const { key } = record
     const aggregates = rowsIn<G, A>(store, context)
@@ -81,7 +85,7 @@ function rowAggregates<V, G, A>(store: string, fold: RowFold<G, V, A>) {
     const after = change.newValue === null ? left : fold.add(left ?? fold.create(), change.newValue, key)
     const timestamp = Math.max(stored?.timestamp ?? record.timestamp, record.timestamp)
     putRow(aggregates, { key, value: after, timestamp })
-    context.forward({ ...record, timestamp, value: { newValue: after, oldValue: () => before } })
+    send({ ...record, timestamp, recordMs: record.timestamp }, changeBetween(after, before), context)
   })
 }
 

@@ -1,6 +1,7 @@
 import { type Serde, string } from '../../serde.ts'
 import type { TableMaker } from '../../topology/stream.ts'
 import { materialize, storedRows, type TableHistory, type TableStore } from '../../topology/table.ts'
+import type { Caching } from '../../topology/updates.ts'
 
 /**
  * Reads a stream as a changelog: the latest value of every key, in the store `name`. Null values are tombstones; records without a key
@@ -9,7 +10,10 @@ import { materialize, storedRows, type TableHistory, type TableStore } from '../
  * @example
  * const users = updates.toTable(latest('users', { value: json(User) }))
  */
-export function latest<K, V>(name: string, store: TableStore<K, V> & TableHistory = {}): TableMaker<K | null, V, K, V> {
+export function latest<K, V>(
+  name: string,
+  store: TableStore<K, V> & TableHistory & Caching = {},
+): TableMaker<K | null, V, K, V> {
   const key = store.key ?? (string as Serde<unknown> as Serde<K>)
   return {
     onStream: (stream) => stream.derive(materialize<K, V>(name, 'latest', store), storedRows(name, key, store)),

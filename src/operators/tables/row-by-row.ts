@@ -4,17 +4,19 @@ import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
   changeRow,
   onChange,
+  sendChanges,
   storedRows,
   type TableHistory,
   type TableRows,
   type TableStore,
   tableStoreSpec,
 } from '../../topology/table.ts'
+import type { Caching } from '../../topology/updates.ts'
 
 /** Given to `filter` and `mapValues` of a table, and to joins of tables. */
 export interface KeptIn<K, V> {
   /** Keeps the rows in a store that has the step's name. Default: none, they are made of what the tables before have. */
-  readonly store?: TableStore<K, V> & TableHistory
+  readonly store?: TableStore<K, V> & TableHistory & Caching
 }
 
 export interface RowByRow<K, V, VOut> extends KeptIn<K, VOut> {
@@ -37,7 +39,7 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
           name,
           operator,
           ...(own && { stores: [tableStoreSpec(name, own)] }),
-          create: () => madeOfRows(step, table.rows.getAsOf !== undefined),
+          create: () => madeOfRows({ ...step, ...(own && { store: own }) }, table.rows.getAsOf !== undefined),
         },
         own ? storedRows(name, own.key, own) : rowsMadeOf(table, step.row),
       )
@@ -47,6 +49,7 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
 
 /** Behind a versioned table a change out of order does not know what it replaced: tombstones go on whatever was there. */
 function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, VOut>, versioned: boolean) {
+  const send = sendChanges<K, VOut>(store ?? {})
   return onChange<K, V, K, VOut>((change, record, context) => {
     const made = (value: V | null): VOut | null => (value === null ? null : row(value, record.key))
     const next = withValue<K, VOut>(record, made(change.newValue))
@@ -54,7 +57,7 @@ function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, V
       ? changeRow<K, VOut>(name, store, next, context)
       : { ...change, newValue: next.value, oldValue: () => made(change.oldValue()) }
     if (!value || (next.value === null && !sendsAll && !versioned && value.oldValue() === null)) return
-    context.forward(withValue(record, value))
+    send(record, value, context)
   })
 }
 
