@@ -13,8 +13,8 @@ import { DeadLetters } from './dead-letters.ts'
 import { ExactlyOnce } from './exactly-once.ts'
 import { GenerationOutputs } from './generation-outputs.ts'
 import { GroupLease } from './group-lease.ts'
-import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import { CacheBudget } from './held-results.ts'
+import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { nextEpoch } from './recovery-mark.ts'
@@ -91,16 +91,16 @@ export class TaskFactory {
   readonly #controller = new AbortController()
   readonly #closers: (() => Promise<void>)[] = []
   readonly #restores = new Permits(maxRestores)
+  readonly #cacheBudget: CacheBudget
   #environment: Environment | undefined
 
   constructor(options: TaskFactoryOptions) {
     this.#options = options
-  readonly #cacheBudget: CacheBudget
+    this.#cacheBudget = new CacheBudget(options.settings.cacheMaxBytes)
   }
 
   /** Nothing is written anywhere before the topics and the index were found to fit. */
   async open(): Promise<void> {
-    this.#cacheBudget = new CacheBudget(options.settings.cacheMaxBytes)
     const { topology, settings, broker, clock, logger } = this.#options
     requireShortRequests(topology, settings)
     // A broker that is away for a moment, as in a restart, is no reason for an instance not to start.
@@ -260,6 +260,7 @@ export class TaskFactory {
       state,
       producer: environment.producer,
       deadLetters,
+      cacheBudget: this.#cacheBudget,
       exactlyOnce: outputs && new ExactlyOnce({ transactions, outputs, deadLetters }),
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,
       writerOf: (node) => this.#writerOf(node, id, topicWriter, epoch),
@@ -285,7 +286,6 @@ export class TaskFactory {
   ): TaskPartition {
     const { topology, settings } = this.#options
     const sources = subtopology.nodes.flatMap((name) => {
-      cacheBudget: this.#cacheBudget,
       const node = topology.nodes.get(name)
       return node?.kind === 'source' && topicName(node, settings.application) === partition.topic ? [node] : []
     })

@@ -9,8 +9,8 @@ import type { CommitOffset, Producer, TopicPartition } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { ExactlyOnce } from './exactly-once.ts'
-import type { RuntimeObserver } from './observer.ts'
 import type { CacheBudget } from './held-results.ts'
+import type { RuntimeObserver } from './observer.ts'
 import type { RecordWriter } from './running-nodes.ts'
 import type { TaskPartition } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
@@ -28,11 +28,11 @@ export interface TaskOptions {
   readonly producer: Producer
   readonly deadLetters: DeadLetters
   readonly lease: Lease
+  /** Shared by all tasks of the instance. */
+  readonly cacheBudget: CacheBudget
   /** With exactly_once. */
   readonly exactlyOnce: ExactlyOnce | undefined
   readonly clock: Clock
-  /** Shared by all tasks of the instance. */
-  readonly cacheBudget: CacheBudget
   readonly logger: Logger
   readonly observer: RuntimeObserver
   readonly tracer: Tracer | undefined
