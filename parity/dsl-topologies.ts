@@ -1,4 +1,5 @@
-import { suppress } from '../src/operators/index.ts'
+import { cogroup, cogrouped, suppress } from '../src/operators/index.ts'
+import { fold31, num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { storageOf } from './table-topologies.ts'
@@ -18,5 +19,10 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
       whenFull: whenFull === 'shutDownWhenFull' ? 'shut-down' : 'emit-early',
     })
     played.to(played.table('T', 'in', storage).process(calm).toStream())
+  },
+  cogroup: (recording, played) => {
+    const first = { initialize: () => 1, add: fold31, storage: storageOf(recording) }
+    const second = (aggregate: number, value: unknown) => (aggregate * 37 + num(value) + 1) % 1_000_003
+    played.to(played.stream('a').process(cogroup('S', first, cogrouped(played.stream('b'), second))))
   },
 }

@@ -1,4 +1,5 @@
 export { type Aggregator, aggregate, type Merger, type RowAggregator } from './aggregation/aggregate.ts'
+export { type Cogroup, type Cogrouped, type CogroupedBy, cogroup, cogrouped } from './aggregation/cogroup.ts'
 export { count } from './aggregation/count.ts'
 export type { Emit } from './aggregation/emit.ts'
 export type { Aggregation, GroupedBy, GroupedByKey, GroupValue, InWindows } from './aggregation/grouping.ts'
