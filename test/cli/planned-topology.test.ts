@@ -1,13 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { DistinctTexts } from '../../src/cli/plan/distinct-texts.ts'
 import { planRun } from '../../src/cli/plan/plan-run.ts'
+import { PlannedTexts } from '../../src/cli/plan/planned-texts.ts'
 import { plannedTopology } from '../../src/cli/plan/planned-topology.ts'
 import { parseSettings } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
-import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
-import type { Broker } from '../../src/runtime/broker.ts'
+import type { Broker, CommitOffset } from '../../src/runtime/broker.ts'
 import { string } from '../../src/serde.ts'
+import type { KeyValueStore } from '../../src/state/store.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { send } from '../support/dead-letters.ts'
@@ -29,6 +31,13 @@ async function logWith(...values: readonly string[]): Promise<Broker & AsyncDisp
     values.map((value) => logRecord(place, value, value)),
   )
   return log
+}
+
+async function commitAt(log: Broker, offset: CommitOffset): Promise<void> {
+  const producer = await log.producer({ transactionalId: 'a' })
+  const transaction = await producer.begin()
+  await transaction.sendOffsets('app', [offset])
+  await transaction.commit()
 }
 
 describe('planning a topology', () => {
@@ -58,21 +67,40 @@ describe('planning a topology', () => {
       }),
     )
 
-    expect(() => plannedTopology(topology, () => true)).toThrow(
+    const texts = new PlannedTexts('nowhere')
+    expect(() => plannedTopology(topology, { texts, coalesces: () => true })).toThrow(
       'USAGE: node "looks" (own) looks at an index by itself, so it cannot be planned. ',
     )
   })
 
-  test('is refused for a table that is restored from its own topic', () => {
+  test('finds the rows of a table that is restored from its own topic, and takes only those again that are not committed', async () => {
+    await using broker = await logWith('a', 'b')
+    await broker.createTopics([{ topic: 'rows', partitions: 1, cleanup: 'compact' }])
+    const rows = { topic: 'rows', partition: 0 }
+    await send(broker, [logRecord(rows, 'gone', 'x'), logRecord(rows, 'a', 'old'), logRecord(rows, 'b', 'late')])
+    await broker.admin?.deleteRecords([{ ...rows, offset: 1 }])
+    await commitAt(broker, { ...rows, offset: 2, metadata: 'millrace/1 clean' })
+    const seen: unknown[] = []
     const builder = new TopologyBuilder()
+    builder.table('rows', kafka({ topic: 'rows', key: string, value: string }), { changelog: 'source' })
     builder
-      .table('rows', kafka({ topic: 'in', key: string, value: string }), { changelog: 'source' })
-      .toStream()
-      .to('out', kafkaTopic({ topic: 'out', key: string, value: string }))
+      .stream('in', kafka({ topic: 'in', key: string, value: string }))
+      .process<string, string>({
+        name: 'looks',
+        operator: 'own',
+        stores: ['rows'],
+        create: () => ({
+          process: ({ key }, context) => {
+            seen.push([key, context.store<KeyValueStore<string, unknown>>('rows').get(key) !== undefined])
+          },
+        }),
+      })
+      .to('out', new RecordingSink())
 
-    expect(() => plannedTopology(builder.build(), () => true)).toThrow(
-      'USAGE: table "rows" is restored from its own topic, so the topology cannot be planned. ',
-    )
+    const plan = await planRun({ topology: builder.build(), settings, broker, signal: new AbortController().signal })
+
+    expect(plan).toMatchObject({ records: 3, failures: {} })
+    expect(seen).toContainEqual(['a', true])
   })
 
   test('is refused for an index that cannot be opened for reading only', async () => {
@@ -110,10 +138,7 @@ describe('planning a topology', () => {
     async (offsetReset, code, records) => {
       const log = await logWith('one', 'two')
       await using _ = log
-      const producer = await log.producer({ transactionalId: 'a' })
-      const transaction = await producer.begin()
-      await transaction.sendOffsets('app', [{ topic: 'in', partition: 0, offset: 0, metadata: 'millrace/1 clean' }])
-      await transaction.commit()
+      await commitAt(log, { topic: 'in', partition: 0, offset: 0, metadata: 'millrace/1 clean' })
       await log.admin?.deleteRecords([{ topic: 'in', partition: 0, offset: 1 }])
 
       const planning = planRun({
@@ -125,4 +150,24 @@ describe('planning a topology', () => {
       else expect((await planning)?.records).toBe(records)
     },
   )
+})
+
+test('different texts are counted right, also when there are more than memory has room for, by many at once', async () => {
+  await using folder = await temporaryDirectory()
+  await using texts = new DistinctTexts(folder.path, { maxInMemory: 10 })
+  const asked = Array.from({ length: 500 }, (_, at) => `text ${(at * 7) % 101}`)
+
+  await Promise.all(asked.map((text) => texts.add(text)))
+
+  expect(texts.count).toBe(101)
+  expect(await readdir(folder.path)).toEqual(['texts'])
+})
+
+test('few texts need no disk', async () => {
+  await using folder = await temporaryDirectory()
+  await using texts = new DistinctTexts(folder.path)
+
+  for (const text of ['a', 'b', 'a']) await texts.add(text)
+
+  expect([texts.count, await readdir(folder.path)]).toEqual([2, []])
 })

@@ -1,11 +1,18 @@
 import type { RuntimeSettings } from '../../config.ts'
 import { StreamError } from '../../errors.ts'
-import type { Broker, CommitOffset, CommittedOffset, PartitionOffsets, TopicDescription } from '../../runtime/broker.ts'
+import type {
+  Broker,
+  CommitOffset,
+  CommittedOffset,
+  PartitionOffsets,
+  TopicDescription,
+  TopicSpec,
+} from '../../runtime/broker.ts'
 import { partitionsOf } from '../../runtime/partitions.ts'
 import { decodeMark, type RecoveryMark } from '../../runtime/recovery-mark.ts'
 import { isInLog, notInLog } from '../../runtime/start-positions.ts'
 import { changelogTopic } from '../../state/changelog.ts'
-import { type Topology, topicName } from '../../topology/topology.ts'
+import { copiedTopics, type Topology, topicName } from '../../topology/topology.ts'
 
 export interface LogCopyOptions {
   readonly topology: Topology
@@ -33,24 +40,32 @@ interface RunTopics {
 }
 
 /**
- * Copies to another log what a run of an application would find in this one: the records that it has not committed, its changelogs, and
- * the marks of its commits. Nothing is written here, no group is joined. Offsets of the copy begin at 0: nothing that a run counts
- * depends on them.
+ * Copies to another log what a run of an application would find in this one: the records that it has not committed, its changelogs, the
+ * topics that tables are restored from as a whole, and the marks of its commits. Nothing is written here, no group is joined. Offsets of the
+ * copy begin at 0: nothing that a run counts depends on them.
  *
  * Throws TOPIC_MISSING, and OFFSET_OUT_OF_RANGE where a run would.
  */
 export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions): Promise<LogCopy> {
   const topics = await runTopics(from, options)
-  // Compaction of the copy would change how many versions there are.
-  await create(to, topics.sources, 'delete')
-  await create(to, topics.targets, 'delete')
-  await create(to, topics.changelogs, 'compact')
+  const tables = new Set(copiedTopics(options.topology).values())
+  await create(to, topics.sources, ({ topic, cleanup = 'compact' }) => (tables.has(topic) ? cleanup : 'delete'))
+  await create(to, topics.targets, () => 'delete')
+  await create(to, topics.changelogs, () => 'compact')
   const starts = await pending(from, topics.sources, options)
-  for (const { start } of starts) await copyPartition(from, to, start, options)
+  const commits: CommitOffset[] = []
+  for (const { start, metadata } of starts) {
+    const { topic, partition, earliest } = start
+    const before = tables.has(topic)
+      ? await copyPartition(from, to, { ...start, offset: earliest, latest: start.offset }, options)
+      : 0
+    await copyPartition(from, to, start, options)
+    if (metadata !== undefined) commits.push({ topic, partition, offset: before, metadata })
+  }
   for (const { topic, partitions } of topics.changelogs.values())
     for (const range of await from.offsets(partitionsOf(topic, partitions)))
       await copyPartition(from, to, { ...range, offset: range.earliest }, options)
-  await commit(to, options.settings.application, starts)
+  await commit(to, options.settings.application, commits)
   const ends = await to.offsets(
     [...topics.changelogs.values()].flatMap(({ topic, partitions: count }) => partitionsOf(topic, count)),
   )
@@ -84,10 +99,18 @@ async function runTopics(from: Broker, { topology, settings, afterReset }: LogCo
 async function create(
   to: Broker,
   topics: ReadonlyMap<string, TopicDescription>,
-  cleanup: 'compact' | 'delete',
+  cleanupOf: (topic: TopicDescription) => NonNullable<TopicSpec['cleanup']>,
 ): Promise<void> {
-  await to.createTopics([...topics.values()].map(({ topic, partitions }) => ({ topic, partitions, cleanup })))
+  await to.createTopics(
+    [...topics.values()].map((description) => {
+      const { topic, partitions } = description
+      return { topic, partitions, cleanup: cleanupOf(description), settings: neverCompacted }
+    }),
+  )
 }
+
+/** Compaction of the copy would change how many versions there are. */
+const neverCompacted = { 'min.cleanable.dirty.ratio': '1' }
 
 interface PendingPartition {
   readonly start: PartitionOffsets & { readonly offset: number }
@@ -117,28 +140,31 @@ function resetTo(commit: CommittedOffset, range: PartitionOffsets, { offsetReset
   return offsetReset === 'earliest' ? range.earliest : range.latest
 }
 
+/** What lies from `offset` on and before `latest`. Gives the number of records. */
 async function copyPartition(
   from: Broker,
   to: Broker,
   { topic, partition, offset, latest }: PartitionOffsets & { readonly offset: number },
   { signal, onRecords }: LogCopyOptions,
-): Promise<void> {
-  if (offset >= latest) return
+): Promise<number> {
+  if (offset >= latest) return 0
+  let copied = 0
   const producer = await to.producer()
   try {
-    for await (const { records } of from.read({ topic, partition }, offset, signal)) {
-      await producer.send(records.map((record) => ({ ...record, topic, partition })))
-      onRecords(records.length)
+    for await (const { records, next } of from.read({ topic, partition }, offset, signal)) {
+      const wanted = records.filter((record) => record.offset < latest)
+      if (wanted.length > 0) await producer.send(wanted.map((record) => ({ ...record, topic, partition })))
+      copied += wanted.length
+      onRecords(wanted.length)
+      if (next >= latest) break
     }
+    return copied
   } finally {
     await producer.close()
   }
 }
 
-async function commit(to: Broker, group: string, starts: readonly PendingPartition[]): Promise<void> {
-  const offsets = starts.flatMap(({ start: { topic, partition }, metadata }): CommitOffset[] =>
-    metadata === undefined ? [] : [{ topic, partition, offset: 0, metadata }],
-  )
+async function commit(to: Broker, group: string, offsets: readonly CommitOffset[]): Promise<void> {
   if (offsets.length === 0) return
   const producer = await to.producer({ transactionalId: 'copy' })
   const transaction = await producer.begin()

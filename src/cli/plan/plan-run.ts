@@ -11,6 +11,7 @@ import type { Topology } from '../../topology/topology.ts'
 import { copyLog, type LogCopy } from './log-copy.ts'
 import { PlanCounts } from './plan-counts.ts'
 import type { PlannedIndex } from './planned-index.ts'
+import { PlannedTexts } from './planned-texts.ts'
 import { plannedTopology } from './planned-topology.ts'
 
 export interface PlanOptions {
@@ -62,7 +63,8 @@ export async function planRun(options: PlanOptions): Promise<Plan | undefined> {
   try {
     await using log = embeddedBroker({ directory: join(copies, 'log') })
     await log.open()
-    return await planOn(log, join(copies, 'state'), options)
+    await using texts = new PlannedTexts(copies)
+    return await planOn(log, { texts, stateDirectory: join(copies, 'state') }, options)
   } catch (error) {
     if (signal.aborted) return undefined
     throw error
@@ -71,10 +73,17 @@ export async function planRun(options: PlanOptions): Promise<Plan | undefined> {
   }
 }
 
-async function planOn(log: Broker, stateDirectory: string, options: PlanOptions): Promise<Plan | undefined> {
+/** What a plan has for itself. */
+interface Means {
+  readonly texts: PlannedTexts
+  readonly stateDirectory: string
+}
+
+async function planOn(log: Broker, { texts, stateDirectory }: Means, options: PlanOptions): Promise<Plan | undefined> {
   const { settings, afterReset = false, signal, logger = silentLogger, onProgress } = options
   let copy: LogCopy = { marks: [], hasState: false }
-  const { topology, texts, indexes } = plannedTopology(options.topology, () => recovers(copy, indexes))
+  const coalesces = () => recovers(copy, indexes)
+  const { topology, indexes } = plannedTopology(options.topology, { texts, coalesces })
   const counts = new PlanCounts(topology)
   let copied = 0
   const tell = () => onProgress?.({ copied, processed: counts.records })

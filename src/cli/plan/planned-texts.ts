@@ -1,31 +1,40 @@
-import { hash } from 'node:crypto'
 import { operationsOf } from '../../embed/embed.ts'
 import type { Embedder } from '../../embed/index.ts'
 import type { DocumentChange, DocumentKey, IndexOp } from '../../model.ts'
 import { withValue } from '../../record.ts'
 import { requireShape } from '../../shapes.ts'
 import type { Processor } from '../../topology/processor.ts'
+import { DistinctTexts } from './distinct-texts.ts'
 
 /** Counts the texts that would be embedded. */
-export class PlannedTexts {
+export class PlannedTexts implements AsyncDisposable {
   /** Every text, as often as it is asked for. */
   texts = 0
   /** In UTF-16 code units. */
   characters = 0
   /** Undefined when an embedder has no tokenizer at hand. */
   tokens: number | undefined = 0
-  readonly #distinct = new Set<string>()
+  readonly #distinct: DistinctTexts
+
+  /** The folder is for what there is no room for in memory. */
+  constructor(folder: string) {
+    this.#distinct = new DistinctTexts(folder)
+  }
 
   /** Different texts. */
   get distinct(): number {
-    return this.#distinct.size
+    return this.#distinct.count
   }
 
-  count(text: string, { id, countTokens }: Pick<Embedder, 'id' | 'countTokens'>): void {
+  async count(text: string, { id, countTokens }: Pick<Embedder, 'id' | 'countTokens'>): Promise<void> {
     this.texts++
     this.characters += text.length
     if (this.tokens !== undefined) this.tokens = countTokens && this.tokens + countTokens(text)
-    this.#distinct.add(hash('sha256', `${id}\n${text}`, 'base64').slice(0, 22))
+    await this.#distinct.add(`${id}\n${text}`)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#distinct[Symbol.asyncDispose]()
   }
 }
 
@@ -38,11 +47,11 @@ export function plannedEmbed(
   texts: PlannedTexts,
 ): Processor<DocumentKey, DocumentChange, DocumentKey, readonly IndexOp[]> {
   return {
-    process(record, context) {
+    async process(record, context) {
       const change = record.value
       if (change === null) return
       requireShape(`node "${name}" (embed)`, change, 'the change of a document')
-      for (const { meaning } of change.upserts) texts.count(meaning, embedder)
+      for (const { meaning } of change.upserts) await texts.count(meaning, embedder)
       const points = change.upserts.map((point) => ({ ...point, vector: noVector }))
       context.forward(withValue(record, operationsOf(change, points)))
     },
