@@ -45,7 +45,8 @@ export async function play(recording: Recording): Promise<Played> {
   topologies[recording.op]?.(recording, played)
   const topology = played.build()
   let dropped = 0
-  const observer = { dropped: () => void dropped++, givenUp: () => void dropped++ }
+  const drop = () => void dropped++
+  const observer = { dropped: drop, globalDropped: drop, givenUp: drop }
   await using folder = await mkdtempDisposable(join(tmpdir(), 'millrace-parity-'))
   await using driver = await TopologyTestDriver.start(topology, {
     startMs: recording.initialWallClockMs,
@@ -106,7 +107,8 @@ async function storesOf(
   driver: TopologyTestDriver,
 ): Promise<Record<string, RecordedEntry[]>> {
   const stores: Record<string, RecordedEntry[]> = {}
-  for (const spec of topology.stores.values()) {
+  const specs = [...topology.stores.values(), ...[...topology.globalTables.values()].map(({ store }) => store)]
+  for (const spec of specs) {
     const entries = await entriesOf(spec, driver.store(spec.name))
     const recorded = joinStores.get(spec.name)
     stores[recorded ?? spec.name] = recorded ? entries.flatMap(oneByOne) : entries

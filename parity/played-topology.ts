@@ -2,6 +2,7 @@ import type { RuntimeSettingsInput } from '../src/config.ts'
 import { kafka, kafkaTopic } from '../src/connectors/index.ts'
 import { nullable, type Serde, string } from '../src/serde.ts'
 import { TopologyBuilder } from '../src/topology/builder.ts'
+import type { GlobalTable } from '../src/topology/global-table.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
 import type { Stream, Table } from '../src/topology/stream.ts'
@@ -53,7 +54,14 @@ export class PlayedTopology {
   table(name: string, topic: string, storage: 'level' | 'memory', history: TableHistory = {}): Table<string, unknown> {
     const source = kafka({ topic, key: string, value: anyJson })
     this.sources.set(topic, source as TopicSource<string | null, unknown>)
-    return this.builder.table(name, source, { storage, ...history })
+    const caching = this.#caching && history.historyMs === undefined
+    return this.builder.table(name, source, { storage, caching, ...history })
+  }
+
+  globalTable(name: string, topic: string, storage: 'level' | 'memory'): GlobalTable<string, unknown> {
+    const source = kafka({ topic, key: string, value: anyJson })
+    this.sources.set(topic, source as TopicSource<string | null, unknown>)
+    return this.builder.globalTable(name, source, { storage })
   }
 
   to(stream: Stream<string | null, unknown>, topic = 'out'): this {

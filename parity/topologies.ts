@@ -25,6 +25,7 @@ import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import { dslTopologies } from './dsl-topologies.ts'
 import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
+import { globalTopologies } from './global-topologies.ts'
 import { joinTopologies } from './join-topologies.ts'
 import { anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
 import { processorTopologies } from './processor-topologies.ts'
@@ -42,6 +43,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
   ...versionedTopologies,
   ...processorTopologies,
   ...errorTopologies,
+  ...globalTopologies,
   filter: (_, played) => played.to(played.stream().process(filter('even', isEven))),
   filterNot: (_, played) => played.to(played.stream().process(filterNot('odd', isEven))),
   map: (_, played) =>

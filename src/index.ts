@@ -70,6 +70,7 @@ export {
   type TopologyDescription,
 } from './topology/describe.ts'
 export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topology/feed.ts'
+export { GlobalTable } from './topology/global-table.ts'
 export type {
   DropReason,
   IndexReport,

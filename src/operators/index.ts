@@ -23,6 +23,7 @@ export { filter, filterNot } from './filter.ts'
 export {
   type JoinedWithin,
   type JoinWindow,
+export { joinGlobalTable, type LooksUpBy, leftJoinGlobalTable } from './joins/join-global-table.ts'
   joinStream,
   leftJoinStream,
   outerJoinStream,

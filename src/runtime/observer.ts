@@ -48,6 +48,14 @@ export interface StandbyEvent {
   readonly lag: number
 }
 
+/** A batch of the topic of a global table is in its rows. */
+export interface GlobalReadEvent {
+  readonly table: string
+  readonly records: number
+  /** Records of the whole topic that are left of what was there at the last look. */
+  readonly lag: number
+}
+
 /** A record is acknowledged by a topic, or is in an index. */
 export interface DeliveredEvent {
   readonly task: TaskId
@@ -116,6 +124,9 @@ export interface RuntimeObserver {
   /** Once for every restore, also when nothing was missing. */
   restored?(event: RestoredEvent): void
   standby?(event: StandbyEvent): void
+  globalRead?(event: GlobalReadEvent): void
+  /** A record of the topic of a global table is not taken into it. */
+  globalDropped?(table: string, reason: 'null_key' | 'undecodable'): void
   rebalanced?(event: RebalancedEvent): void
   /** A batch of a partition has come. */
   fetched?(partition: TopicPartition, records: number): void

@@ -102,6 +102,7 @@ export class StreamRuntime implements AsyncDisposable {
       resume: (partition) => this.#membership.member?.resume([partition]),
       wake: () => this.#loop.wake(),
       fail: (task, error) => this.#taskFailed(task, error),
+      failed: (error) => void this.#fail(error),
     })
     this.#manager = new TaskManager({
       clock,
@@ -188,6 +189,7 @@ export class StreamRuntime implements AsyncDisposable {
       isMember: this.#membership.isMember,
       tasks: this.#manager.tasks.map((task) => task.view),
       standbys: this.#factory.standbys,
+      globalTables: this.#factory.globalTables?.view ?? [],
       stateDirectory: this.#isStateOnDisk ? this.#settings.stateDirectory : undefined,
       now: this.#clock.now(),
       busySince: this.#loop.busySince,
@@ -237,6 +239,7 @@ export class StreamRuntime implements AsyncDisposable {
     await this.#loop.quiet()
     const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock, commit }
     while (this.#lifecycle.alive) {
+      await this.#factory.globalTables?.catchUp()
       if (await isDrained({ ...options, deadlineMs: this.#settings.closeDeadlineMs })) return
       await this.#loop.quiet()
     }

@@ -12,6 +12,7 @@ import { closeAll } from './close-all.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { ExactlyOnce } from './exactly-once.ts'
 import { GenerationOutputs } from './generation-outputs.ts'
+import { GlobalTables } from './global-tables.ts'
 import { GroupLease } from './group-lease.ts'
 import { CacheBudget } from './held-results.ts'
 import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
@@ -69,6 +70,7 @@ interface Environment {
   readonly standbys: Standbys
   readonly producer: Producer
   readonly topicProducer: TopicProducer
+  readonly globalTables: GlobalTables | undefined
 }
 
 /** What a task is made of. */
@@ -113,8 +115,9 @@ export class TaskFactory {
     const stored = await this.#openStates()
     const producer = await patiently(() => broker.producer(), 'opening a producer')
     this.#closers.push(() => producer.close())
+    const globalTables = await this.#openGlobalTables(stored.states, plan)
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
-    this.#environment = { plan, resources, targets, ...stored, producer, topicProducer }
+    this.#environment = { plan, resources, targets, ...stored, globalTables, producer, topicProducer }
   }
 
   async #openStates(): Promise<{ readonly states: TaskStates; readonly standbys: Standbys }> {
@@ -129,6 +132,25 @@ export class TaskFactory {
 
   /** How far this machine has come in the changelogs of each task; undefined where stores do not outlive the process. */
   get positions(): ReadonlyMap<TaskId, number> | undefined {
+  /** They are complete before there are tasks. */
+  async #openGlobalTables(states: TaskStates, { partitions }: TopicPlan): Promise<GlobalTables | undefined> {
+    const specs = [...this.#options.topology.globalTables.values()]
+    if (specs.length === 0) return undefined
+    const state = await states.openGlobal(specs.map(({ store }) => store))
+    this.#closers.push(async () => {
+      await state.close()
+      await states.releasedGlobal()
+    })
+    const tables = await GlobalTables.open({ ...this.#options, partitions, state })
+    this.#closers.push(async () => tables.close())
+    return tables
+  }
+
+  /** Undefined where the topology has none, and before they are complete. */
+  get globalTables(): GlobalTables | undefined {
+    return this.#environment?.globalTables
+  }
+
     const states = this.#environment?.states
     return states?.areOnDisk ? states.positions() : undefined
   }
@@ -260,6 +282,7 @@ export class TaskFactory {
       state,
       producer: environment.producer,
       deadLetters,
+      globalStore: (name) => environment.globalTables?.store(name),
       cacheBudget: this.#cacheBudget,
       exactlyOnce: outputs && new ExactlyOnce({ transactions, outputs, deadLetters }),
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,

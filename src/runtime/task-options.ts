@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { RuntimeSettings } from '../config.ts'
 import type { StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { StateStore } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { Lease, TaskId } from '../topology/processor.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
@@ -24,6 +25,8 @@ export interface TaskOptions {
   readonly partitions: readonly TaskPartition[]
   readonly settings: RuntimeSettings
   readonly state: TaskState
+  /** The rows of a global table; undefined when there is none of that name. */
+  readonly globalStore: (name: string) => StateStore | undefined
   /** For the changelogs. */
   readonly producer: Producer
   readonly deadLetters: DeadLetters

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { GlobalState } from '../state/global-state.ts'
 import { openLevelStore } from '../state/level-store.ts'
 import { memoryStore } from '../state/memory-store.ts'
-import { openStateDirectory, type StateDirectory } from '../state/state-directory.ts'
-import type { StoreSpec } from '../state/store.ts'
+import { openStateDirectory, type StateDirectory, type StateFolder } from '../state/state-directory.ts'
+import type { ByteStore, StoreSpec } from '../state/store.ts'
 import { TaskState } from '../state/task-state.ts'
 import type { TaskId } from '../topology/processor.ts'
 import { closeAll } from './close-all.ts'
@@ -64,7 +65,9 @@ export class TaskStates {
   async open(id: TaskId, stores: readonly StoreSpec[]): Promise<TaskState> {
     if (this.#isClosed)
       throw new StreamError('BROKER_CLOSED', `the stores of task ${id} cannot be opened: the runtime is closed`)
-    const opening = this.#directory ? this.#openOnDisk(id, stores, this.#directory) : openInMemory(stores)
+    const opening = this.#directory
+      ? this.#openOnDisk(id, this.#directory, (openDisk) => TaskState.open({ stores, openDisk }))
+      : openInMemory(stores)
     this.#opening.add(opening)
     try {
       const state = await opening
@@ -73,6 +76,18 @@ export class TaskStates {
     } finally {
       this.#opening.delete(opening)
     }
+  }
+
+  /** The rows of the global tables, once. Wipes what is too old for the topics, and what cannot be read. */
+  async openGlobal(stores: readonly StoreSpec[]): Promise<GlobalState> {
+    const openDisk = async () => memoryStore()
+    if (!this.#directory) return GlobalState.open({ stores, openDisk })
+    return this.#openOnDisk('global', this.#directory, (open) => GlobalState.open({ stores, openDisk: open }))
+  }
+
+  /** They are closed. */
+  async releasedGlobal(): Promise<void> {
+    await this.#directory?.release('global', 'clean')
   }
 
   /** The state is closed. A store that cannot be trusted is removed; the changelog restores it. */
@@ -100,18 +115,23 @@ export class TaskStates {
     ])
   }
 
-  async #openOnDisk(id: TaskId, stores: readonly StoreSpec[], directory: StateDirectory): Promise<TaskState> {
-    const { path, ageMs, left } = await directory.acquire(id)
-    const open = () => TaskState.open({ stores, openDisk: () => openLevelStore(path) })
+  /** What is to be in the folder is opened; wiped before, where it cannot be trusted. */
+  async #openOnDisk<T>(
+    folder: StateFolder,
+    directory: StateDirectory,
+    open: (openDisk: () => Promise<ByteStore>) => Promise<T>,
+  ): Promise<T> {
+    const { path, ageMs, left } = await directory.acquire(folder)
+    const openDisk = () => openLevelStore(path)
     // Deletions may have been compacted out of the changelog since: a tail would not bring them.
-    if (left !== 'none' && ageMs > maxStateAgeMs) await directory.remove(id)
+    if (left !== 'none' && ageMs > maxStateAgeMs) await directory.remove(folder)
     try {
-      return await open()
+      return await open(openDisk)
     } catch (error) {
       if (!isStreamError(error) || error.reaction !== 'restore') throw error
-      this.#logger.warn({ task: id }, `the state is wiped and restored: ${error.message}`)
-      await directory.remove(id)
-      return open()
+      this.#logger.warn({ task: folder }, `the state is wiped and restored: ${error.message}`)
+      await directory.remove(folder)
+      return open(openDisk)
     }
   }
 

@@ -361,7 +361,8 @@ export class Task {
       streamTime: () => this.#streamTime,
       openGeneration: () => this.#progress.open.id,
       wallClock: () => clock.now(),
-      store: (name, generation) => state.view(name, generation, () => this.#streamTime),
+      store: (name, generation) =>
+        this.#options.globalStore(name) ?? state.view(name, generation, () => this.#streamTime),
       schedule: (by, request) => this.#punctuation.schedule(by, request, clock.now()),
       requestCommit: () => {
         this.#commitRequested = true

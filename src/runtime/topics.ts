@@ -3,6 +3,7 @@ import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import {
   copiedTopics,
+  globalTopics,
   type SinkNode,
   type Subtopology,
   type Topology,
@@ -112,7 +113,7 @@ async function describeUserTopics(
   const names = [...topology.nodes.values()].flatMap((node) =>
     node.kind === 'processor' || node.internal ? [] : (topicName(node, settings.application) ?? []),
   )
-  const wanted = [...new Set(names)]
+  const wanted = [...new Set([...names, ...globalTopics(topology)])]
   const found = await broker.topics(wanted)
   const missing = wanted.filter((topic) => !found.has(topic))
   if (missing.length > 0) {

@@ -6,10 +6,11 @@ import { type Headers, noHeaders, type StreamRecord } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import type { ReadOnlyKeyValueStore } from '../state/store.ts'
 import type { TopicSource, TopicTarget } from '../topology/source.ts'
-import { copiedTopics, type Topology, topicName } from '../topology/topology.ts'
+import { copiedTopics, globalTopics, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { StreamRuntime } from './stream-runtime.ts'
+import { partitionKey } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
 
 export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput> {
@@ -29,6 +30,9 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
    */
   readonly commit?: 'always' | 'manual'
 }
+
+/** The log delivers a batch a turn of the event loop. */
+const maxTurns = 10_000
 
 /** A record to feed in. */
 export interface TestRecord<K, V> {
@@ -82,6 +86,15 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (this.#runtime) await this.settle()
   }
 
+  /**
+   * Writes a record to the topic of a source, and keeps all that was written from being processed until `settle`, or the next `pipe` or
+   * `advance`. So a test says which topics had records at the same time, of which the one with the smallest timestamp is taken first.
+   */
+  async enqueue<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
+    this.#started().pause()
+    await this.#producer?.send(await this.#encoded(source, records))
+  }
+
   /** Reads what a topic got since the last call, in order of partition and offset. */
   async read<K, V>(target: TopicTarget<K, V> | TopicSource<K, V>): Promise<StreamRecord<K, V>[]> {
     const records: StreamRecord<K, V>[] = []
@@ -99,9 +112,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     return records
   }
 
-  /** A store of one partition, as it is now. */
+  /** A store of one partition, or a global table, as it is now. */
   store<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, V> {
     const runtime = this.#started()
+    const globalTable = runtime.view.globalTables.find((table) => table.name === name)
+    if (globalTable) return globalTable.rows as ReadOnlyKeyValueStore<K, V>
     const part = this.#topology.subtopologies.find((candidate) => candidate.stores.some((spec) => spec.name === name))
     const task = runtime.tasks.find((candidate) => candidate.id === `${part?.id}_${partition}`)
     if (!task) throw new StreamError('STORE_UNKNOWN', `no task has store "${name}" of partition ${partition}`)
@@ -120,9 +135,15 @@ export class TopologyTestDriver implements AsyncDisposable {
     await new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** Resolves when everything that was written is processed, and committed unless `commit` is `manual`. Throws what made the runtime fail. */
+  /**
+   * Resolves when everything that was written is processed, and committed unless `commit` is `manual`. With `maxTaskIdleMs` records may be
+   * left that wait for another topic. Throws what made the runtime fail.
+   */
   async settle(): Promise<void> {
-    await this.#started().drain({ commit: this.#options.commit !== 'manual' })
+    const runtime = this.#started()
+    if (runtime.paused) await this.#fetched(runtime)
+    runtime.resume()
+    await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
   }
 
   /** Commits once, in all tasks. What that sends to internal topics is processed; with `commit: 'manual'` it waits for the next commit. */
@@ -156,6 +177,15 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#broker.close()
   }
 
+  /** Resolves when what was written is where tasks take it from, as far as there is room. */
+  async #fetched({ tasks }: StreamRuntime): Promise<void> {
+    const ends = await this.#broker.offsets(tasks.flatMap((task) => task.partitions))
+    const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
+    const isFetched = () =>
+      tasks.every((task) => task.inputs.hasFetched((partition) => latest.get(partitionKey(partition))))
+    for (let turns = 0; !isFetched() && turns < maxTurns; turns++) await new Promise((resolve) => setImmediate(resolve))
+  }
+
   async #createTopics(): Promise<void> {
     const topics = [...this.#topology.nodes.values()].flatMap((node) =>
       node.kind === 'processor' || node.internal ? [] : (topicName(node, 'test') ?? []),
@@ -163,7 +193,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     const partitions = this.#options.partitions ?? 1
     const copied = new Set(copiedTopics(this.#topology).values())
     await this.#broker.createTopics(
-      [...new Set(topics)].map((topic) => ({ topic, partitions, ...(copied.has(topic) && { cleanup: 'compact' }) })),
+      [...new Set([...topics, ...globalTopics(this.#topology)])].map((topic) => ({
+        topic,
+        partitions,
+        ...(copied.has(topic) && { cleanup: 'compact' }),
+      })),
     )
   }
 

@@ -1,8 +1,10 @@
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
+import type { GlobalTableView } from './global-tables.ts'
 import type { RuntimeState } from './lifecycle.ts'
 import type { TaskView } from './task-view.ts'
 
+export type { GlobalTableView } from './global-tables.ts'
 export type { RuntimeState } from './lifecycle.ts'
 export type { StoreView, TaskPhase, TaskView } from './task-view.ts'
 
@@ -16,6 +18,7 @@ export interface RuntimeView {
   readonly tasks: readonly TaskView[]
   /** Tasks of other instances whose stores are kept up to date here. */
   readonly standbys: readonly TaskId[]
+  readonly globalTables: readonly GlobalTableView[]
   /** Undefined where stores are in memory. */
   readonly stateDirectory: string | undefined
   /** Milliseconds on the clock of the runtime. */

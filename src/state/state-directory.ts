@@ -8,6 +8,9 @@ import type { ByteChange, ByteStore } from './store.ts'
 /** The folder of a task: `<subtopology>_<partition>`. */
 export type TaskName = `${number}_${number}`
 
+/** A folder with stores: that of a task, or of the global tables. */
+export type StateFolder = TaskName | 'global'
+
 export interface StateDirectoryOptions {
   readonly clock?: Clock
 }
@@ -46,6 +49,7 @@ const metaOptions = { cacheBytes: 64 * 1024, writeBufferBytes: 64 * 1024 }
  *     <root>/<application>/format    version of this layout
  *     <root>/<application>/meta      which task folders were left clean, and when; its lock is the lock of the whole directory
  *     <root>/<application>/0_3       the stores of task 0_3
+ *     <root>/<application>/global    the global tables
  *
  * The lock goes with the process, also after kill -9. Throws STATE_LOCKED while another process has it, STATE_FORMAT when another
  * version wrote the directory (nothing is written then), STATE_IO.
@@ -71,7 +75,7 @@ export async function openStateDirectory(
 interface OpenDirectory {
   readonly meta: ByteStore
   /** What `meta` holds of the tasks. */
-  readonly records: Map<TaskName, TaskRecord>
+  readonly records: Map<StateFolder, TaskRecord>
   readonly clock: Clock
 }
 
@@ -79,7 +83,7 @@ interface OpenDirectory {
 export class StateDirectory implements AsyncDisposable {
   readonly path: string
   readonly #meta: ByteStore
-  readonly #records: Map<TaskName, TaskRecord>
+  readonly #records: Map<StateFolder, TaskRecord>
   readonly #clock: Clock
 
   /** Use openStateDirectory. */
@@ -92,15 +96,19 @@ export class StateDirectory implements AsyncDisposable {
 
   /** The tasks that have a folder. */
   async tasks(): Promise<TaskName[]> {
+    return (await this.#folders()).filter(isTaskName)
+  }
+
+  async #folders(): Promise<StateFolder[]> {
     const names = await onDisk(this.path, () => readdir(this.path))
-    return names.filter(isTaskName)
+    return names.filter(isStateFolder)
   }
 
   /** Marks the task as in use: until it is released, it counts as left unclean. */
-  async acquire(task: TaskName): Promise<AcquiredTask> {
+  async acquire(task: StateFolder): Promise<AcquiredTask> {
     const record = this.#records.get(task)
     if (record?.state === 'held') throw new StreamError('ILLEGAL_STATE', `task ${task} was acquired twice`)
-    const exists = (await this.tasks()).includes(task)
+    const exists = (await this.#folders()).includes(task)
     const ageMs = this.ageMs(task)
     await this.#record(task, 'held', record?.position)
     const left = record?.state ?? 'unclean'
@@ -108,7 +116,7 @@ export class StateDirectory implements AsyncDisposable {
   }
 
   /** `clean`: its stores are closed, and hold all that was committed. `position`: how far they have come in their changelogs. */
-  async release(task: TaskName, left: 'clean' | 'unclean', position?: number): Promise<void> {
+  async release(task: StateFolder, left: 'clean' | 'unclean', position?: number): Promise<void> {
     await this.#record(task, left, position)
   }
 
@@ -118,11 +126,15 @@ export class StateDirectory implements AsyncDisposable {
    */
   positions(maxAgeMs: number): Map<TaskName, number> {
     const free = [...this.#records].filter(([task, { state }]) => state !== 'held' && this.ageMs(task) <= maxAgeMs)
-    return new Map(free.flatMap(([task, { position }]) => (position === undefined ? [] : [[task, position] as const])))
+    return new Map(
+      free.flatMap(([task, { position }]) =>
+        position === undefined || !isTaskName(task) ? [] : [[task, position] as const],
+      ),
+    )
   }
 
   /** For how long nobody has held the task. Milliseconds; infinite when nobody knows. */
-  ageMs(task: TaskName): number {
+  ageMs(task: StateFolder): number {
     const record = this.#records.get(task)
     if (!record) return Number.POSITIVE_INFINITY
     return record.state === 'held' ? 0 : Math.max(0, this.#clock.now() - record.at)
@@ -145,7 +157,7 @@ export class StateDirectory implements AsyncDisposable {
   }
 
   /** Deletes the folder of a task. Its stores must be closed; a held task stays held. */
-  async remove(task: TaskName): Promise<void> {
+  async remove(task: StateFolder): Promise<void> {
     const path = join(this.path, task)
     await onDisk(path, () => rm(path, { recursive: true, force: true }))
     if (this.#records.get(task)?.state === 'held') return
@@ -162,7 +174,7 @@ export class StateDirectory implements AsyncDisposable {
     await this.close()
   }
 
-  async #record(task: TaskName, state: TaskRecord['state'], position: number | undefined): Promise<void> {
+  async #record(task: StateFolder, state: TaskRecord['state'], position: number | undefined): Promise<void> {
     const record: TaskRecord = { state, at: this.#clock.now(), ...(position !== undefined && { position }) }
     await this.#meta.write([recordChange(taskKey(task), record)], { sync: true })
     this.#records.set(task, record)
@@ -188,7 +200,7 @@ export async function removeStateDirectory(root: string, application: string): P
   const remove = (name: string) => rm(join(path, name), { recursive: true, force: true })
   await onDisk(path, async () => {
     // What the marks speak of is gone before they are.
-    for (const name of entries.filter(isTaskName)) await remove(name)
+    for (const name of entries.filter(isStateFolder)) await remove(name)
     for (const name of [metaFolder, formatFile]) await remove(name)
     if ((await readdir(path)).length === 0) await rmdir(path)
   })
@@ -197,7 +209,7 @@ export async function removeStateDirectory(root: string, application: string): P
 /** What this module has made in the folder; nothing when there is no folder. */
 async function ownEntries(path: string): Promise<string[]> {
   const entries = await onDisk(path, () => readdir(path).catch(noneIfMissing))
-  return entries.filter((name) => name === metaFolder || name === formatFile || isTaskName(name))
+  return entries.filter((name) => name === metaFolder || name === formatFile || isStateFolder(name))
 }
 
 function noneIfMissing(error: unknown): string[] {
@@ -221,13 +233,13 @@ async function openMeta(path: string): Promise<ByteStore> {
 }
 
 /** What is known of each task. Those that the last process still held when it ended were in use until its last sign of life. */
-async function settledRecords(meta: ByteStore): Promise<Map<TaskName, TaskRecord>> {
+async function settledRecords(meta: ByteStore): Promise<Map<StateFolder, TaskRecord>> {
   const aliveAt = Number(Buffer.from(meta.get(aliveKey) ?? []).toString())
-  const records = new Map<TaskName, TaskRecord>()
+  const records = new Map<StateFolder, TaskRecord>()
   const changes: ByteChange[] = []
   for await (const [key, value] of meta.range({ gte: taskKey('') })) {
     const task = Buffer.from(key).toString().slice(taskPrefix.length)
-    if (!isTaskName(task)) continue
+    if (!isStateFolder(task)) continue
     const found = JSON.parse(Buffer.from(value).toString()) as TaskRecord
     const isHeld = found.state === 'held'
     const record: TaskRecord = isHeld ? { ...found, state: 'unclean', at: Math.max(found.at, aliveAt) } : found
@@ -240,12 +252,16 @@ async function settledRecords(meta: ByteStore): Promise<Map<TaskName, TaskRecord
 
 const taskPrefix = 'task/'
 
-function taskKey(task: TaskName | ''): Uint8Array {
+function taskKey(task: StateFolder | ''): Uint8Array {
   return Buffer.from(`${taskPrefix}${task}`)
 }
 
 function isTaskName(name: string): name is TaskName {
   return /^\d+_\d+$/.test(name)
+}
+
+function isStateFolder(name: string): name is StateFolder {
+  return name === 'global' || isTaskName(name)
 }
 
 function recordChange(key: Uint8Array, record: TaskRecord): ByteChange {

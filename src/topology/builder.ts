@@ -1,6 +1,7 @@
 import { factOfAll, StreamError } from '../errors.ts'
 import { storable } from '../serde.ts'
 import type { StoreSpec } from '../state/store.ts'
+import { GlobalTable, globalTableSpec } from './global-table.ts'
 import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
 import type { TopicSource, TopicTarget } from './source.ts'
@@ -21,7 +22,7 @@ import { validate } from './validate.ts'
  * export default builder.build()
  */
 export class TopologyBuilder {
-  readonly #draft: GraphDraft = { nodes: [], stores: [] }
+  readonly #draft: GraphDraft = { nodes: [], stores: [], globalTables: [] }
 
   readonly #graph: StreamGraph = {
     process: (parent, supplier) => this.#addProcessor([parent], supplier),
@@ -65,6 +66,19 @@ export class TopologyBuilder {
       materialize(name, 'table', { ...kept, key, value, copyOf: copied ? source.topic : undefined }),
       { ...storedRows<K, V>(name, key, kept), ...(copied && { copied }) },
     )
+  }
+
+  /**
+   * Reads a topic as a table that every instance has as a whole, whatever partitions it works on: for rows that are looked up by any key, in
+   * `joinGlobalTable` or by a processor that names the table in `globalTables`. No task starts before the table is as its topic was then. The
+   * topic is its changelog, so it should be compacted. It has the times of its log: a source that chooses others is TOPOLOGY_INVALID.
+   *
+   * @example
+   * const countries = builder.globalTable('countries', kafka({ topic: 'countries', key: string, value: json(Country) }))
+   */
+  globalTable<K, V>(name: string, source: TopicSource<K, V>, store: TableStore<K, V> = {}): GlobalTable<K, V> {
+    this.#draft.globalTables.push(globalTableSpec(name, source, store))
+    return new GlobalTable<K, V>(name)
   }
 
   /** Declares a store that several nodes name in their `stores`. */

@@ -13,6 +13,8 @@ export interface TopologyDescription {
       readonly copyOf?: string
     }[]
   }[]
+  /** Those that every instance has as a whole. */
+  readonly globalTables: readonly { readonly name: string; readonly topic: string; readonly storage: string }[]
   readonly internalTopics: readonly string[]
 }
 
@@ -23,6 +25,8 @@ export interface NodeDescription {
   readonly does: string
   readonly order: 'partition' | 'key'
   readonly stores: readonly string[]
+  /** Where it looks rows up. */
+  readonly globalTables: readonly string[]
   readonly children: readonly string[]
 }
 
@@ -46,6 +50,11 @@ export function describeTopology(topology: Topology): TopologyDescription {
         ...(spec.copyOf !== undefined && { copyOf: spec.copyOf }),
       })),
     })),
+    globalTables: [...topology.globalTables.values()].map(({ name, source, store }) => ({
+      name,
+      topic: source.topic,
+      storage: store.storage ?? 'level',
+    })),
     internalTopics: [...new Set([...internal, ...changelogs])],
   }
 }
@@ -59,6 +68,7 @@ function describeNode(node: TopologyNode | undefined): NodeDescription[] {
       does: whatItDoes(node),
       order: node.kind === 'source' || node.zone === 'synchronous' ? 'partition' : 'key',
       stores: node.kind === 'processor' ? node.stores : [],
+      globalTables: node.kind === 'processor' ? (node.supplier.globalTables ?? []) : [],
       children: node.children,
     },
   ]
@@ -73,17 +83,18 @@ function whatItDoes(node: TopologyNode): string {
 
 /** The graph as lines of text, in the manner of Kafka Streams' `Topology.describe()`. */
 export function describeAsText(topology: Topology): string {
-  const { subtopologies, internalTopics } = describeTopology(topology)
+  const { subtopologies, globalTables, internalTopics } = describeTopology(topology)
   const lines = subtopologies.flatMap((part) => [
     `Sub-topology ${part.id}`,
     ...part.nodes.flatMap((node) => [
-      `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${listed('stores', node.stores)}`,
+      `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${listed('stores', node.stores)}${listed('global tables', node.globalTables)}`,
       ...(node.children.length > 0 ? [`    --> ${node.children.join(', ')}`] : []),
     ]),
     ...part.stores.map((store) => `  store ${store.name} (${store.storage}, ${whereFrom(store)})`),
   ])
+  const global = globalTables.map(({ name, topic, storage }) => `Global table ${name} (topic ${topic}, ${storage})`)
   const topics = internalTopics.length > 0 ? ['Internal topics', ...internalTopics.map((topic) => `  ${topic}`)] : []
-  return [...lines, ...topics].join('\n')
+  return [...lines, ...global, ...topics].join('\n')
 }
 
 function whereFrom({ changelog, copyOf }: { readonly changelog: string | null; readonly copyOf?: string }): string {

@@ -3,6 +3,7 @@ import type { Sink, VectorIndex } from './processor.ts'
 import {
   type AnySource,
   type AnySupplier,
+  type GlobalTableSpec,
   type ProcessorNode,
   type SinkNode,
   type SourceNode,
@@ -17,6 +18,7 @@ import {
 export interface GraphDraft {
   readonly nodes: DraftNode[]
   readonly stores: StoreSpec[]
+  readonly globalTables: GlobalTableSpec[]
 }
 
 export type DraftNode =
@@ -49,7 +51,7 @@ export function storeNames(node: DraftNode): string[] {
 }
 
 /** All store specs of a draft: declared on the builder, or by the node that owns them. */
-export function storeSpecs(draft: GraphDraft): StoreSpec[] {
+export function storeSpecs(draft: Pick<GraphDraft, 'nodes' | 'stores'>): StoreSpec[] {
   const owned = draft.nodes.flatMap((node) => (node.kind === 'processor' ? (node.supplier.stores ?? []) : []))
   return [...new Set([...draft.stores, ...owned.filter((store) => typeof store !== 'string')])]
 }
@@ -125,7 +127,9 @@ export function finishGraph(draft: GraphDraft): Topology {
     nodes.set(node.name, Object.freeze(finishNode(node, links, { zone, maintainsIndex: maintaining.has(node.name) })))
   }
   const stores = new Map(storeSpecs(draft).map((spec) => [spec.name, Object.freeze(spec)]))
-  return Object.freeze({ nodes, stores, subtopologies: Object.freeze(subtopologiesOf(ordered, stores)) })
+  const globalTables = new Map(draft.globalTables.map((table) => [table.name, Object.freeze(table)]))
+  const subtopologies = Object.freeze(subtopologiesOf(ordered, stores))
+  return Object.freeze({ nodes, stores, globalTables, subtopologies })
 }
 
 function finishNode(

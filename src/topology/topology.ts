@@ -58,11 +58,21 @@ export interface Subtopology {
   readonly stores: readonly StoreSpec[]
 }
 
+/** What a runtime needs to keep a global table: its topic, and where its rows are. */
+export interface GlobalTableSpec {
+  readonly name: string
+  readonly source: AnySource
+  /** A store without changelog: the topic is it. */
+  readonly store: StoreSpec
+}
+
 /** A frozen description of what to do. Building one does no I/O; running it is the job of a runtime. */
 export interface Topology {
   readonly nodes: ReadonlyMap<string, TopologyNode>
   readonly subtopologies: readonly Subtopology[]
   readonly stores: ReadonlyMap<string, StoreSpec>
+  /** Those that every instance has as a whole: they belong to no sub-topology. */
+  readonly globalTables: ReadonlyMap<string, GlobalTableSpec>
 }
 
 /** The full name of an internal topic. */
@@ -79,6 +89,11 @@ export function topicName(node: SourceNode | SinkNode, application: string): str
 /** The topics that tables are restored from instead of a changelog, by store. */
 export function copiedTopics({ stores }: Pick<Topology, 'stores'>): Map<string, string> {
   return new Map([...stores.values()].flatMap((spec) => (spec.copyOf ? [[spec.name, spec.copyOf] as const] : [])))
+}
+
+/** The topics of the global tables. */
+export function globalTopics({ globalTables }: Pick<Topology, 'globalTables'>): string[] {
+  return [...globalTables.values()].map(({ source }) => source.topic)
 }
 
 /** The topic of a source or topic sink, internal ones without the application's name; undefined for other sinks. */

@@ -16,6 +16,7 @@ export function validate(draft: GraphDraft): string[] {
   return [
     ...nameProblems(draft),
     ...storeProblems(draft),
+    ...globalTableProblems(draft),
     ...linkProblems(draft),
     ...topicProblems(draft),
     ...gateProblems(draft),
@@ -57,6 +58,25 @@ function storeProblems(draft: GraphDraft): string[] {
       storeNames(node)
         .filter((store) => !known.has(store))
         .map((store) => `node ${quote(node.name)} wants store ${quote(store)}, which nothing declares`),
+    ),
+  ]
+}
+
+function globalTableProblems({ nodes, stores, globalTables }: GraphDraft): string[] {
+  const names = globalTables.map(({ name }) => name)
+  const taken = new Set([...nodes.map(({ name }) => name), ...storeSpecs({ nodes, stores }).map(({ name }) => name)])
+  return [
+    ...names.filter((name) => !legalName.test(name)).map((name) => `the global table name ${quote(name)} is not legal`),
+    ...names
+      .filter((name, index) => names.indexOf(name) !== index)
+      .map((name) => `two global tables have the name ${quote(name)}`),
+    ...names
+      .filter((name) => taken.has(name))
+      .map((name) => `the global table ${quote(name)} has the name of a node or a store`),
+    ...nodes.flatMap((node) =>
+      (node.kind === 'processor' ? (node.supplier.globalTables ?? []) : [])
+        .filter((table) => !names.includes(table))
+        .map((table) => `node ${quote(node.name)} reads global table ${quote(table)}, which nothing declares`),
     ),
   ]
 }

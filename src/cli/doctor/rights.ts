@@ -1,5 +1,5 @@
 import type { WantedRights } from '../../runtime/broker.ts'
-import { type Topology, topicName } from '../../topology/topology.ts'
+import { globalTopics, type Topology, topicName } from '../../topology/topology.ts'
 import { type Check, type Given, ok, problemOf } from './check.ts'
 
 /** What the user may do on the log, against what the application does there. */
@@ -10,7 +10,8 @@ export const rights: Check<'program' | 'log' | 'topics'> = {
     if (!log.admin) return []
     const wanted = wantedRights({ program, topics })
     const missing = await log.admin.missingRights(wanted)
-    if (missing.length > 0) return missing.map(problemOf)
+    if (missing.length > 0)
+      return missing.map(({ error, isNeeded }) => ({ ...problemOf(error), level: isNeeded ? 'problem' : 'warning' }))
     const { reads, writes, creates } = wanted
     return [ok(`may read ${reads.length}, write ${writes.length} and create ${creates.length} topics`)]
   },
@@ -25,7 +26,11 @@ function wantedRights({ program, topics }: Pick<Given, 'program' | 'topics'>): W
   const transactional = settings.processingGuarantee === 'exactly_once'
   return {
     group: settings.application,
-    reads: unique([...topicsOf(topology, 'source', settings.application).filter(isThere), ...kept]),
+    reads: unique([
+      ...topicsOf(topology, 'source', settings.application).filter(isThere),
+      ...globalTopics(topology),
+      ...kept,
+    ]),
     writes: unique([...topicsOf(topology, 'sink', settings.application).filter(isThere), ...kept]),
     creates: own.filter(({ topic }) => !existing.has(topic)),
     ...(transactional && { transactionalId: `${settings.application}-0_0` }),
