@@ -48,8 +48,15 @@ export interface BrokerAdmin {
    * Throws TOPIC_MISSING, OFFSET_OUT_OF_RANGE for an offset above the end, and CONFIG_INVALID where the log refuses that for the topic.
    */
   deleteRecords(before: readonly StartPosition[]): Promise<void>
-  /** The rights that this client lacks, each as a BROKER_DENIED that says what to allow. Asks without writing, joining or fencing. */
-  missingRights(wanted: WantedRights): Promise<readonly StreamError[]>
+  /** The rights that this client lacks. Asks without writing, joining or fencing. */
+  missingRights(wanted: WantedRights): Promise<readonly MissingRight[]>
+}
+
+export interface MissingRight {
+  /** BROKER_DENIED; says what to allow. */
+  readonly error: StreamError
+  /** False: the application runs without it, and what the error says is lost. */
+  readonly isNeeded: boolean
 }
 
 export interface GroupDescription {

@@ -213,6 +213,33 @@ describe.skipIf(!inject('kafkaServers'))('doctor before a Kafka that wants TLS, 
     })
   })
 
+  test('it warns where alice may not see what a broker has left of transactions', async () => {
+    const topics = ['__consumer_offsets', '__transaction_state']
+    const denials = topics.map((resourceName) => ({
+      ...{ ...toAlice, resourceType: kinds.topic, resourceName },
+      ...{ operation: operations.read, permissionType: permissions.deny },
+    }))
+    await asAdmin((admin) => admin.createAcls({ acl: denials }))
+
+    const [atLeastOnce, exactlyOnce] = [
+      await complaints(alice()),
+      await complaints(alice(), { processingGuarantee: 'exactly_once' }),
+    ]
+    await asAdmin((admin) => admin.deleteAcls({ filters: denials }))
+
+    const ofRights = (found: readonly Report[]) => found.filter(({ check }) => check === 'rights')
+    expect(ofRights(atLeastOnce)).toEqual([])
+    expect(ofRights(exactlyOnce)).toEqual(
+      topics.map((topic) =>
+        expect.objectContaining({
+          level: 'warning',
+          fact: expect.stringContaining(`read topic "${topic}": a transaction that a broker leaves open`),
+          fix: `Allow Describe and Read on topic "${topic}".`,
+        }),
+      ),
+    )
+  })
+
   test('it finds what other programs do in the group', async () => {
     await using broker = kafkaBroker(as('admin', 'admin'))
     await broker.open()

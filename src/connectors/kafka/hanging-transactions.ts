@@ -11,12 +11,12 @@ import { TransactionCoordinator } from './transaction-coordinator.ts'
 import {
   coordinatorPartition,
   decodeTransactionEntry,
+  offsetsLog,
   type TransactionEntry,
   transactionLog,
 } from './transaction-log.ts'
 import { type NextEnd, nameOf, nextEnd, type Outcome, outcomesOf } from './transaction-outcomes.ts'
 
-const offsetsLog = '__consumer_offsets'
 const longestRounds = 5
 const longestLooks = 6
 const firstPauseMs = 10

@@ -1,8 +1,9 @@
 import type { Admin } from 'kafkajs'
 import { StreamError } from '../../errors.ts'
-import type { TopicSpec, WantedRights } from '../../runtime/broker.ts'
+import type { MissingRight, TopicSpec, WantedRights } from '../../runtime/broker.ts'
 import type { ClusterConnections } from './cluster.ts'
 import { firstOf, isDenied, isForeignMember, isForeignProducer, isUnknownTopic } from './errors.ts'
+import { offsetsLog, transactionLog } from './transaction-log.ts'
 
 export interface RightsOptions {
   /** Of the cluster, for the errors. */
@@ -26,12 +27,42 @@ const nobody = {
  * member that is none, the end of a transaction of a producer that is none. A broker looks at rights before it looks at these, so that the
  * answer tells, and nothing has happened. Topics are created with `validateOnly`.
  */
-export async function missingRights(wanted: WantedRights, options: RightsOptions): Promise<readonly StreamError[]> {
+export async function missingRights(wanted: WantedRights, options: RightsOptions): Promise<readonly MissingRight[]> {
+  const { transactionalId } = wanted
+  const [needed, useful] = await Promise.all([
+    refusals(neededProbes(wanted, options)),
+    transactionalId === undefined ? [] : refusals(repairProbes(options)),
+  ])
+  return [...needed.map((error) => ({ error, isNeeded: true })), ...useful.map((error) => ({ error, isNeeded: false }))]
+}
+
+async function refusals(probes: readonly Promise<StreamError | undefined>[]): Promise<readonly StreamError[]> {
+  return (await Promise.all(probes)).flatMap((error) => error ?? [])
+}
+
+function denial(name: string, what: string, allow: string): StreamError {
+  return new StreamError('BROKER_DENIED', `${name} does not let the user ${what}`, { fix: `Allow ${allow}.` })
+}
+
+/** What whoever opens a transactional producer looks at: see `hanging-transactions.ts`. */
+function repairProbes({ name, cluster }: RightsOptions): Promise<StreamError | undefined>[] {
+  const lost = {
+    [offsetsLog]: 'a transaction that a broker leaves open there is not noticed',
+    [transactionLog]: 'a transaction that a broker leaves open is aborted, whatever was decided',
+  }
+  return Object.entries(lost).map(([topic, loss]) =>
+    isRefused(
+      mayRead(cluster, topic),
+      denial(name, `read topic "${topic}": ${loss}`, `Describe and Read on topic "${topic}"`),
+    ),
+  )
+}
+
+function neededProbes(wanted: WantedRights, options: RightsOptions): Promise<StreamError | undefined>[] {
   const { name, cluster } = options
   const { group, transactionalId } = wanted
-  const denied = (what: string, allow: string) =>
-    new StreamError('BROKER_DENIED', `${name} does not let the user ${what}`, { fix: `Allow ${allow}.` })
-  const probes = [
+  const denied = (what: string, allow: string) => denial(name, what, allow)
+  return [
     ...wanted.reads.map((topic) =>
       isRefused(mayRead(cluster, topic), denied(`read topic "${topic}"`, `Describe and Read on topic "${topic}"`)),
     ),
@@ -57,7 +88,6 @@ export async function missingRights(wanted: WantedRights, options: RightsOptions
           ),
         ]),
   ]
-  return (await Promise.all(probes)).flatMap((error) => error ?? [])
 }
 
 async function isRefused(probe: Promise<void>, denial: StreamError): Promise<StreamError | undefined> {

@@ -3,6 +3,8 @@ import { ProtocolReader } from './protocol-reader.ts'
 
 /** The topic in which transaction coordinators note the states of transactions: one record for each change, by transactional id. */
 export const transactionLog = '__transaction_state'
+/** The topic in which coordinators of groups keep what is committed. */
+export const offsetsLog = '__consumer_offsets'
 
 const states = [
   'empty',
