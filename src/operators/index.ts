@@ -20,10 +20,10 @@ export type { MeaningLimit } from './chunker/chunker.ts'
 export { type DedupeOptions, dedupe } from './dedupe.ts'
 export { type DiffOptions, diff } from './diff.ts'
 export { filter, filterNot } from './filter.ts'
+export { joinGlobalTable, type LooksUpBy, leftJoinGlobalTable } from './joins/join-global-table.ts'
 export {
   type JoinedWithin,
   type JoinWindow,
-export { joinGlobalTable, type LooksUpBy, leftJoinGlobalTable } from './joins/join-global-table.ts'
   joinStream,
   leftJoinStream,
   outerJoinStream,

@@ -68,9 +68,9 @@ interface Environment {
   readonly targets: ReadonlyMap<string, AnyTarget>
   readonly states: TaskStates
   readonly standbys: Standbys
+  readonly globalTables: GlobalTables | undefined
   readonly producer: Producer
   readonly topicProducer: TopicProducer
-  readonly globalTables: GlobalTables | undefined
 }
 
 /** What a task is made of. */
@@ -113,9 +113,9 @@ export class TaskFactory {
     this.#closers.push(() => resources.close())
     const targets = await openTargets(topology, settings, this.#options.signal)
     const stored = await this.#openStates()
+    const globalTables = await this.#openGlobalTables(stored.states, plan)
     const producer = await patiently(() => broker.producer(), 'opening a producer')
     this.#closers.push(() => producer.close())
-    const globalTables = await this.#openGlobalTables(stored.states, plan)
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
     this.#environment = { plan, resources, targets, ...stored, globalTables, producer, topicProducer }
   }
@@ -130,8 +130,6 @@ export class TaskFactory {
     return { states, standbys }
   }
 
-  /** How far this machine has come in the changelogs of each task; undefined where stores do not outlive the process. */
-  get positions(): ReadonlyMap<TaskId, number> | undefined {
   /** They are complete before there are tasks. */
   async #openGlobalTables(states: TaskStates, { partitions }: TopicPlan): Promise<GlobalTables | undefined> {
     const specs = [...this.#options.topology.globalTables.values()]
@@ -151,6 +149,8 @@ export class TaskFactory {
     return this.#environment?.globalTables
   }
 
+  /** How far this machine has come in the changelogs of each task; undefined where stores do not outlive the process. */
+  get positions(): ReadonlyMap<TaskId, number> | undefined {
     const states = this.#environment?.states
     return states?.areOnDisk ? states.positions() : undefined
   }
@@ -280,9 +280,9 @@ export class TaskFactory {
       subtopology,
       partitions: partitions.map((partition) => this.#taskPartition(partition, subtopology, positions)),
       state,
+      globalStore: (name) => environment.globalTables?.store(name),
       producer: environment.producer,
       deadLetters,
-      globalStore: (name) => environment.globalTables?.store(name),
       cacheBudget: this.#cacheBudget,
       exactlyOnce: outputs && new ExactlyOnce({ transactions, outputs, deadLetters }),
       pipelineOf: (node) => environment.resources.pipelineOf(node).id,

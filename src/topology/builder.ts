@@ -6,7 +6,7 @@ import { type DraftNode, finishGraph, type GraphDraft } from './graph.ts'
 import type { ProcessorSupplier, Sink } from './processor.ts'
 import type { TopicSource, TopicTarget } from './source.ts'
 import { Stream, type StreamGraph, type Table } from './stream.ts'
-import { materialize, type SourceTableStore, storedRows } from './table.ts'
+import { materialize, type SourceTableStore, storedRows, type TableStore } from './table.ts'
 import type { AnySource, AnySupplier, Topology } from './topology.ts'
 import { validate } from './validate.ts'
 
