@@ -54,8 +54,7 @@ export class PlayedTopology {
   table(name: string, topic: string, storage: 'level' | 'memory', history: TableHistory = {}): Table<string, unknown> {
     const source = kafka({ topic, key: string, value: anyJson })
     this.sources.set(topic, source as TopicSource<string | null, unknown>)
-    const caching = this.#caching && history.historyMs === undefined
-    return this.builder.table(name, source, { storage, caching, ...history })
+    return this.builder.table(name, source, { storage, ...history })
   }
 
   globalTable(name: string, topic: string, storage: 'level' | 'memory'): GlobalTable<string, unknown> {

@@ -58,6 +58,8 @@ export interface TaskFactoryOptions {
   readonly resume: (partition: TopicPartition) => void
   readonly wake: () => void
   readonly fail: (task: Task, error: StreamError) => void
+  /** What all tasks need is not kept current any more. */
+  readonly failed: (error: StreamError) => void
 }
 
 /** What tasks share: topics, resources, the state directory and the producer. */
