@@ -44,11 +44,16 @@ function byTopic(outputs: readonly RecordedOutput[]): Record<string, readonly un
         key,
         value,
         ts,
-        ...window,
+        ...window.map(withinTime),
         ...(headers.length > 0 ? [headers.map(comparableHeader)] : []),
       ]),
     ]),
   )
+}
+
+/** A window without an end has the largest number of its language as its end. */
+function withinTime(ms: number): number {
+  return Math.min(ms, Number.MAX_SAFE_INTEGER)
 }
 
 /** What an exception is called, and says, is another thing in another language. */

@@ -1,4 +1,4 @@
-import { cogroup, cogrouped, suppress } from '../src/operators/index.ts'
+import { cogroup, cogrouped, count, suppress, unlimited } from '../src/operators/index.ts'
 import { fold31, num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
@@ -19,6 +19,11 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
       whenFull: whenFull === 'shutDownWhenFull' ? 'shut-down' : 'emit-early',
     })
     played.to(played.table('T', 'in', storage).process(calm).toStream())
+  },
+  unlimitedWindow: (recording, played) => {
+    const window = unlimited({ startMs: numberOf(recording, 'startMs') })
+    const counts = played.stream().process(count('S', { window, storage: storageOf(recording) }))
+    played.toWindowed(counts, window.sizeMs)
   },
   cogroup: (recording, played) => {
     const first = { initialize: () => 1, add: fold31, storage: storageOf(recording) }

@@ -1,5 +1,6 @@
 import {
   aggregate,
+  type ClosingWindows,
   count,
   filter,
   filterNot,
@@ -18,7 +19,6 @@ import {
   suppress,
   type TimeWindows,
   tumbling,
-  type Windows,
 } from '../src/operators/index.ts'
 import { string } from '../src/serde.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
@@ -228,7 +228,7 @@ function timeWindows(recording: Recording): TimeWindows {
 }
 
 /** Where one parameter says which kind of window it is. */
-function windowOf(recording: Recording): Windows {
+function windowOf(recording: Recording): ClosingWindows {
   const { window, kind, advanceMs } = recording.topology
   const sizeMs = numberOf(recording, 'sizeMs')
   const graceMs = numberOf(recording, 'graceMs')
@@ -238,7 +238,7 @@ function windowOf(recording: Recording): Windows {
   return tumbling({ sizeMs, graceMs })
 }
 
-function sizeOf(window: Windows): number | undefined {
+function sizeOf(window: ClosingWindows): number | undefined {
   if (window.kind === 'session') return undefined
   return window.kind === 'sliding' ? window.differenceMs : window.sizeMs
 }

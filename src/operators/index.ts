@@ -5,6 +5,7 @@ export type { Emit } from './aggregation/emit.ts'
 export type { Aggregation, GroupedBy, GroupedByKey, GroupValue, InWindows } from './aggregation/grouping.ts'
 export { type ReducedRows, type Reducer, reduce } from './aggregation/reduce.ts'
 export {
+  type ClosingWindows,
   hopping,
   type SessionWindows,
   type SlidingWindows,
@@ -12,6 +13,8 @@ export {
   sliding,
   type TimeWindows,
   tumbling,
+  type UnlimitedWindows,
+  unlimited,
   type Windows,
 } from './aggregation/windows.ts'
 export { compareManifests, type ManifestComparison } from './audit.ts'

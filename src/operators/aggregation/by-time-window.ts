@@ -4,12 +4,12 @@ import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Window, Windowed } from '../../windowed.ts'
 import { forwardClosed, type WindowResults } from './emit.ts'
 import type { Fold } from './fold.ts'
-import type { TimeWindows } from './windows.ts'
+import type { TimeWindows, UnlimitedWindows } from './windows.ts'
 
 /** One aggregate a key and window. Null values are aggregated too; what comes after the end and grace of a window is dropped, window by window. */
 export function aggregateByTimeWindow<K, V, A>(
   store: string,
-  windows: TimeWindows,
+  windows: TimeWindows | UnlimitedWindows,
   fold: Fold<K, V, A>,
   { emit, send }: WindowResults<K, A>,
 ): Processor<K | null, V, Windowed<K>, A> {
@@ -50,7 +50,12 @@ export function aggregateByTimeWindow<K, V, A>(
 type Context<K, A> = ProcessorContext<Windowed<K>, A>
 
 /** Starts of the windows that hold a time, earliest first. None is negative. */
-function* startsOf({ sizeMs, advanceMs }: TimeWindows, timestamp: number): Generator<number> {
+function* startsOf(windows: TimeWindows | UnlimitedWindows, timestamp: number): Generator<number> {
+  if (windows.kind === 'unlimited') {
+    if (windows.startMs <= timestamp) yield windows.startMs
+    return
+  }
+  const { sizeMs, advanceMs } = windows
   const first = Math.floor(Math.max(0, timestamp - sizeMs + advanceMs) / advanceMs) * advanceMs
   for (let startMs = first; startMs <= timestamp; startMs += advanceMs) yield startMs
 }

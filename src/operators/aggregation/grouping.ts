@@ -12,7 +12,7 @@ import { aggregateBySlidingWindow } from './by-sliding-window.ts'
 import { aggregateByTimeWindow } from './by-time-window.ts'
 import type { Emit } from './emit.ts'
 import type { Fold } from './fold.ts'
-import type { SessionWindows, TimeWindows, Windows } from './windows.ts'
+import type { ClosingWindows, SlidingWindows, Windows } from './windows.ts'
 
 /** Where aggregates are kept, and over which stretches of time; by the key of the records. */
 export interface GroupedByKey<K, W> extends Caching {
@@ -21,7 +21,7 @@ export interface GroupedByKey<K, W> extends Caching {
   /** Default: one aggregate a key, for ever. */
   readonly window?: W
   /** With a window: every update, or one result when nothing can change it any more. Default `update`. */
-  readonly emit?: W extends Windows ? Emit : 'update'
+  readonly emit?: W extends ClosingWindows ? Emit : 'update'
   /** Default `level`. */
   readonly storage?: 'level' | 'memory'
   readonly by?: undefined
@@ -42,8 +42,8 @@ export interface InWindows<W> {
   readonly window: W
 }
 
-/** Null values reach the aggregates of time windows and sessions; others drop them. */
-export type GroupValue<V, W> = W extends TimeWindows | SessionWindows ? V | null : V
+/** Null values reach the aggregates of windows that do not slide; others drop them. */
+export type GroupValue<V, W> = W extends Exclude<Windows, SlidingWindows> ? V | null : V
 
 /** A grouping whose types the operator has checked. */
 export interface AnyGrouping extends Caching {

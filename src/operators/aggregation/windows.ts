@@ -22,7 +22,17 @@ export interface SessionWindows {
   readonly graceMs: number
 }
 
-export type Windows = TimeWindows | SlidingWindows | SessionWindows
+/** One window from `startMs` on, which never closes. Its end is the last time there is. */
+export interface UnlimitedWindows {
+  readonly kind: 'unlimited'
+  readonly startMs: number
+  readonly sizeMs: number
+  readonly graceMs: 0
+}
+
+/** Windows that nothing changes any more at some time. */
+export type ClosingWindows = TimeWindows | SlidingWindows | SessionWindows
+export type Windows = ClosingWindows | UnlimitedWindows
 
 /**
  * How long a window takes late records after its end, in stream time of the step that it belongs to; default 0. Later ones are dropped and
@@ -57,6 +67,15 @@ export function sliding({ differenceMs, graceMs = 0 }: Grace & { readonly differ
 export function session({ gapMs, graceMs = 0 }: Grace & { readonly gapMs: number }): SessionWindows {
   require(gapMs >= 1, `sessions with a gap of ${gapMs} ms never grow`, 'Give a gap of at least 1 ms.')
   return { kind: 'session', gapMs, graceMs: graceOf(graceMs) }
+}
+
+/**
+ * One window from `startMs` on, default 0, that ends with `Number.MAX_SAFE_INTEGER`; earlier records are in none, and not counted. Kafka
+ * Streams: `UnlimitedWindows.of().startOn`.
+ */
+export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): UnlimitedWindows {
+  require(Number.isSafeInteger(startMs) && startMs >= 0, `a window cannot start at ${startMs}`, 'Give 0 or more.')
+  return { kind: 'unlimited', startMs, sizeMs: Number.MAX_SAFE_INTEGER - startMs, graceMs: 0 }
 }
 
 function graceOf(graceMs: number): number {

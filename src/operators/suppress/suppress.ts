@@ -5,7 +5,7 @@ import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import { onChange, type TableRows } from '../../topology/table.ts'
 import { sessionWindowed, type Windowed } from '../../windowed.ts'
-import type { Windows } from '../aggregation/windows.ts'
+import type { ClosingWindows } from '../aggregation/windows.ts'
 import type { BufferBounds } from './buffer-fill.ts'
 import { TimeOrderedBuffer } from './time-ordered-buffer.ts'
 
@@ -24,7 +24,7 @@ interface Suppressed<K, V> {
 
 export interface UntilWindowCloses<K, V> extends Suppressed<K, V> {
   /** The windows of the step before, with their grace. */
-  readonly untilWindowCloses: Windows
+  readonly untilWindowCloses: ClosingWindows
   /** Nothing may go out early: the runtime stops with BUFFER_FULL. */
   readonly whenFull?: 'shut-down'
 }
