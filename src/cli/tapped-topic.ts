@@ -6,6 +6,7 @@ import type { LogRecord } from '../runtime/broker.ts'
 import type { Serde } from '../serde.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { StoreSpec } from '../state/store.ts'
+import { orDeleted, splitVersionRow } from '../state/versioned-layout.ts'
 import { type Topology, type TopologyNode, topicName } from '../topology/topology.ts'
 import { splitSessionKey, splitWindowKey } from '../windowed.ts'
 
@@ -116,9 +117,17 @@ function readingOf(key: Serde<unknown>, value: Serde<unknown>): Reading {
   }
 }
 
-/** Keys of windows and sessions carry their times. */
+/** Keys of windows, sessions and versions carry their times. */
 function changelogReading({ kind, key, value }: StoreSpec): Reading {
   const plain = readingOf(key, value)
+  if (kind === 'versioned')
+    return {
+      ...readingOf(key, orDeleted(value)),
+      key: (bytes) => {
+        const { key: inner, untilMs } = splitVersionRow(bytes)
+        return { key: key.deserialize(inner), untilMs }
+      },
+    }
   if (kind === 'window')
     return {
       ...plain,

@@ -18,6 +18,7 @@ import { repartition } from '../../src/operators/repartition.ts'
 import { noHeaders } from '../../src/record.ts'
 import { errorHeaders } from '../../src/runtime/dead-letter.ts'
 import { json, msgpack, type Serde, string } from '../../src/serde.ts'
+import { orDeleted, type VersionRow, versionRow } from '../../src/state/versioned-layout.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { timeWindowed, windowKey } from '../../src/windowed.ts'
 import { documentFolder } from '../support/document-folder.ts'
@@ -81,6 +82,19 @@ describe('a tapped record', () => {
       value: { page: 'a' },
       headers: [{ key: 'trace', value: '1-2' }],
     })
+  })
+
+  test('of the changelog of a versioned table says until when a version held, and which is a deletion', async () => {
+    const builder = new TopologyBuilder()
+    builder.table('prices', kafka({ topic: 'prices', key: string, value: msgpack<number>() }), { historyMs: 1_000 })
+    const changelog = topicNamed('app-prices-changelog', topicsOf(builder.build(), parseSettings({ application: 'app' })))
+    const held = orDeleted(msgpack<number>())
+    const shown = (row: VersionRow, value: number | null) =>
+      shownRecord(record(versionRow(row), held.serialize(value)), changelog)
+    const key = Buffer.from('a')
+
+    expect(await shown({ key }, null)).toMatchObject({ key: { key: 'a' }, value: null })
+    expect(await shown({ key, untilMs: 20 }, 3)).toMatchObject({ key: { key: 'a', untilMs: 20 }, value: 3 })
   })
 
   test('of the changelog of a windowed store has its window in its key', async () => {

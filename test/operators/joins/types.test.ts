@@ -27,8 +27,9 @@ const value = msgpack<View>()
 const views = builder.stream('views', kafka({ topic: 'views', key: string, value }))
 const unkeyed = builder.stream('unkeyed', kafka({ topic: 'unkeyed', key: nullable(string), value }))
 const viewRows = builder.table('rows', kafka({ topic: 'rows', key: string, value }))
-const authors = builder.table('authors', kafka({ topic: 'authors', key: string, value: msgpack<Author>() }))
-const pages = builder.table('pages', kafka({ topic: 'pages', key: msgpack<number>(), value: string }))
+const history = { historyMs: 1_000 }
+const authors = builder.table('authors', kafka({ topic: 'authors', key: string, value: msgpack<Author>() }), history)
+const pages = builder.table('pages', kafka({ topic: 'pages', key: msgpack<number>(), value: string }), history)
 
 const clicks = builder.stream('clicks', kafka({ topic: 'clicks', key: string, value: msgpack<Author>() }))
 const numbered = builder.stream('numbered', kafka({ topic: 'numbered', key: msgpack<number>(), value: string }))
@@ -68,6 +69,10 @@ function theseDoNotCompile(): void {
   views.process(leftJoinStream('o', clicks, (_, author) => author.name, { within }))
   // @ts-expect-error streams are joined within a stretch of time
   views.process(joinStream('p', clicks, (_, author) => author.name))
+  // @ts-expect-error a table waits for nothing
+  viewRows.process(joinTable('r', authors, (_, author) => author.name, { graceMs: 5 }))
+  // @ts-expect-error the values that wait are views
+  views.process(joinTable('s', authors, (_, author) => author.name, { graceMs: 5, input: string }))
   // @ts-expect-error the values of the left side are views
   views.process(joinStream('q', clicks, (_, author) => author.name, { within, left: string }))
 }
@@ -92,6 +97,12 @@ test('a stream is joined with a table without annotations', () => {
       }),
     ),
   ).toEqualTypeOf<Stream<number | null, string>>()
+  expectTypeOf(
+    unkeyed.process(leftJoinTable('f', authors, (_, author, key) => author?.name ?? key, { graceMs: 5, input: value })),
+  ).toEqualTypeOf<Stream<string, string>>()
+  expectTypeOf(
+    views.process(joinTable('g', pages, (view, page) => view.authorId + page, { by: (view) => view.page, graceMs: 5 })),
+  ).toEqualTypeOf<Stream<number, string>>()
   expectTypeOf(theseDoNotCompile).toBeFunction()
 })
 

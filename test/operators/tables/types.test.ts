@@ -34,6 +34,8 @@ function theseDoNotCompile(): void {
   users.process(flatMap('c', (key, user) => [[key, user] as const]))
   // @ts-expect-error the values of the store are users
   users.process(filter('d', (user) => user.age > 18, { store: { value: string } }))
+  // @ts-expect-error a history is as long as a number says
+  users.process(filter('k', (user) => user.age > 18, { store: { historyMs: 'long' } }))
   // @ts-expect-error a table has no windows
   users.process(count('e', { by: (user) => user?.name ?? null, window: tumbling({ sizeMs: 5 }) }))
   // @ts-expect-error rows are counted under another key
@@ -67,6 +69,7 @@ test('types flow through the steps of a table without annotations', () => {
 
 test('a table of a stream has the keys that are there', () => {
   expectTypeOf(stream.toTable(latest('latest'))).toEqualTypeOf<Table<string, User>>()
+  expectTypeOf(stream.toTable(latest('versions', { historyMs: 5 }))).toEqualTypeOf<Table<string, User>>()
 })
 
 test('rows are aggregated without annotations', () => {
