@@ -54,11 +54,11 @@ export class TopologyBuilder {
     const { changelog = 'own', ...kept } = store
     const { key = storable(source.key), value = storable(source.value) } = kept
     const copied = changelog === 'source'
-    if (copied && (source.timestamp || key !== source.key || value !== source.value)) {
     if (copied && kept.historyMs !== undefined) {
       const fact = `the history of table "${name}" cannot be restored from topic "${source.topic}", which has the latest rows only`
       throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` or `historyMs`." })
     }
+    if (copied && (source.timestamp || key !== source.key || value !== source.value)) {
       const fact = `table "${name}" cannot be restored from topic "${source.topic}", whose records have other times or serdes than its rows`
       throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'`." })
     }
