@@ -7,6 +7,7 @@ import { plannedTopology } from '../../src/cli/plan/planned-topology.ts'
 import { parseSettings } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
+import { joinGlobalTable } from '../../src/operators/index.ts'
 import type { Broker, CommitOffset } from '../../src/runtime/broker.ts'
 import { string } from '../../src/serde.ts'
 import type { KeyValueStore } from '../../src/state/store.ts'
@@ -101,6 +102,27 @@ describe('planning a topology', () => {
 
     expect(plan).toMatchObject({ records: 3, failures: {} })
     expect(seen).toContainEqual(['a', true])
+  })
+
+  test('reads the topics of global tables', async () => {
+    await using broker = await logWith('one')
+    await broker.createTopics([{ topic: 'countries', partitions: 2 }])
+    await send(broker, [logRecord({ topic: 'countries', partition: 1 }, 'one', 'x')])
+    const builder = new TopologyBuilder()
+    const table = builder.globalTable('all', kafka({ topic: 'countries', key: string, value: string }))
+    const found: string[] = []
+    const seen = (_: string, row: string) => {
+      found.push(row)
+      return row
+    }
+    builder
+      .stream('in', kafka({ topic: 'in', key: string, value: string }))
+      .process(joinGlobalTable('joined', table, seen, { by: (value: string) => value }))
+      .to('out', new RecordingSink())
+
+    const plan = await planRun({ topology: builder.build(), settings, broker, signal: new AbortController().signal })
+
+    expect([plan?.records, found]).toEqual([1, ['x']])
   })
 
   test('is refused for an index that cannot be opened for reading only', async () => {

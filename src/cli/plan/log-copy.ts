@@ -12,7 +12,7 @@ import { partitionsOf } from '../../runtime/partitions.ts'
 import { decodeMark, type RecoveryMark } from '../../runtime/recovery-mark.ts'
 import { isInLog, notInLog } from '../../runtime/start-positions.ts'
 import { changelogTopic } from '../../state/changelog.ts'
-import { copiedTopics, type Topology, topicName } from '../../topology/topology.ts'
+import { copiedTopics, globalTopics, type Topology, topicName } from '../../topology/topology.ts'
 
 export interface LogCopyOptions {
   readonly topology: Topology
@@ -35,14 +35,16 @@ export interface LogCopy {
 interface RunTopics {
   readonly sources: ReadonlyMap<string, TopicDescription>
   readonly changelogs: ReadonlyMap<string, TopicDescription>
+  /** Of global tables alone. */
+  readonly globals: ReadonlyMap<string, TopicDescription>
   /** Only written. */
   readonly targets: ReadonlyMap<string, TopicDescription>
 }
 
 /**
  * Copies to another log what a run of an application would find in this one: the records that it has not committed, its changelogs, the
- * topics that tables are restored from as a whole, and the marks of its commits. Nothing is written here, no group is joined. Offsets of the
- * copy begin at 0: nothing that a run counts depends on them.
+ * topics that tables are restored from and those of global tables, which are copied as a whole, and the marks of its commits. Nothing is
+ * written here, no group is joined. Offsets of the copy begin at 0: nothing that a run counts depends on them.
  *
  * Throws TOPIC_MISSING, and OFFSET_OUT_OF_RANGE where a run would.
  */
@@ -52,17 +54,19 @@ export async function copyLog(from: Broker, to: Broker, options: LogCopyOptions)
   await create(to, topics.sources, ({ topic, cleanup = 'compact' }) => (tables.has(topic) ? cleanup : 'delete'))
   await create(to, topics.targets, () => 'delete')
   await create(to, topics.changelogs, () => 'compact')
+  await create(to, topics.globals, () => 'delete')
   const starts = await pending(from, topics.sources, options)
+  const whole = new Set([...tables, ...globalTopics(options.topology)])
   const commits: CommitOffset[] = []
   for (const { start, metadata } of starts) {
     const { topic, partition, earliest } = start
-    const before = tables.has(topic)
+    const before = whole.has(topic)
       ? await copyPartition(from, to, { ...start, offset: earliest, latest: start.offset }, options)
       : 0
     await copyPartition(from, to, start, options)
     if (metadata !== undefined) commits.push({ topic, partition, offset: before, metadata })
   }
-  for (const { topic, partitions } of topics.changelogs.values())
+  for (const { topic, partitions } of [...topics.changelogs.values(), ...topics.globals.values()])
     for (const range of await from.offsets(partitionsOf(topic, partitions)))
       await copyPartition(from, to, { ...range, offset: range.earliest }, options)
   await commit(to, options.settings.application, commits)
@@ -84,14 +88,20 @@ async function runTopics(from: Broker, { topology, settings, afterReset }: LogCo
       .flatMap((node) => topicName(node, application) ?? [])
   const stores = topology.subtopologies.flatMap((part) => part.stores).filter((spec) => spec.changelog ?? true)
   const own = stores.map((spec) => changelogTopic(application, spec.name))
-  const external = await from.topics(namesOf('source', false))
-  for (const topic of namesOf('source', false))
-    if (!external.has(topic)) throw new StreamError('TOPIC_MISSING', `${from.name} has no topic "${topic}"`)
+  const read = namesOf('source', false)
+  const external = await from.topics(read)
+  const globals = await from.topics(globalTopics(topology).filter((topic) => !read.includes(topic)))
+  for (const topic of [...read, ...globalTopics(topology)])
+    if (!external.has(topic) && !globals.has(topic))
+      throw new StreamError('TOPIC_MISSING', `${from.name} has no topic "${topic}"`)
   const internal = afterReset ? new Map() : await from.topics(namesOf('source', true))
-  const targets = await from.topics(namesOf('sink', false).filter((topic) => !external.has(topic)))
+  const targets = await from.topics(
+    namesOf('sink', false).filter((topic) => !external.has(topic) && !globals.has(topic)),
+  )
   return {
     sources: new Map([...external, ...internal]),
     changelogs: afterReset ? new Map() : await from.topics(own),
+    globals,
     targets,
   }
 }
