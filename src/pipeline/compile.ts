@@ -28,7 +28,7 @@ import type { PipelineDescription } from './schema/pipeline.ts'
 import type { IndexDescription } from './schema/vector-index.ts'
 
 /** Names of the nodes. Stores and changelogs derive from them: they must never change. */
-export const nodeNames = {
+const nodeNames = {
   source: 'documents',
   filter: 'selected',
   dedupe: 'unchanged',

@@ -29,7 +29,7 @@ export interface ChangelogPlace {
 }
 
 /** Carries the source offsets of the generation that wrote the record, in the runtime's own encoding. */
-export const sourceOffsetsHeader = 'millrace.source'
+const sourceOffsetsHeader = 'millrace.source'
 
 /** The changelog topic of a store, named as Kafka Streams names it. */
 export function changelogTopic(application: string, store: string): string {

@@ -83,7 +83,7 @@ export const isDenied = (error: unknown): boolean => hasType(error, Object.keys(
 /** The broker does not know the topic (any more, or not yet). */
 export const isUnknownTopic = (error: unknown): boolean => hasType(error, unknownTopic)
 
-export const isTopicThere = (error: unknown): boolean => hasType(error, ['TOPIC_ALREADY_EXISTS'])
+const isTopicThere = (error: unknown): boolean => hasType(error, ['TOPIC_ALREADY_EXISTS'])
 
 /** What is answered about several topics is one error that holds one for each; those of topics that another client has just created are none. */
 export function firstOf(error: unknown): unknown {
