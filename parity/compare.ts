@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { StoreSpec } from '../src/state/store.ts'
 import type { Played, PlayedStep } from './play.ts'
 import type { RecordedEntry, RecordedOutput, RecordedStep, Recording } from './recording.ts'
 
@@ -13,13 +14,18 @@ export interface Difference {
 /** In the order of the steps, then of the stores. */
 export function differences(recording: Recording, played: Played): Difference[] {
   const inSteps = played.steps.flatMap((ours, index) => stepDifference(index, recording.steps[index] ?? {}, ours) ?? [])
-  return played.stores ? [...inSteps, ...storeDifferences(recording, played.stores)] : inSteps
+  return played.stores ? [...inSteps, ...storeDifferences(recording, played.stores, played.specs)] : inSteps
 }
 
-function storeDifferences(recording: Recording, stores: NonNullable<Played['stores']>): Difference[] {
+function storeDifferences(
+  recording: Recording,
+  stores: NonNullable<Played['stores']>,
+  specs: Played['specs'],
+): Difference[] {
   if (recording.steps.some((step) => step.error)) return []
   return Object.entries(recording.stores ?? {}).flatMap(([name, entries]) => {
-    const recorded = comparable(entries)
+    const isCached = recording.topology.cache === 'on'
+    const recorded = comparable(isCached ? withoutForgotten(entries, specs.get(name)) : entries)
     const keepsTime = entries.some(([, , ts]) => typeof ts === 'number')
     const ours = comparable((stores[name] ?? []).map((entry) => (keepsTime ? entry : withoutTime(entry))))
     return isDeepStrictEqual(recorded, ours) ? [] : { at: `store ${name}`, recorded, ours }
@@ -59,6 +65,17 @@ function withinTime(ms: number): number {
 /** What an exception is called, and says, is another thing in another language. */
 function comparableHeader([key, value]: readonly [string, string]): readonly string[] {
   return /^__streams\.errors\.(exception|message|stacktrace)$/.test(key) ? [key] : [key, value]
+}
+
+/**
+ * A cache of the original still shows windows that the store behind it has forgotten, and that a restart does not bring back. Here the store
+ * alone says what there is: see docs/design/0012-caching.md.
+ */
+function withoutForgotten(entries: readonly RecordedEntry[], spec: StoreSpec | undefined): readonly RecordedEntry[] {
+  if (spec?.kind !== 'window' && spec?.kind !== 'session') return entries
+  const timeOf = ([, , , window = [0, 0]]: RecordedEntry): number => window[spec.kind === 'window' ? 0 : 1]
+  const latestMs = Math.max(...entries.map(timeOf))
+  return entries.filter((entry) => timeOf(entry) > latestMs - spec.retentionMs)
 }
 
 /** A plain store there keeps no times where ours has them. */

@@ -2,7 +2,7 @@ import { cogroup, cogrouped, count, suppress, unlimited } from '../src/operators
 import { fold31, num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
-import { storageOf } from './table-topologies.ts'
+import { storageOf, storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
@@ -26,7 +26,7 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
     played.toWindowed(counts, window.sizeMs)
   },
   cogroup: (recording, played) => {
-    const first = { initialize: () => 1, add: fold31, storage: storageOf(recording) }
+    const first = { initialize: () => 1, add: fold31, ...storedAs(recording) }
     const second = (aggregate: number, value: unknown) => (aggregate * 37 + num(value) + 1) % 1_000_003
     played.to(played.stream('a').process(cogroup('S', first, cogrouped(played.stream('b'), second))))
   },

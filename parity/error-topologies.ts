@@ -2,7 +2,7 @@ import { count, filter, flatMapValues, map, mapValues, reduce } from '../src/ope
 import { num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import type { Recording } from './recording.ts'
-import { storageOf } from './table-topologies.ts'
+import { storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
@@ -21,7 +21,7 @@ export const errorTopologies: Readonly<Record<string, Builder>> = {
     })
     played.to(stream.process(failing), 'o1')
     if (String(recording.topology.handler).startsWith('LogAndFail')) return
-    played.to(stream.process(count('S', { storage: storageOf(recording) })), 'o2')
+    played.to(stream.process(count('S', storedAs(recording))), 'o2')
     const late = filter('late', (value) => {
       if (value === 7) throw new Error('late')
       return true
@@ -30,13 +30,13 @@ export const errorTopologies: Readonly<Record<string, Builder>> = {
   },
   headers: (recording, played) => {
     const stream = played.stream()
-    const storage = storageOf(recording)
+    const stored = storedAs(recording)
     if (recording.topology.cache === 'on')
-      played.to(stream.process(reduce('R', (sum: unknown, value) => num(sum) + num(value), { storage })))
+      played.to(stream.process(reduce('R', (sum: unknown, value) => num(sum) + num(value), stored)))
     else {
       const mapped = stream.process(map('renamed', (key, value) => [`${key}x`, num(value) + 1] as const))
       played.to(mapped.process(flatMapValues('twice', (value) => [value, value])), 'o1')
-      played.to(stream.process(count('C', { storage })), 'o2')
+      played.to(stream.process(count('C', stored)), 'o2')
     }
   },
 }

@@ -11,7 +11,7 @@ import {
 } from '../src/operators/index.ts'
 import { type AnyStream, anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
-import { keptIn, storageOf } from './table-topologies.ts'
+import { keptIn, storageOf, storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
@@ -51,7 +51,7 @@ export const joinTopologies: Readonly<Record<string, Builder>> = {
     const stream = played.stream('left')
     const ownNode = recording.name.includes('joinNodeFirst')
     const rows = ownNode ? stream.process(mapValues('values', (value) => value)) : stream
-    const table = rows.toTable(latest('T', { value: anyJson, storage: storageOf(recording) }))
+    const table = rows.toTable(latest('T', { value: anyJson, ...storedAs(recording) }))
     const joining = ownNode ? stream.process(filter('all', () => true)) : stream
     played.to(
       kindOf(recording) === 'inner'

@@ -30,18 +30,19 @@ export interface Played {
   readonly steps: readonly PlayedStep[]
   /** Undefined after a failure. */
   readonly stores: Readonly<Record<string, readonly RecordedEntry[]>> | undefined
+  readonly specs: Topology['stores']
 }
 
 /** Why a recording cannot be played; undefined when it can. */
-export function unsupported({ op, topology, steps }: Recording): string | undefined {
+export function unsupported({ op, steps }: Recording): string | undefined {
   if (!topologies[op]) return 'operator'
-  if (topology.cache === 'on') return 'caching'
   return steps.some((step) => step.enqueue || step.process) ? 'choice of partitions' : undefined
 }
 
 /** Runs the inputs of a recording through our topology, step by step. */
 export async function play(recording: Recording): Promise<Played> {
-  const played = new PlayedTopology()
+  const { cache, commit } = recording.topology
+  const played = new PlayedTopology({ caching: cache === 'on' })
   topologies[recording.op]?.(recording, played)
   const topology = played.build()
   let dropped = 0
@@ -53,6 +54,7 @@ export async function play(recording: Recording): Promise<Played> {
     observer,
     stateInMemory: recording.topology.storeType === 'inMemory',
     stateDirectory: folder.path,
+    ...(commit === 'explicit' && { commit: 'manual', commitIntervalMs: Number.MAX_SAFE_INTEGER }),
     ...played.settings,
   })
   const steps: PlayedStep[] = []
@@ -60,15 +62,16 @@ export async function play(recording: Recording): Promise<Played> {
     dropped = 0
     const failed = await performed(step, played, driver)
     steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed })
-    if (failed) return { steps, stores: undefined }
+    if (failed) return { steps, stores: undefined, specs: topology.stores }
   }
-  return { steps, stores: await storesOf(topology, played, driver) }
+  return { steps, stores: await storesOf(topology, played, driver), specs: topology.stores }
 }
 
 /** True when the runtime failed. */
 async function performed(step: RecordedStep, played: PlayedTopology, driver: TopologyTestDriver): Promise<boolean> {
   try {
     if (step.in) await pipe(step.in, played, driver)
+    if (step.commit) await driver.commit()
     if (step.advanceWallClockMs) await driver.advance(step.advanceWallClockMs)
     return false
   } catch (error) {

@@ -35,6 +35,8 @@ export type AnyStream = Stream<string | null, unknown>
 /** A topology that plays a recording: what goes in and comes out under the recording's own names. */
 export class PlayedTopology {
   readonly builder = new TopologyBuilder()
+  /** Tables that are read from a topic hold their updates back. */
+  readonly #caching: boolean
   readonly sources = new Map<string, TopicSource<string | null, unknown>>()
   readonly targets = new Map<string, TopicTarget<Key, unknown>>()
 
@@ -43,6 +45,10 @@ export class PlayedTopology {
 
   /** Stores of joins of streams, and their names in the recordings. Ours hold what came at one time as a list. */
   readonly joinStores = new Map<string, string>()
+
+  constructor({ caching }: { readonly caching: boolean }) {
+    this.#caching = caching
+  }
 
   stream(topic = 'in', options: Pick<TopicSource<string | null, unknown>, 'timestamp'> = {}): AnyStream {
     const source = kafka({ topic, key: nullable(string), value: anyJson, ...options })
@@ -54,7 +60,8 @@ export class PlayedTopology {
   table(name: string, topic: string, storage: 'level' | 'memory', history: TableHistory = {}): Table<string, unknown> {
     const source = kafka({ topic, key: string, value: anyJson })
     this.sources.set(topic, source as TopicSource<string | null, unknown>)
-    return this.builder.table(name, source, { storage, ...history })
+    const caching = this.#caching && history.historyMs === undefined
+    return this.builder.table(name, source, { storage, caching, ...history })
   }
 
   globalTable(name: string, topic: string, storage: 'level' | 'memory'): GlobalTable<string, unknown> {
@@ -86,6 +93,22 @@ export class PlayedTopology {
     this.targets.set(topic, target as unknown as TopicTarget<Key, unknown>)
     stream.to(`to-${topic}`, target)
     return this
+  }
+}
+
+/** What `flatMapValues` is there: our own lets tombstones pass, which `flatMapValues_s11` shows. For where that is not what is looked at. */
+export function severalOf(
+  name: string,
+  values: (value: unknown) => readonly unknown[],
+): ProcessorSupplier<string | null, unknown, string | null, unknown> {
+  return {
+    name,
+    operator: 'severalOf',
+    create: () => ({
+      process: (record, context) => {
+        for (const value of values(record.value)) context.forward({ ...record, value })
+      },
+    }),
   }
 }
 

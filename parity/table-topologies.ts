@@ -12,7 +12,7 @@ export const tableTopologies: Readonly<Record<string, Builder>> = {
     played.to(
       played
         .stream()
-        .toTable(latest('T', { value: anyJson, storage: storageOf(recording) }))
+        .toTable(latest('T', { value: anyJson, ...storedAs(recording) }))
         .toStream(),
     ),
   ktableFilter: (recording, played) => {
@@ -35,38 +35,38 @@ export const tableTopologies: Readonly<Record<string, Builder>> = {
     played.to(table.process(mapped).toStream())
   },
   ktableGroupByCount: (recording, played) => {
-    const storage = storageOf(recording)
-    const table = played.table('T', 'in', storage)
-    played.to(table.process(count('A', { by: byThirds, storage })).toStream())
+    const stored = storedAs(recording)
+    const table = played.table('T', 'in', stored.storage)
+    played.to(table.process(count('A', { by: byThirds, ...stored })).toStream())
   },
   ktableGroupByReduce: (recording, played) => {
-    const storage = storageOf(recording)
-    const table = played.table('T', 'in', storage)
+    const stored = storedAs(recording)
+    const table = played.table('T', 'in', stored.storage)
     const difference = {
       by: (value: unknown) => (value === 50 ? null : byThirds(value)),
       subtract: (sum: unknown, value: unknown): unknown => num(sum) - num(value),
-      storage,
+      ...stored,
     }
     played.to(table.process(reduce('A', (sum, value) => num(sum) + num(value), difference)).toStream())
   },
   ktableGroupByAggregate: (recording, played) => {
-    const storage = storageOf(recording)
-    const table = played.table('T', 'in', storage)
+    const stored = storedAs(recording)
+    const table = played.table('T', 'in', stored.storage)
     const folded = aggregate('A', {
       by: byThirds,
       initialize: () => 1,
       add: fold31,
       subtract: (before: number, value) => (before * 37 + num(value) + 7) % 1_000_003,
-      storage,
+      ...stored,
     })
     played.to(table.process(folded).toStream())
   },
   twoStage: (recording, played) => {
-    const storage = storageOf(recording)
-    const folds = played.stream().toTable(reduce('R1', foldAny, { storage }))
+    const stored = storedAs(recording)
+    const folds = played.stream().toTable(reduce('R1', foldAny, stored))
     played.to(folds.toStream(), 'out1')
     const modulo = folds.process(mapValues('modulo', (value) => num(value) % 5))
-    played.to(modulo.process(count('C2', { by: (value) => `m${value}`, storage })).toStream())
+    played.to(modulo.process(count('C2', { by: (value) => `m${value}`, ...stored })).toStream())
   },
 }
 
@@ -78,8 +78,13 @@ export function storageOf({ topology }: Recording): 'level' | 'memory' {
   return topology.storeType === 'rocksDB' ? 'level' : 'memory'
 }
 
+/** What a step is told about its store. */
+export function storedAs(recording: Recording): { readonly storage: 'level' | 'memory'; readonly caching: boolean } {
+  return { storage: storageOf(recording), caching: recording.topology.cache === 'on' }
+}
+
 /** The store that a parameter names; undefined when it names none. */
 export function keptIn(recording: Recording, parameter: string) {
   const name = recording.topology[parameter]
-  return typeof name === 'string' ? { name, store: { storage: storageOf(recording) } } : undefined
+  return typeof name === 'string' ? { name, store: storedAs(recording) } : undefined
 }

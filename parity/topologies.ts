@@ -27,10 +27,10 @@ import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { globalTopologies } from './global-topologies.ts'
 import { joinTopologies } from './join-topologies.ts'
-import { anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
+import { anyJson, onlyWithValue, type PlayedTopology, severalOf } from './played-topology.ts'
 import { processorTopologies } from './processor-topologies.ts'
 import { numberOf, type Recording } from './recording.ts'
-import { tableTopologies } from './table-topologies.ts'
+import { storedAs, tableTopologies } from './table-topologies.ts'
 import { versionedTopologies } from './versioned-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
@@ -105,18 +105,18 @@ export const topologies: Readonly<Record<string, Builder>> = {
         .process(merge('both', b)),
     )
   },
-  count: (_, played) => played.to(played.stream().process(count('S', stored(_)))),
-  negativeTimestamp: (_, played) => played.to(played.stream().process(count('S', stored(_)))),
-  reduce: (recording, played) => played.to(played.stream().process(reduce('S', foldAny, stored(recording)))),
+  count: (_, played) => played.to(played.stream().process(count('S', storedAs(_)))),
+  negativeTimestamp: (_, played) => played.to(played.stream().process(count('S', storedAs(_)))),
+  reduce: (recording, played) => played.to(played.stream().process(reduce('S', foldAny, storedAs(recording)))),
   aggregate: (recording, played) =>
-    played.to(played.stream().process(aggregate('S', { initialize: () => 7, add: fold31, ...stored(recording) }))),
+    played.to(played.stream().process(aggregate('S', { initialize: () => 7, add: fold31, ...storedAs(recording) }))),
   aggregateDelete: (recording, played) =>
     played.to(
       played.stream().process(
         aggregate('S', {
           initialize: () => 7,
           add: (before, value) => (num(value) % 10 === 0 ? null : fold31(before, value)),
-          ...stored(recording),
+          ...storedAs(recording),
         }),
       ),
     ),
@@ -125,15 +125,17 @@ export const topologies: Readonly<Record<string, Builder>> = {
       played
         .stream()
         .process(
-          flatMapValues('flat', (value) => [0, 1, 2].slice(0, (num(value) % 3) + 1).map((step) => num(value) + step)),
+          severalOf('flat', (value) =>
+            [0, 1, 2].slice(0, value === null ? 0 : (num(value) % 3) + 1).map((step) => num(value) + step),
+          ),
         )
-        .process(count('S', stored(recording))),
+        .process(count('S', storedAs(recording))),
     ),
   groupByRepartition: (recording, played) => {
     const stream = played.stream()
     const byValue = (value: unknown) => (value === null ? null : `g${num(value) % 4}`)
     if (recording.name.startsWith('groupBy'))
-      played.to(stream.process(count('S', { by: byValue, ...stored(recording) })))
+      played.to(stream.process(count('S', { by: byValue, ...storedAs(recording) })))
     else {
       const by = (value: unknown, key: string | null) => (value === null ? key : `s${num(value) % 3}`)
       played.to(
@@ -141,7 +143,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
           reduce('S', foldAny, {
             by,
             input: anyJson,
-            ...stored(recording),
+            ...storedAs(recording),
           }),
         ),
       )
@@ -156,8 +158,8 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const stream = played.stream()
     played.toWindowed(
       recording.topology.agg === 'count'
-        ? stream.process(count('S', { window, ...stored(recording) }))
-        : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...stored(recording) })),
+        ? stream.process(count('S', { window, ...storedAs(recording) }))
+        : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...storedAs(recording) })),
       differenceMs,
     )
   },
@@ -165,13 +167,13 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const window = session({ gapMs: numberOf(recording, 'gapMs'), graceMs: numberOf(recording, 'graceMs') })
     const { agg } = recording.topology
     const stream = played.stream()
-    if (agg === 'count') played.toWindowed(stream.process(count('S', { window, ...stored(recording) })), undefined)
+    if (agg === 'count') played.toWindowed(stream.process(count('S', { window, ...storedAs(recording) })), undefined)
     else if (agg === 'reduce')
-      played.toWindowed(stream.process(reduce('S', foldAny, { window, ...stored(recording) })), undefined)
+      played.toWindowed(stream.process(reduce('S', foldAny, { window, ...storedAs(recording) })), undefined)
     else
       played.toWindowed(
         stream.process(
-          aggregate('S', { window, initialize: () => 7, add: fold31, merge: merge41, ...stored(recording) }),
+          aggregate('S', { window, initialize: () => 7, add: fold31, merge: merge41, ...storedAs(recording) }),
         ),
         undefined,
       )
@@ -181,7 +183,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
     played.toWindowed(
       played
         .stream()
-        .process(count('S', { window, ...stored(recording) }))
+        .process(count('S', { window, ...storedAs(recording) }))
         .process(suppress('sup', { untilWindowCloses: window })),
       sizeOf(window),
     )
@@ -190,7 +192,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const window = windowOf(recording)
     const { words } = recording.topology
     const stream = played.stream()
-    const options = { emit: 'window-close', initialize: () => 7, add: fold31, ...stored(recording) } as const
+    const options = { emit: 'window-close', initialize: () => 7, add: fold31, ...storedAs(recording) } as const
     if (words?.includes('count')) played.toWindowed(stream.process(count('S', { window, ...options })), sizeOf(window))
     else if (window.kind === 'session')
       played.toWindowed(stream.process(aggregate('S', { window, merge: merge41, ...options })), undefined)
@@ -202,7 +204,7 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const stream = played.stream()
     const counts = stream
       .process(onlyWithValue('even', isEven))
-      .process(count('S', { window, emit, ...stored(recording) }))
+      .process(count('S', { window, emit, ...storedAs(recording) }))
     played.toWindowed(
       recording.topology.kind === 'suppress' ? counts.process(suppress('sup', { untilWindowCloses: window })) : counts,
       sizeOf(window),
@@ -212,12 +214,8 @@ export const topologies: Readonly<Record<string, Builder>> = {
   mergeThenWindow: (recording, played) => {
     const window = timeWindows(recording)
     const both = played.stream('a').process(merge('both', played.stream('b')))
-    played.toWindowed(both.process(count('S', { window, ...stored(recording) })), window.sizeMs)
+    played.toWindowed(both.process(count('S', { window, ...storedAs(recording) })), window.sizeMs)
   },
-}
-
-function stored({ topology }: Recording): { readonly storage: 'level' | 'memory' } {
-  return { storage: topology.storeType === 'rocksDB' ? 'level' : 'memory' }
 }
 
 function timeWindows(recording: Recording): TimeWindows {
@@ -257,8 +255,8 @@ function playTimeWindow(recording: Recording, played: PlayedTopology): void {
   const stream = played.stream()
   played.toWindowed(
     recording.topology.agg === 'count'
-      ? stream.process(count('S', { window, ...stored(recording) }))
-      : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...stored(recording) })),
+      ? stream.process(count('S', { window, ...storedAs(recording) }))
+      : stream.process(aggregate('S', { window, initialize: () => 7, add: fold31, ...storedAs(recording) })),
     window.sizeMs,
   )
 }
@@ -270,7 +268,7 @@ function playExtractor(recording: Recording, played: PlayedTopology): void {
       timestamp: ({ value }, partitionTime) => (value === null ? partitionTime : num(value) * 7),
     })
     const window = timeWindows(recording)
-    played.toWindowed(stream.process(count('S', { window, ...stored(recording) })), window.sizeMs)
+    played.toWindowed(stream.process(count('S', { window, ...storedAs(recording) })), window.sizeMs)
     return
   }
   const stream = played.stream('in', {
@@ -279,6 +277,6 @@ function playExtractor(recording: Recording, played: PlayedTopology): void {
       timestamp: ({ timestamp }, partitionTime) => (timestamp < 0 ? partitionTime : timestamp),
     }),
   })
-  played.to(stream.process(count('S', stored(recording))))
+  played.to(stream.process(count('S', storedAs(recording))))
   played.to(stream, 'out2')
 }

@@ -4,7 +4,7 @@ import { isEven, num } from './functions.ts'
 import { kindOf, pair } from './join-topologies.ts'
 import { anyJson, type PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
-import { storageOf } from './table-topologies.ts'
+import { storageOf, storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
@@ -47,7 +47,7 @@ export const versionedTopologies: Readonly<Record<string, Builder>> = {
     played.to(stream.process(isInner ? joinTable('j', table, pair, grace) : leftJoinTable('j', table, pair, grace)))
   },
   streamJoinAggTable: (recording, played) => {
-    const counts = played.stream('right').toTable(count('S', { storage: storageOf(recording) }))
+    const counts = played.stream('right').toTable(count('S', storedAs(recording)))
     played.to(counts.toStream(), 'outT')
     const stream = played.stream('left')
     played.to(
