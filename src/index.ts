@@ -47,8 +47,10 @@ export type {
   KeyRange,
   KeyValueStore,
   KeyValueStoreSpec,
+  PutVersion,
   ReadOnlyKeyValueStore,
   ReadOnlySessionStore,
+  ReadOnlyVersionedStore,
   ReadOnlyWindowStore,
   SessionEntry,
   SessionStore,
@@ -56,10 +58,14 @@ export type {
   StateStore,
   StoreSpec,
   TimestampedKeyValueStoreSpec,
+  Version,
+  VersionedStore,
+  VersionedStoreSpec,
   WindowEntry,
   WindowStore,
   WindowStoreSpec,
 } from './state/store.ts'
+export { versionedStore } from './state/store-specs.ts'
 export type { Timestamped } from './state/timestamped.ts'
 export { TopologyBuilder } from './topology/builder.ts'
 export {
@@ -93,6 +99,6 @@ export type {
 } from './topology/processor.ts'
 export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
 export { Stream, Table, type TableOperator } from './topology/stream.ts'
-export type { Change, SourceTableStore, StoreAccess, TableRows, TableStore } from './topology/table.ts'
+export type { Change, SourceTableStore, StoreAccess, TableHistory, TableRows, TableStore } from './topology/table.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

@@ -31,7 +31,7 @@ export {
   leftJoinStream,
   outerJoinStream,
 } from './joins/join-stream.ts'
-export { type JoinedBy, joinTable, leftJoinTable, outerJoinTable } from './joins/join-table.ts'
+export { type JoinedAfterGrace, type JoinedBy, joinTable, leftJoinTable, outerJoinTable } from './joins/join-table.ts'
 export { flatMap, type KeyValue, map, selectKey } from './map.ts'
 export { flatMapValues, mapValues } from './map-values.ts'
 export { merge } from './merge.ts'

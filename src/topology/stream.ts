@@ -116,6 +116,13 @@ export class Table<K, V> implements StreamHandle {
       throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` of the table." })
     }
     return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
+  /** As `get`, but the row as it was at a time. Throws TOPOLOGY_INVALID for a table without a history: see `historyMs`. */
+  getAsOf(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined {
+    if (this.rows.getAsOf) return this.rows.getAsOf(key, asOfMs, context)
+    const fact = `table "${this.name}" knows only the latest rows`
+    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or use `get`.' })
+  }
+
   }
 
   /** Every change of the table as a record, tombstones included. The node in between is `<name>-to-stream`. */

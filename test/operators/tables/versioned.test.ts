@@ -70,6 +70,33 @@ describe('a versioned table', () => {
     expect(versionsIn(driver, 'numbers').get('a', 30)).toEqual({ value: 2, timestamp: 20, untilMs: 50 })
   })
 
+  test('is looked up by a processor as of any time', async () => {
+    const { driver } = await driven((table, builder) => {
+      const asked = builder.stream('others', others).process({
+        name: 'look-up',
+        operator: 'look-up',
+        stores: table.stores,
+        create: () => ({
+          process: (record, context) => {
+            const row = table.getAsOf(record.key, record.timestamp, context)
+            context.forward({ ...record, value: row ? row.value : 'none' })
+          },
+        }),
+      })
+      return asked.toTable(latest('answers', { key: string }))
+    })
+    await using _ = driver
+
+    await driver.pipe(numbers, { key: 'a', value: 1, timestamp: 50 }, { key: 'a', value: 2, timestamp: 20 })
+    for (const timestamp of [60, 30, 10]) await driver.pipe(others, { key: 'a', value: 0, timestamp })
+
+    expect(await outputs(driver)).toEqual(['a=1', 'a=2', 'a="none"'])
+    const plain = new TopologyBuilder().table('plain', numbers)
+    expect(() => plain.getAsOf('a', 1, { store: () => expect.fail() })).toThrow(
+      'TOPOLOGY_INVALID: table "plain" knows only the latest rows',
+    )
+  })
+
   test('refuses a history that is negative, and one that its topic would have to keep', () => {
     const builder = new TopologyBuilder()
 
