@@ -66,16 +66,19 @@ describe('records that are put back', () => {
     await log.write('a=1', 'a=2')
     await log.giveUp(0)
     const stop = new AbortController()
+    let wasReadToItsEnd = false
     const broker = overlaid<Broker>(log.broker, {
       async *read(place, from, signal) {
         if (place.topic === source.topic) stop.abort()
         yield* log.broker.read(place, from, signal)
+        wasReadToItsEnd ||= place.topic === source.topic
       },
     })
 
     const counts = await log.redrive({ broker, signal: stop.signal })
 
     expect(counts).toEqual({ ...none, letters: 1 })
+    expect(wasReadToItsEnd).toBe(false)
     expect(await log.contents()).toEqual(['a=1', 'a=2'])
   })
 
