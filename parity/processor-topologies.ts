@@ -1,5 +1,5 @@
 import type { Cancel } from '../src/clock.ts'
-import { count, tumbling } from '../src/operators/index.ts'
+import { count, merge, tumbling } from '../src/operators/index.ts'
 import { noHeaders, type RecordMetadata, type StreamRecord, withValue } from '../src/record.ts'
 import { string } from '../src/serde.ts'
 import type { ScannableStore, StoreSpec } from '../src/state/store.ts'
@@ -77,6 +77,14 @@ export const processorTopologies: Readonly<Record<string, Builder>> = {
       played.toWindowed(stream.process(counts), 100, `w${topic}`)
     }
   },
+  partitionChoice: playPartitions,
+  taskIdle: playPartitions,
+}
+
+function playPartitions({ topology }: Recording, played: PlayedTopology): void {
+  played.settings = { maxTaskIdleMs: Number(topology.maxTaskIdleMs) }
+  const both = played.stream('a').process(merge('both', played.stream('b')))
+  played.to(both.process(step('time', tellStreamTime)))
 }
 
 function tellStreamTime(record: AnyRecord, context: Context): void {

@@ -63,6 +63,13 @@ export const runtimeSettings = z.strictObject({
     .min(1)
     .default(4 * mib)
     .describe('Records fetched and not yet taken, per partition; at the bound the partition is paused.'),
+  maxTaskIdleMs: z
+    .int()
+    .min(-1)
+    .default(0)
+    .describe(
+      'How long a task that reads several topics waits for one that is at its end, so that records are taken in the order of their times. 0 waits only for what the logs held when the task began, -1 for nothing.',
+    ),
   recordDeadlineMs: z
     .int()
     .min(1)

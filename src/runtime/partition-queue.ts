@@ -21,7 +21,6 @@ export class PartitionQueue {
   #head: QueueHead | undefined
   #bytes = 0
   #length = 0
-  /** Offset after everything that was ever added. */
   #fetched: number
   #partitionTime = -1
 
@@ -37,6 +36,11 @@ export class PartitionQueue {
 
   get length(): number {
     return this.#length
+  }
+
+  /** Offset after everything that was ever added. */
+  get fetched(): number {
+    return this.#fetched
   }
 
   /** Next offset to take: that of the head, or what comes after everything fetched. */

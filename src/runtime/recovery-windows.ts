@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import type { Broker } from './broker.ts'
+import type { Broker, TopicPartition } from './broker.ts'
 import type { Task } from './task.ts'
 import { partitionKey } from './task-inputs.ts'
 
@@ -12,9 +12,13 @@ export interface RecoveryWindowsOptions {
   readonly everyMs: number
 }
 
-/** Closes the recovery window of each task whose position has once equalled the end of its log. */
+/**
+ * Asks where logs end, on behalf of tasks: closes the recovery window of each whose position has once equalled the end of its log, and
+ * tells those that read several partitions how far to wait for each.
+ */
 export class RecoveryWindows {
   readonly #options: RecoveryWindowsOptions
+  readonly #asked = new WeakSet<Task>()
   #lookAt = 0
 
   constructor(options: RecoveryWindowsOptions) {
@@ -23,26 +27,34 @@ export class RecoveryWindows {
 
   /** When to look next, on the clock. */
   nextDue(tasks: readonly Task[]): number {
-    return tasks.some((task) => task.recovering) ? this.#lookAt : Number.POSITIVE_INFINITY
+    return tasks.some(needsEnds) ? this.#lookAt : Number.POSITIVE_INFINITY
   }
 
-  /** Asks for the log end on behalf of the tasks inside their windows, once an interval. */
+  /** Looks once an interval, and at once for a task that was never asked for and takes nothing until then. */
   async close(tasks: readonly Task[]): Promise<void> {
     const { broker, clock, logger, everyMs } = this.#options
-    const recovering = tasks.filter((task) => task.recovering)
+    const asking = tasks.filter(needsEnds)
+    const isUrgent = asking.some((task) => task.inputs.awaitsLogEnds && !this.#asked.has(task))
     const waitMs = this.#lookAt - clock.now()
     // Longer than an interval is what a clock that was turned back makes of it.
-    if (recovering.length === 0 || (waitMs > 0 && waitMs <= everyMs)) return
+    if (asking.length === 0 || (!isUrgent && waitMs > 0 && waitMs <= everyMs)) return
     this.#lookAt = clock.now() + everyMs
+    for (const task of asking) this.#asked.add(task)
     try {
-      const ends = await broker.offsets(recovering.flatMap((task) => task.partitions))
+      const ends = await broker.offsets(asking.flatMap((task) => task.partitions))
       const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
-      for (const task of recovering) {
-        if (task.hasReached((partition) => latest.get(partitionKey(partition)))) task.closeWindow()
+      const endOf = (partition: TopicPartition) => latest.get(partitionKey(partition))
+      for (const task of asking) {
+        if (task.inputs.awaitsLogEnds) task.inputs.learnEnds(endOf)
+        if (task.recovering && task.hasReached(endOf)) task.closeWindow()
       }
     } catch (error) {
-      // The window stays open: a look too many, nothing worse.
+      // The window stays open: a look too many, nothing worse. Who waits for the ends waits on, as the log is down.
       logger.warn({ error: reasonOf(error) }, 'the log end is not known')
     }
   }
+}
+
+function needsEnds(task: Task): boolean {
+  return task.recovering || task.inputs.awaitsLogEnds
 }

@@ -8,7 +8,7 @@ import type { Broker, GroupListener } from './broker.ts'
 import type { Failpoint } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import { Deadline } from './deadline.ts'
-import { isDrained } from './drained.ts'
+import { type DrainScope, isDrained } from './drained.ts'
 import { groupOptions } from './group-options.ts'
 import { LagWatch } from './lag.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
@@ -230,14 +230,14 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every record that is in the log is processed and committed; with `commit: false` it commits nothing and waits for no
-   * commit. With several instances each waits for its own tasks. Throws what made the runtime fail.
+   * Resolves when every record that is in the log is processed and committed, unless the scope says otherwise. With several instances each
+   * waits for its own tasks. Throws what made the runtime fail.
    */
-  async drain({ commit = true }: { readonly commit?: boolean } = {}): Promise<void> {
+  async drain(scope: DrainScope = {}): Promise<void> {
     // What fell due in the meantime belongs to it.
     this.#loop.wake()
     await this.#loop.quiet()
-    const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock, commit }
+    const options = { manager: this.#manager, broker: this.#broker, clock: this.#clock, ...scope }
     while (this.#lifecycle.alive) {
       await this.#factory.globalTables?.catchUp()
       if (await isDrained({ ...options, deadlineMs: this.#settings.closeDeadlineMs })) return

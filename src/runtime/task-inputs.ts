@@ -15,10 +15,18 @@ interface Input {
   readonly partition: TaskPartition
   readonly queue: PartitionQueue
   paused: boolean
+  /** Where its log ended when that was asked; undefined until then. */
+  end: number | undefined
+  /** Since when, on the clock, it has nothing while others have, and was at the end of its log. */
+  emptySince: number | undefined
+  /** When it came to have a record to offer, counted over all of them. */
+  turn: number
 }
 
 export interface TaskInputsOptions extends PreparationOptions {
   readonly maxQueuedBytes: number
+  /** How long an empty partition that is at the end of its log holds the others back; below 0 none ever does. */
+  readonly maxTaskIdleMs: number
   /** Of this owner; goes into the marks. */
   readonly epoch: number | undefined
   readonly pause: (partition: TopicPartition) => void
@@ -35,6 +43,8 @@ export interface TakenRecord {
 export class TaskInputs {
   readonly #inputs: readonly Input[]
   readonly #options: TaskInputsOptions
+  #idlesUntil: number | undefined
+  #turns = 0
 
   constructor(partitions: readonly TaskPartition[], options: TaskInputsOptions) {
     this.#options = options
@@ -42,6 +52,9 @@ export class TaskInputs {
       partition,
       queue: new PartitionQueue(partition.node.source, partition.offset, options),
       paused: false,
+      end: undefined,
+      emptySince: undefined,
+      turn: 0,
     }))
   }
 
@@ -52,6 +65,20 @@ export class TaskInputs {
   /** The next record of a partition waits for what its serde needs: without its time nobody knows which one comes next. */
   get isPreparing(): boolean {
     return this.#inputs.some(({ queue }) => queue.isPreparing)
+  }
+
+  /**
+   * Nothing is taken before it is known where the logs end: of several partitions, one that is behind must not be passed by. Ask, and
+   * call `learnEnds`.
+   */
+  get awaitsLogEnds(): boolean {
+    const { maxTaskIdleMs } = this.#options
+    return maxTaskIdleMs >= 0 && this.#inputs.length > 1 && this.#inputs.some(({ end }) => end === undefined)
+  }
+
+  /** Until when, on the clock, records wait for a partition that has none; undefined when they do not. */
+  get idlesUntil(): number | undefined {
+    return this.#idlesUntil
   }
 
   /** Fetched and not taken, of all partitions. */
@@ -77,6 +104,8 @@ export class TaskInputs {
   add(partition: TopicPartition, batch: ReadBatch): void {
     const input = this.#inputs.find((candidate) => partitionKey(candidate.partition) === partitionKey(partition))
     if (!input) return
+    this.#idlesUntil = undefined
+    if (input.queue.length === 0) input.turn = ++this.#turns
     input.queue.add(batch)
     if (!input.paused && input.queue.bytes > this.#options.maxQueuedBytes) {
       input.paused = true
@@ -84,11 +113,28 @@ export class TaskInputs {
     }
   }
 
-  /** The record with the smallest timestamp of all heads; undefined as well while one of them cannot be read yet. */
+  /** Offsets after the last records to be visible. What comes later than this is waited for by time alone. */
+  learnEnds(endOf: (partition: TopicPartition) => number | undefined): void {
+    for (const input of this.#inputs) input.end ??= endOf(input.partition)
+    this.#options.wake()
+  }
+
+  /** Everything up to these offsets was fetched, as far as the bounds have room. */
+  hasFetched(endOf: (partition: TopicPartition) => number | undefined): boolean {
+    return this.#inputs.every(
+      ({ partition, queue, paused }) => paused || queue.fetched >= (endOf(partition) ?? Number.POSITIVE_INFINITY),
+    )
+  }
+
+  /**
+   * The record with the smallest timestamp of all heads, of equal ones that whose turn was the longest time ago; undefined as well while one
+   * of them cannot be read yet, and while a partition without records holds the others back.
+   */
   take(): TakenRecord | undefined {
-    const input = this.#oldest()
+    const input = this.#mustWait() ? undefined : this.#oldest()
     const head = input?.queue.take()
     if (!input || !head) return undefined
+    input.turn = ++this.#turns
     if (input.paused && input.queue.bytes < this.#options.maxQueuedBytes / 2) {
       input.paused = false
       this.#options.resume(input.partition)
@@ -106,16 +152,50 @@ export class TaskInputs {
 
   #oldest(): Input | undefined {
     if (this.#inputs.length === 1) return this.#inputs[0]
-    let oldest: { input: Input; timestamp: number } | undefined
+    let oldest: Offer | undefined
     for (const input of this.#inputs) {
       const head = input.queue.head()
       if (!head && input.queue.isPreparing) return undefined
       if (!head) continue
-      const timestamp = head.kind === 'record' ? head.record.timestamp : head.raw.timestamp
-      if (!oldest || timestamp < oldest.timestamp) oldest = { input, timestamp }
+      const offer = { input, timestamp: head.kind === 'record' ? head.record.timestamp : head.raw.timestamp }
+      if (!oldest || precedes(offer, oldest)) oldest = offer
     }
     return oldest?.input
   }
+
+  /** As in Kafka Streams: while the log of an empty partition is known to have more, then for so long as an idle one is waited for. */
+  #mustWait(): boolean {
+    const { maxTaskIdleMs } = this.#options
+    this.#idlesUntil = undefined
+    if (maxTaskIdleMs < 0 || this.#inputs.length === 1 || this.empty) return false
+    let waits = false
+    for (const input of this.#inputs) {
+      if (input.queue.length > 0) input.emptySince = undefined
+      else if (input.queue.position < (input.end ?? Number.POSITIVE_INFINITY)) waits = true
+      else if (maxTaskIdleMs > 0 && this.#idles(input)) waits = true
+    }
+    return waits
+  }
+
+  #idles(input: Input): boolean {
+    const { maxTaskIdleMs, clock } = this.#options
+    const now = clock.now()
+    // A clock that was turned back would put the end off by as much.
+    input.emptySince = Math.min(input.emptySince ?? now, now)
+    const until = input.emptySince + maxTaskIdleMs
+    if (now >= until) return false
+    this.#idlesUntil = Math.min(this.#idlesUntil ?? until, until)
+    return true
+  }
+}
+
+interface Offer {
+  readonly input: Input
+  readonly timestamp: number
+}
+
+function precedes(a: Offer, b: Offer): boolean {
+  return a.timestamp === b.timestamp ? a.input.turn < b.input.turn : a.timestamp < b.timestamp
 }
 
 export function partitionKey({ topic, partition }: TopicPartition): string {

@@ -50,7 +50,7 @@ export class Task {
     this.#recovering = options.recovering
     this.#inputs = new TaskInputs(options.partitions, {
       ...options,
-      maxQueuedBytes: settings.maxQueuedBytes,
+      ...settings,
       signal: this.#controller.signal,
       fail: (error) => this.#fail(error),
     })
@@ -85,6 +85,10 @@ export class Task {
     return this.#options.partitions
   }
 
+  get inputs(): TaskInputs {
+    return this.#inputs
+  }
+
   get state(): TaskState {
     return this.#options.state
   }
@@ -108,11 +112,11 @@ export class Task {
   }
 
   /**
-   * What it has taken is not done (embedding, the index or a sink is at work), or its next record waits for what a serde asks a server for:
-   * each under its own deadline.
+   * What it has taken is not done (embedding, the index or a sink is at work), or its next record waits for what a serde asks a server for,
+   * or for a partition that is idle: each under its own deadline.
    */
   get waitsForOthers(): boolean {
-    return !this.#progress.quiet || this.#inputs.isPreparing
+    return !this.#progress.quiet || this.#inputs.isPreparing || this.#inputs.idlesUntil !== undefined
   }
 
   /** Something was fetched or taken and is not committed. */
@@ -132,7 +136,9 @@ export class Task {
 
   /** When `maintain` has something to do next, on the clock. */
   get nextDue(): number {
-    return Math.min(this.#progress.cutDue, this.#punctuation.nextWallClock ?? Number.POSITIVE_INFINITY)
+    const never = Number.POSITIVE_INFINITY
+    const { cutDue } = this.#progress
+    return Math.min(cutDue, this.#punctuation.nextWallClock ?? never, this.#inputs.idlesUntil ?? never)
   }
 
   /** Aborts when the task closes. */

@@ -10,6 +10,7 @@ import { copiedTopics, globalTopics, type Topology, topicName } from '../topolog
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { StreamRuntime } from './stream-runtime.ts'
+import { partitionKey } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
 
 export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput> {
@@ -29,6 +30,9 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
    */
   readonly commit?: 'always' | 'manual'
 }
+
+/** The log delivers a batch a turn of the event loop. */
+const maxTurns = 10_000
 
 /** A record to feed in. */
 export interface TestRecord<K, V> {
@@ -82,6 +86,17 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (this.#runtime) await this.settle()
   }
 
+  /**
+   * Writes a record to the topic of a source, and keeps all that was written from being processed until `settle`, or the next `pipe` or
+   * `advance`. So a test says which topics had records at the same time, of which the one with the smallest timestamp is taken first.
+   */
+  async enqueue<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
+    const runtime = this.#started()
+    runtime.pause()
+    await this.#producer?.send(await this.#encoded(source, records))
+    await this.#fetched(runtime)
+  }
+
   /** Reads what a topic got since the last call, in order of partition and offset. */
   async read<K, V>(target: TopicTarget<K, V> | TopicSource<K, V>): Promise<StreamRecord<K, V>[]> {
     const records: StreamRecord<K, V>[] = []
@@ -122,9 +137,14 @@ export class TopologyTestDriver implements AsyncDisposable {
     await new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** Resolves when everything that was written is processed, and committed unless `commit` is `manual`. Throws what made the runtime fail. */
+  /**
+   * Resolves when everything that was written is processed, and committed unless `commit` is `manual`. With `maxTaskIdleMs` records may be
+   * left that wait for another topic. Throws what made the runtime fail.
+   */
   async settle(): Promise<void> {
-    await this.#started().drain({ commit: this.#options.commit !== 'manual' })
+    const runtime = this.#started()
+    runtime.resume()
+    await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
   }
 
   /** Commits once, in all tasks. What that sends to internal topics is processed; with `commit: 'manual'` it waits for the next commit. */
@@ -156,6 +176,15 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#runtime?.close()
     await this.#producer?.close()
     await this.#broker.close()
+  }
+
+  /** Resolves when what was written is where tasks take it from, as far as there is room. */
+  async #fetched({ tasks }: StreamRuntime): Promise<void> {
+    const ends = await this.#broker.offsets(tasks.flatMap((task) => task.partitions))
+    const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
+    const isFetched = () =>
+      tasks.every((task) => task.inputs.hasFetched((partition) => latest.get(partitionKey(partition))))
+    for (let turns = 0; !isFetched() && turns < maxTurns; turns++) await new Promise((resolve) => setImmediate(resolve))
   }
 
   async #createTopics(): Promise<void> {

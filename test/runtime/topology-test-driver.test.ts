@@ -6,6 +6,7 @@ import { kafka } from '../../src/connectors/kafka/source.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { filter } from '../../src/operators/filter.ts'
 import { mapValues } from '../../src/operators/map-values.ts'
+import { merge } from '../../src/operators/merge.ts'
 import { json, string } from '../../src/serde.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
@@ -25,6 +26,19 @@ function viewsTopology() {
     .process(filter('humans', (view) => !view.bot))
     .process(mapValues('page', (view) => view.page))
     .to('pages', pages)
+  return builder.build()
+}
+
+const left = kafka({ topic: 'left', key: string, value: string })
+const right = kafka({ topic: 'right', key: string, value: string })
+const merged = kafkaTopic({ topic: 'merged', key: string, value: string })
+
+function mergedTopology() {
+  const builder = new TopologyBuilder()
+  builder
+    .stream('left', left)
+    .process(merge('both', builder.stream('right', right)))
+    .to('merged', merged)
   return builder.build()
 }
 
@@ -98,5 +112,43 @@ describe('the test driver', () => {
 
     expect(sink.written.map((line) => line.split(' ').at(-1))).toContain('two')
     expect(driver.clock.now()).toBeGreaterThanOrEqual(10_000)
+  })
+
+  test('of topics that have records at the same time the one with the smallest timestamp is taken first', async () => {
+    await using driver = await TopologyTestDriver.start(mergedTopology())
+    await driver.enqueue(
+      left,
+      { key: 'k', value: 'left 30', timestamp: 30 },
+      { key: 'k', value: 'left 10', timestamp: 10 },
+    )
+    await driver.enqueue(right, { key: 'k', value: 'right 20', timestamp: 20 })
+    expect(await driver.read(merged)).toEqual([])
+
+    await driver.settle()
+
+    expect((await driver.read(merged)).map(({ value }) => value)).toEqual(['right 20', 'left 30', 'left 10'])
+  })
+
+  test('with maxTaskIdleMs records wait for the other topic, and no longer than that', async () => {
+    await using driver = await TopologyTestDriver.start(mergedTopology(), { maxTaskIdleMs: 100 })
+    await driver.pipe(left, { key: 'k', value: 'left 30', timestamp: 30 })
+    expect(await driver.read(merged)).toEqual([])
+
+    await driver.pipe(right, { key: 'k', value: 'right 20', timestamp: 20 })
+    expect((await driver.read(merged)).map(({ value }) => value)).toEqual(['right 20'])
+
+    await driver.advance(100)
+    expect((await driver.read(merged)).map(({ value }) => value)).toEqual(['left 30'])
+  })
+
+  test('records that wait for the other topic are still there after a crash', async () => {
+    await using driver = await TopologyTestDriver.start(mergedTopology(), { maxTaskIdleMs: 100 })
+    await driver.pipe(left, { key: 'k', value: 'left 30', timestamp: 30 })
+
+    await driver.crashAndRestart()
+    await driver.pipe(right, { key: 'k', value: 'right 40', timestamp: 40 })
+    await driver.advance(100)
+
+    expect((await driver.read(merged)).map(({ value }) => value)).toEqual(['left 30', 'right 40'])
   })
 })
