@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { dlqListCommand } from './dlq-list.ts'
-import { dlqPurgeCommand } from './dlq-purge.ts'
-import { dlqRedriveCommand } from './dlq-redrive.ts'
-import { dlqShowCommand } from './dlq-show.ts'
+import { dlqListCommand } from './dlq/list.ts'
+import { dlqPurgeCommand } from './dlq/purge.ts'
+import { dlqRedriveCommand } from './dlq/redrive.ts'
+import { dlqShowCommand } from './dlq/show.ts'
 
 /** The records that were given up. */
 export function dlqCommand(): Command {

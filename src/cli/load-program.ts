@@ -7,7 +7,7 @@ import type { KafkaConnection } from '../pipeline/compile.ts'
 import type { Pipeline } from '../pipeline/read-pipeline.ts'
 import type { Topology } from '../topology/topology.ts'
 import { loadTopology } from './load-topology.ts'
-import { modelsFolder } from './model-options.ts'
+import { modelsFolder } from './model/options.ts'
 
 /** A topology, and what its file says about running it: a pipeline file all of it, a topology file nothing. */
 export interface Program {

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { modelAddCommand } from './model-add.ts'
-import { modelBenchCommand } from './model-bench.ts'
-import { modelListCommand } from './model-list.ts'
-import { modelVerifyCommand } from './model-verify.ts'
+import { modelAddCommand } from './model/add.ts'
+import { modelBenchCommand } from './model/bench.ts'
+import { modelListCommand } from './model/list.ts'
+import { modelVerifyCommand } from './model/verify.ts'
 
 /** The models that `--model` may name. */
 export function modelCommand(): Command {

@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { delay, systemClock } from '../clock.ts'
-import { type InstanceSample, instanceUrl, sampleOf } from './instance-sample.ts'
-import { type InstanceView, viewOf } from './instance-view.ts'
-import { Screen } from './screen.ts'
 import { StopSignals } from './stop-signals.ts'
-import { type FrameLine, frameOf } from './top-frame.ts'
+import { type FrameLine, frameOf } from './top/frame.ts'
+import { type InstanceSample, instanceUrl, sampleOf } from './top/instance-sample.ts'
+import { type InstanceView, viewOf } from './top/instance-view.ts'
+import { Screen } from './top/screen.ts'
 
 interface TopOptions {
   readonly interval: number

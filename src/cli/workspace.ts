@@ -8,7 +8,7 @@ import { StreamError, toStreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
 import { makeFolder } from '../state/make-folder.ts'
 import type { VectorIndex } from '../topology/processor.ts'
-import { modelsFolder } from './model-options.ts'
+import { modelsFolder } from './model/options.ts'
 
 /**
  * The folder behind `index`, `search`, `export` and `audit`:

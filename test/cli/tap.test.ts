@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { plainData } from '../../src/cli/plain-data.ts'
-import { type TapStart, tapStart } from '../../src/cli/tap-positions.ts'
-import { type TapOptions, type TappedRecord, tapRecords } from '../../src/cli/tap-records.ts'
-import { recordText, shownRecord as shownWith } from '../../src/cli/tapped-record.ts'
-import { type TappedTopic, topicNamed, topicsOf } from '../../src/cli/tapped-topic.ts'
+import { type TapStart, tapStart } from '../../src/cli/tap/positions.ts'
+import { type TapOptions, type TappedRecord, tapRecords } from '../../src/cli/tap/records.ts'
+import { recordText, shownRecord as shownWith } from '../../src/cli/tap/tapped-record.ts'
+import { type TappedTopic, topicNamed, topicsOf } from '../../src/cli/tap/tapped-topic.ts'
 import { type Clock, ManualClock } from '../../src/clock.ts'
 import { parseSettings } from '../../src/config.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
@@ -87,7 +87,10 @@ describe('a tapped record', () => {
   test('of the changelog of a versioned table says until when a version held, and which is a deletion', async () => {
     const builder = new TopologyBuilder()
     builder.table('prices', kafka({ topic: 'prices', key: string, value: msgpack<number>() }), { historyMs: 1_000 })
-    const changelog = topicNamed('app-prices-changelog', topicsOf(builder.build(), parseSettings({ application: 'app' })))
+    const changelog = topicNamed(
+      'app-prices-changelog',
+      topicsOf(builder.build(), parseSettings({ application: 'app' })),
+    )
     const held = orDeleted(msgpack<number>())
     const shown = (row: VersionRow, value: number | null) =>
       shownRecord(record(versionRow(row), held.serialize(value)), changelog)

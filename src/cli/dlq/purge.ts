@@ -1,11 +1,11 @@
 import { Command } from 'commander'
-import { StreamError } from '../errors.ts'
-import type { Broker, StartPosition } from '../runtime/broker.ts'
-import { adminOf } from '../runtime/broker-admin.ts'
-import { letterPartitions } from '../runtime/dead-letter-topic.ts'
-import { confirmByName } from './confirm.ts'
-import { type LetterPlace, letterPlace } from './dlq-show.ts'
-import { type LetterSource, openLetters, withLetterSource } from './dlq-topic.ts'
+import { StreamError } from '../../errors.ts'
+import type { Broker, StartPosition } from '../../runtime/broker.ts'
+import { adminOf } from '../../runtime/broker-admin.ts'
+import { letterPartitions } from '../../runtime/dead-letter-topic.ts'
+import { confirmByName } from '../confirm.ts'
+import { type LetterPlace, letterPlace } from './show.ts'
+import { type LetterSource, openLetters, withLetterSource } from './topic.ts'
 
 interface PurgeOptions extends LetterSource {
   readonly all?: true

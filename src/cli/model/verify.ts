@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander'
-import { type ModelChoice, readModel } from '../embed/models/model.ts'
-import { type ModelReport, type Quality, type VerifyOptions, verifyModel } from '../embed/models/verify.ts'
-import { weightsAt } from '../embed/models/weights.ts'
-import type { Mode } from '../embed/worker-protocol.ts'
-import { StreamError } from '../errors.ts'
-import { modelsFolder, ratio, textsIn, type WeightsOptions, withWeightsOptions } from './model-options.ts'
-import { StopSignals } from './stop-signals.ts'
+import { type ModelChoice, readModel } from '../../embed/models/model.ts'
+import { type ModelReport, type Quality, type VerifyOptions, verifyModel } from '../../embed/models/verify.ts'
+import { weightsAt } from '../../embed/models/weights.ts'
+import type { Mode } from '../../embed/worker-protocol.ts'
+import { StreamError } from '../../errors.ts'
+import { StopSignals } from '../stop-signals.ts'
+import { modelsFolder, ratio, textsIn, type WeightsOptions, withWeightsOptions } from './options.ts'
 
 interface VerifyCommandOptions extends WeightsOptions {
   readonly mode: Mode

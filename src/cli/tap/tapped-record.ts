@@ -1,9 +1,9 @@
-import { reasonOf } from '../errors.ts'
-import type { LogRecord } from '../runtime/broker.ts'
-import { timeText } from './dlq-list.ts'
-import { plainData } from './plain-data.ts'
-import { printableLine, textOrHex } from './printable.ts'
-import type { TappedRecord } from './tap-records.ts'
+import { reasonOf } from '../../errors.ts'
+import type { LogRecord } from '../../runtime/broker.ts'
+import { isoTime } from '../iso-time.ts'
+import { plainData } from '../plain-data.ts'
+import { printableLine, textOrHex } from '../printable.ts'
+import type { TappedRecord } from './records.ts'
 import type { TappedTopic } from './tapped-topic.ts'
 
 /** A record as `tap` shows it; what `--json` prints. */
@@ -45,7 +45,7 @@ export async function shownRecord(
     topic,
     partition,
     offset,
-    time: timeText(timestamp),
+    time: isoTime(timestamp),
     key,
     value,
     headers: headersOf(record),

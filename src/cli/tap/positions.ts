@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import { StreamError } from '../errors.ts'
-import type { Broker, LogRecord, PartitionOffsets, TopicPartition } from '../runtime/broker.ts'
+import { StreamError } from '../../errors.ts'
+import type { Broker, LogRecord, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
 
 /** Where `tap` begins. */
 export type TapStart =

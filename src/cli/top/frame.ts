@@ -1,3 +1,4 @@
+import { printableLine } from '../printable.ts'
 import type {
   AnsweringInstance,
   InstanceView,
@@ -7,7 +8,6 @@ import type {
   ViewedRestore,
   ViewedTask,
 } from './instance-view.ts'
-import { printableLine } from './printable.ts'
 
 /** A line of a frame, and how a terminal may show it. */
 export interface FrameLine {

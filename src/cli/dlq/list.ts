@@ -1,7 +1,12 @@
 import { Command } from 'commander'
-import type { Broker } from '../runtime/broker.ts'
-import { type DeadLetter, placeText } from '../runtime/dead-letter.ts'
-import { type LetterFilter, readLetters } from '../runtime/dead-letter-topic.ts'
+import type { Broker } from '../../runtime/broker.ts'
+import { type DeadLetter, placeText } from '../../runtime/dead-letter.ts'
+import { type LetterFilter, readLetters } from '../../runtime/dead-letter-topic.ts'
+import { isoTime } from '../iso-time.ts'
+import { ownName } from '../own-name.ts'
+import { printableLine, textOrHex } from '../printable.ts'
+import { tableOf } from '../table.ts'
+import { letterJson, shortPlace } from './letter-text.ts'
 import {
   filterOf,
   type LetterSource,
@@ -9,10 +14,7 @@ import {
   openLetters,
   withLetterFilter,
   withLetterSource,
-} from './dlq-topic.ts'
-import { ownName } from './own-name.ts'
-import { printableLine, textOrHex } from './printable.ts'
-import { tableOf } from './table.ts'
+} from './topic.ts'
 
 interface ListOptions extends LetterSource, LetterFilter {
   readonly letters?: true
@@ -58,7 +60,7 @@ async function groupsOf(broker: Broker, topic: string, filter: LetterFilter): Pr
   for await (const { letter } of readLetters(broker, topic, filter)) {
     const { code, place } = letter
     const source = letter.source?.topic ?? ''
-    const at = timeText(letter.timestamp)
+    const at = isoTime(letter.timestamp)
     const name = JSON.stringify([code, source])
     const group = groups.get(name) ?? { code, source, letters: 0, first: at, last: at, latest: '' }
     group.letters++
@@ -73,7 +75,7 @@ async function groupsOf(broker: Broker, topic: string, filter: LetterFilter): Pr
 /** One after the other: there may be more of them than memory has room for. */
 async function listEach({ broker, topic }: LetterTopic, options: ListOptions): Promise<void> {
   for await (const { letter } of readLetters(broker, topic, filterOf(options))) {
-    const line = options.json ? JSON.stringify(asJson(letter)) : lineOf(letter)
+    const line = options.json ? JSON.stringify(letterJson(letter)) : lineOf(letter)
     process.stdout.write(`${line}\n`)
   }
 }
@@ -84,30 +86,7 @@ function lineOf({ place, source, key, code, timestamp, attempt }: DeadLetter): s
   const name = key === null ? '(no key)' : printableLine(textOrHex(key), keyLength)
   const repeated = attempt > 0 ? `  redriven ${attempt} times` : ''
   const from = source ? placeText(source) : '(no source)'
-  return `${shortPlace(place)}  ${code}  ${from}  ${timeText(timestamp)}  ${name}${repeated}`
-}
-
-/** Of a letter, without its payload. */
-export function asJson({ place, source, timestamp, key, code, message, attempt }: DeadLetter) {
-  return {
-    letter: shortPlace(place),
-    source: source ?? null,
-    code,
-    message,
-    time: timeText(timestamp),
-    key: key && textOrHex(key),
-    attempt,
-  }
-}
-
-/** As `show` and `purge` take it. */
-export function shortPlace({ partition, offset }: { readonly partition: number; readonly offset: number }): string {
-  return `${partition}@${offset}`
-}
-
-export function timeText(timestamp: number): string {
-  const date = new Date(timestamp)
-  return Number.isNaN(date.getTime()) ? String(timestamp) : date.toISOString()
+  return `${shortPlace(place)}  ${code}  ${from}  ${isoTime(timestamp)}  ${name}${repeated}`
 }
 
 function asText(topic: string, groups: readonly LetterGroup[]): string {

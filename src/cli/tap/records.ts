@@ -1,8 +1,8 @@
-import { type Clock, delay } from '../clock.ts'
-import { StreamError } from '../errors.ts'
-import type { Broker, LogRecord, PartitionOffsets, ReadBatch, TopicPartition } from '../runtime/broker.ts'
-import { partitionsOf } from '../runtime/partitions.ts'
-import { positionOf, type TapStart } from './tap-positions.ts'
+import { type Clock, delay } from '../../clock.ts'
+import { StreamError } from '../../errors.ts'
+import type { Broker, LogRecord, PartitionOffsets, ReadBatch, TopicPartition } from '../../runtime/broker.ts'
+import { partitionsOf } from '../../runtime/partitions.ts'
+import { positionOf, type TapStart } from './positions.ts'
 
 export interface TapOptions {
   readonly start: TapStart

@@ -1,13 +1,14 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
-import { type ErrorCode, errorTable, StreamError, toStreamError } from '../errors.ts'
-import type { Headers } from '../record.ts'
-import { placeText } from '../runtime/dead-letter.ts'
-import { type FoundLetter, findLetter } from '../runtime/dead-letter-topic.ts'
-import { asJson, timeText } from './dlq-list.ts'
-import { type LetterSource, openLetters, withLetterSource } from './dlq-topic.ts'
-import { printable, printableLine, textOrHex } from './printable.ts'
-import { tableOf } from './table.ts'
+import { type ErrorCode, errorTable, StreamError, toStreamError } from '../../errors.ts'
+import type { Headers } from '../../record.ts'
+import { placeText } from '../../runtime/dead-letter.ts'
+import { type FoundLetter, findLetter } from '../../runtime/dead-letter-topic.ts'
+import { isoTime } from '../iso-time.ts'
+import { printable, printableLine, textOrHex } from '../printable.ts'
+import { tableOf } from '../table.ts'
+import { letterJson } from './letter-text.ts'
+import { type LetterSource, openLetters, withLetterSource } from './topic.ts'
 
 /** A letter inside its topic. */
 export interface LetterPlace {
@@ -63,7 +64,7 @@ const headerLength = 160
 
 function lineOf({ letter, record: { headers, value } }: FoundLetter) {
   return {
-    ...asJson(letter),
+    ...letterJson(letter),
     ...explained(letter.code, letter.message),
     headers: headers.map(({ key, value: bytes }) => ({ key, value: bytes && textOrHex(bytes) })),
     bytes: value?.length ?? null,
@@ -80,7 +81,7 @@ function asText({ letter, record: { headers, value } }: FoundLetter): string {
     ['code:', code],
     ['fact:', fact],
     ...(fix === undefined ? [] : [['fix:', fix]]),
-    ['time:', timeText(timestamp)],
+    ['time:', isoTime(timestamp)],
     ['redriven:', `${attempt} times`],
     ['key:', key === null ? 'none' : textOrHex(key)],
     [

@@ -1,4 +1,4 @@
-import type { LabelsOf, MetricName } from '../metrics.ts'
+import type { LabelsOf, MetricName } from '../../metrics.ts'
 import type { Series } from './exposition.ts'
 import type { InstanceSample } from './instance-sample.ts'
 

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
-import type { Clock } from '../clock.ts'
-import { reasonOf } from '../errors.ts'
-import { metricPrefix } from '../metrics.ts'
+import type { Clock } from '../../clock.ts'
+import { reasonOf } from '../../errors.ts'
+import { metricPrefix } from '../../metrics.ts'
 import { parseExposition, type Series } from './exposition.ts'
 
 /** What an instance says at one time. */

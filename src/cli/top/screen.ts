@@ -1,4 +1,4 @@
-import type { FrameLine } from './top-frame.ts'
+import type { FrameLine } from './frame.ts'
 
 /** What a screen needs of standard output. */
 export interface ScreenOutput {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { errorReason, isGone } from '../connectors/files/file-errors.ts'
-import { defaultModelsFolder } from '../embed/models/model-card.ts'
-import { type Precision, precisions } from '../embed/models/weights.ts'
-import { StreamError } from '../errors.ts'
+import { errorReason, isGone } from '../../connectors/files/file-errors.ts'
+import { defaultModelsFolder } from '../../embed/models/model-card.ts'
+import { type Precision, precisions } from '../../embed/models/weights.ts'
+import { StreamError } from '../../errors.ts'
 
 /** Which weights of a model are meant. */
 export interface WeightsOptions {

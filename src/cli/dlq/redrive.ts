@@ -1,13 +1,13 @@
 import { Command } from 'commander'
-import { systemClock } from '../clock.ts'
-import type { LetterFilter } from '../runtime/dead-letter-topic.ts'
-import { type RedriveCounts, redrive } from '../runtime/redrive.ts'
-import { filterOf, type LetterSource, openLetters, withLetterFilter, withLetterSource } from './dlq-topic.ts'
-import { ownName } from './own-name.ts'
-import { ProgressDisplay } from './progress.ts'
-import { StopSignals } from './stop-signals.ts'
-import { tableOf } from './table.ts'
-import { wholeNumber } from './whole-number.ts'
+import { systemClock } from '../../clock.ts'
+import type { LetterFilter } from '../../runtime/dead-letter-topic.ts'
+import { type RedriveCounts, redrive } from '../../runtime/redrive.ts'
+import { ownName } from '../own-name.ts'
+import { ProgressDisplay } from '../progress.ts'
+import { StopSignals } from '../stop-signals.ts'
+import { tableOf } from '../table.ts'
+import { wholeNumber } from '../whole-number.ts'
+import { filterOf, type LetterSource, openLetters, withLetterFilter, withLetterSource } from './topic.ts'
 
 interface RedriveOptions extends LetterSource, LetterFilter {
   readonly rate?: number

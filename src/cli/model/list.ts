@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { addedModels, readModelCard } from '../embed/models/model-card.ts'
-import { knownModels } from '../embed/models/registry.ts'
-import { modelsFolder } from './model-options.ts'
-import { tableOf } from './table.ts'
+import { addedModels, readModelCard } from '../../embed/models/model-card.ts'
+import { knownModels } from '../../embed/models/registry.ts'
+import { tableOf } from '../table.ts'
+import { modelsFolder } from './options.ts'
 
 interface ListedModel {
   readonly id: string
