@@ -158,7 +158,8 @@ class Versions<K, V> implements VersionedStore<K, V> {
       this.#rows.delete(rowOf(end))
       replaced.delete(end)
     }
-    for (const key of deleted.before(this.#earliestMs)) {
+    // The time of the store is that of its latest row, which may be a deletion: it stays until a later one comes.
+    for (const key of deleted.before(this.#earliestMs - 1)) {
       this.#rows.delete(versionRow({ key: bytesOfText(key.key) }))
       deleted.delete(key)
     }

@@ -120,7 +120,7 @@ describe('a versioned store', () => {
     prices.put('gone', null, 20)
     await state.persist(1, nowhere)
 
-    pricesOf(state, 2).put('b', 4, 120)
+    pricesOf(state, 2).put('b', 4, 121)
 
     const deleted = state.changes(2).filter(({ value }) => value === null)
     // The versions that ended at 20, then the key that was deleted at 20.
@@ -131,7 +131,7 @@ describe('a versioned store', () => {
     ])
     expect(await Array.fromAsync(pricesOf(state, 2).all())).toEqual([
       ['a', { value: 2, timestamp: 20 }],
-      ['b', { value: 4, timestamp: 120 }],
+      ['b', { value: 4, timestamp: 121 }],
     ])
   })
 
@@ -206,7 +206,7 @@ describe.each([
     ])
     expect(prices.observedMs).toBe(90)
     expect(prices.put('gone', 1, 80)).toBe('replaced')
-    prices.put('b', 1, 190)
+    prices.put('b', 1, 191)
     expect(after.changes(2).filter(({ value }) => value === null)).toHaveLength(4)
   })
 })
