@@ -1,5 +1,5 @@
-import { cogroup, cogrouped, count, suppress, unlimited } from '../src/operators/index.ts'
-import { fold31, num } from './functions.ts'
+import { branches, cogroup, cogrouped, count, suppress, unlimited } from '../src/operators/index.ts'
+import { fold31, isEven, num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
 import { storageOf, storedAs } from './table-topologies.ts'
@@ -24,6 +24,13 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
     const window = unlimited({ startMs: numberOf(recording, 'startMs') })
     const counts = played.stream().process(count('S', { window, storage: storageOf(recording) }))
     played.toWindowed(counts, window.sizeMs)
+  },
+  split: (recording, played) => {
+    const both = { null: (value: unknown) => value === null, even: isEven }
+    const all = { ...both, three: (value: unknown) => num(value) % 3 === 0, rest: () => true }
+    const named: Record<string, (value: unknown) => boolean> = recording.topology.default === true ? all : both
+    const parted = Object.entries(played.stream().split(branches('br', named)))
+    for (const [branch, stream] of parted) played.to(stream, `out-${branch}`)
   },
   cogroup: (recording, played) => {
     const first = { initialize: () => 1, add: fold31, ...storedAs(recording) }

@@ -43,6 +43,16 @@ export class Stream<K, V> implements StreamHandle {
     return step.onStream(this)
   }
 
+  /**
+   * Parts the stream into several.
+   *
+   * @example
+   * const { urgent, rest } = orders.split(branches('orders', { urgent: (order) => order?.express === true, rest: () => true }))
+   */
+  split<B extends string>(step: StreamSplit<K, V, B>): Readonly<Record<B, Stream<K, V>>> {
+    return step.onStream(this)
+  }
+
   /** For operators: adds one node that sends changes; `rows` finds what it sends. */
   derive<KOut, VOut>(
     supplier: ProcessorSupplier<K, V, KOut, Change<VOut>>,
@@ -60,6 +70,11 @@ export class Stream<K, V> implements StreamHandle {
 /** What an operator returns whose results are a table: adds its nodes behind a stream. */
 export interface TableMaker<K, V, KOut, VOut> {
   readonly onStream: (stream: Stream<K, V>) => Table<KOut, VOut>
+}
+
+/** What an operator returns that parts a stream: adds its nodes, and gives the streams that come out of them. */
+export interface StreamSplit<K, V, B extends string> {
+  readonly onStream: (stream: Stream<K, V>) => Readonly<Record<B, Stream<K, V>>>
 }
 
 /** What an operator returns that works on tables: adds its nodes behind a table, and gives the table that comes out of them. */
@@ -101,6 +116,13 @@ export class Table<K, V> implements StreamHandle {
     return this.rows.get(key, context)
   }
 
+  /** As `get`, but the row as it was at a time. Throws TOPOLOGY_INVALID for a table without a history: see `historyMs`. */
+  getAsOf(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined {
+    if (this.rows.getAsOf) return this.rows.getAsOf(key, asOfMs, context)
+    const fact = `table "${this.name}" knows only the latest rows`
+    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or use `get`.' })
+  }
+
   /** Adds one step: what an operator for tables returned. */
   process<KOut, VOut>(operator: TableOperator<K, V, KOut, VOut>): Table<KOut, VOut> {
     return operator.onTable(this)
@@ -116,13 +138,6 @@ export class Table<K, V> implements StreamHandle {
       throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` of the table." })
     }
     return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
-  /** As `get`, but the row as it was at a time. Throws TOPOLOGY_INVALID for a table without a history: see `historyMs`. */
-  getAsOf(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined {
-    if (this.rows.getAsOf) return this.rows.getAsOf(key, asOfMs, context)
-    const fact = `table "${this.name}" knows only the latest rows`
-    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or use `get`.' })
-  }
-
   }
 
   /** Every change of the table as a record, tombstones included. The node in between is `<name>-to-stream`. */
