@@ -3,7 +3,7 @@ import { withValue } from '../../record.ts'
 import { msgpack, type Serde, string } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
-import { onChange, type TableRows } from '../../topology/table.ts'
+import { onLatestChange, type TableRows } from '../../topology/table.ts'
 import { sessionWindowed, type Windowed } from '../../windowed.ts'
 import type { ClosingWindows } from '../aggregation/windows.ts'
 import type { BufferBounds } from './buffer-fill.ts'
@@ -131,7 +131,7 @@ function untilTimeLimitOfRows<K, V>(name: string, options: UntilTimeLimit<K, V>)
         stores: [create().store],
         create: () => {
           const buffer = create()
-          return onChange<K, V, K, V>(({ newValue, oldValue }, record, context) => {
+          return onLatestChange<K, V, K, V>(({ newValue, oldValue }, record, context) => {
             buffer.put(withValue(record, newValue), record.timestamp, oldValue, context)
             for (const { before, ...due } of buffer.due(context)) {
               context.forward(withValue(due, { newValue: due.value, oldValue: () => before }))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { count, filter, joinTable, latest, mapValues } from '../../../src/operators/index.ts'
+import { count, filter, joinTable, latest, mapValues, suppress } from '../../../src/operators/index.ts'
 import { msgpack, string } from '../../../src/serde.ts'
 import type { StateStore, VersionedStore } from '../../../src/state/store.ts'
 import { TopologyTestDriver } from '../../../src/testing.ts'
@@ -142,6 +142,17 @@ describe('behind a versioned table', () => {
     await driver.pipe(others, { key: 'a', value: 20, timestamp: 20 })
 
     expect(await outputs(driver)).toEqual(['a=11', 'a=21'])
+    expect(dropped).toEqual(['late'])
+  })
+
+  test('what is held back is not replaced by what comes out of order', async () => {
+    const { driver, dropped } = await driven((table) => table.process(suppress('calm', { untilTimeLimitMs: 10 })))
+    await using _ = driver
+
+    await driver.pipe(numbers, { key: 'a', value: 1, timestamp: 50 }, { key: 'a', value: 2, timestamp: 45 })
+    await driver.pipe(numbers, { key: 'b', value: 3, timestamp: 60 })
+
+    expect(await outputs(driver)).toEqual(['a=1'])
     expect(dropped).toEqual(['late'])
   })
 
