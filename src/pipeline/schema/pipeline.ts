@@ -21,6 +21,8 @@ const deadLetterSchema = z.strictObject({
 
 const runtimeSchema = runtimeSettings.omit({
   application: true,
+  // No step of a pipeline holds updates back.
+  cacheMaxBytes: true,
   onUndecodable: true,
   onFailedRecord: true,
   deadLetterTopic: true,

@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest'
+import { differences } from '../../parity/compare.ts'
+import { play, unsupported } from '../../parity/play.ts'
+import { readRecordings } from '../../parity/recording.ts'
+
+const recordings = readRecordings('test/fixtures/kafka-streams/caching').map(
+  (recording) => [recording.name, recording] as const,
+)
+
+describe.each(['inMemory', 'rocksDB'] as const)('recordings of Kafka Streams with caches, kept as %s', (storeType) => {
+  test.each(recordings)('%s sends the same at the same commits', async (_, recording) => {
+    expect(unsupported(recording)).toBeUndefined()
+
+    const played = await play({ ...recording, topology: { ...recording.topology, storeType } })
+
+    expect(differences(recording, played)).toEqual([])
+  })
+})
