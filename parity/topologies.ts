@@ -22,6 +22,7 @@ import {
 } from '../src/operators/index.ts'
 import { string } from '../src/serde.ts'
 import type { ProcessorSupplier } from '../src/topology/processor.ts'
+import { skipInvalidTimestamp, usePartitionTime } from '../src/topology/timestamps.ts'
 import { dslTopologies } from './dsl-topologies.ts'
 import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
@@ -272,10 +273,8 @@ function playExtractor(recording: Recording, played: PlayedTopology): void {
     return
   }
   const stream = played.stream('in', {
-    ...(extractor === 'LogAndSkipOnInvalidTimestamp' && { timestamp: ({ timestamp }) => timestamp }),
-    ...(extractor === 'UsePartitionTimeOnInvalidTimestamp' && {
-      timestamp: ({ timestamp }, partitionTime) => (timestamp < 0 ? partitionTime : timestamp),
-    }),
+    ...(extractor === 'LogAndSkipOnInvalidTimestamp' && { timestamp: skipInvalidTimestamp }),
+    ...(extractor === 'UsePartitionTimeOnInvalidTimestamp' && { timestamp: usePartitionTime }),
   })
   played.to(stream.process(count('S', storedAs(recording))))
   played.to(stream, 'out2')

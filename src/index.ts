@@ -52,10 +52,12 @@ export type {
   ReadOnlySessionStore,
   ReadOnlyVersionedStore,
   ReadOnlyWindowStore,
+  ScannableStore,
   SessionEntry,
   SessionStore,
   SessionStoreSpec,
   StateStore,
+  StoreOf,
   StoreSpec,
   TimestampedKeyValueStoreSpec,
   Version,
@@ -65,7 +67,13 @@ export type {
   WindowStore,
   WindowStoreSpec,
 } from './state/store.ts'
-export { versionedStore } from './state/store-specs.ts'
+export {
+  keyValueStore,
+  sessionStore,
+  timestampedKeyValueStore,
+  versionedStore,
+  windowStore,
+} from './state/store-specs.ts'
 export type { Timestamped } from './state/timestamped.ts'
 export { TopologyBuilder } from './topology/builder.ts'
 export {
@@ -86,8 +94,10 @@ export type {
   Processor,
   ProcessorContext,
   ProcessorSupplier,
+  PunctuationTime,
   Punctuator,
   Resource,
+  ScheduleOptions,
   SearchOptions,
   SearchQuery,
   SharedWork,
@@ -100,5 +110,6 @@ export type {
 export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
 export { Stream, Table, type TableOperator } from './topology/stream.ts'
 export type { Change, SourceTableStore, StoreAccess, TableHistory, TableRows, TableStore } from './topology/table.ts'
+export { skipInvalidTimestamp, usePartitionTime, useWallClock } from './topology/timestamps.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

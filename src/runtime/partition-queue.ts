@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import { type StreamError, toStreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
 import type { AnySource } from '../topology/topology.ts'
@@ -17,6 +18,7 @@ export type QueueHead =
 export class PartitionQueue {
   readonly #source: AnySource
   readonly #preparation: Preparation
+  readonly #clock: Clock
   #batches: { readonly records: readonly LogRecord[]; index: number }[] = []
   #head: QueueHead | undefined
   #bytes = 0
@@ -26,6 +28,7 @@ export class PartitionQueue {
 
   constructor(source: AnySource, position: number, options: PreparationOptions) {
     this.#source = source
+    this.#clock = options.clock
     this.#preparation = new Preparation(source, options)
     this.#fetched = position
   }
@@ -101,12 +104,16 @@ export class PartitionQueue {
     return batch?.records[batch.index]
   }
 
+  #timeOf(record: StreamRecord<unknown, unknown>): number | undefined {
+    return this.#source.timestamp?.(record, this.#partitionTime, this.#clock.now())
+  }
+
   #decode(raw: LogRecord): QueueHead {
     try {
       const key = raw.key === null ? null : this.#source.key.deserialize(raw.key)
       const value = raw.value === null ? null : this.#source.value.deserialize(raw.value)
       const record = { key, value, timestamp: raw.timestamp, headers: raw.headers }
-      const timestamp = this.#source.timestamp?.(record, this.#partitionTime) ?? raw.timestamp
+      const timestamp = this.#timeOf(record) ?? raw.timestamp
       return { kind: 'record', raw, record: timestamp === raw.timestamp ? record : { ...record, timestamp } }
     } catch (error) {
       return {

@@ -4,7 +4,7 @@ import { StreamError } from '../errors.ts'
 import { partitionFor } from '../partitioner.ts'
 import { type Headers, noHeaders, type StreamRecord } from '../record.ts'
 import type { Serde } from '../serde.ts'
-import type { ReadOnlyKeyValueStore } from '../state/store.ts'
+import type { ReadOnlyKeyValueStore, StateStore, StoreOf, StoreSpec } from '../state/store.ts'
 import type { TopicSource, TopicTarget } from '../topology/source.ts'
 import { copiedTopics, globalTopics, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
@@ -33,6 +33,9 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
 
 /** The log delivers a batch a turn of the event loop. */
 const maxTurns = 10_000
+
+/** A store that a test looks at: what it wrote would belong to no record. */
+export type LookedAt<S extends StateStore> = Omit<S, 'put' | 'delete'>
 
 /** A record to feed in. */
 export interface TestRecord<K, V> {
@@ -114,15 +117,18 @@ export class TopologyTestDriver implements AsyncDisposable {
     return records
   }
 
-  /** A store of one partition, or a global table, as it is now. */
-  store<K, V>(name: string, partition = 0): ReadOnlyKeyValueStore<K, V> {
+  /** A store of one partition, by its spec or its name, or a global table, as it is now. */
+  store<Spec extends StoreSpec>(spec: Spec, partition?: number): LookedAt<StoreOf<Spec>>
+  store<K, V>(name: string, partition?: number): ReadOnlyKeyValueStore<K, V>
+  store(store: StoreSpec | string, partition = 0): StateStore {
+    const name = typeof store === 'string' ? store : store.name
     const runtime = this.#started()
     const globalTable = runtime.view.globalTables.find((table) => table.name === name)
-    if (globalTable) return globalTable.rows as ReadOnlyKeyValueStore<K, V>
+    if (globalTable) return globalTable.rows
     const part = this.#topology.subtopologies.find((candidate) => candidate.stores.some((spec) => spec.name === name))
     const task = runtime.tasks.find((candidate) => candidate.id === `${part?.id}_${partition}`)
     if (!task) throw new StreamError('STORE_UNKNOWN', `no task has store "${name}" of partition ${partition}`)
-    return task.state.view(name, () => -1) as ReadOnlyKeyValueStore<K, V>
+    return task.state.view(name, () => -1)
   }
 
   /** Turns the clock and runs what falls due. */

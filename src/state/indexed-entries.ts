@@ -18,6 +18,8 @@ export class IndexedEntries<K, V> {
   readonly #rows: KeyValueEntries<Uint8Array, V>
   readonly #life: TimeToLive<V> | undefined
   readonly #index: KeyIndex
+  /** The latest that a view has told: who only looks knows no time of its own. */
+  #streamTime = -1
 
   constructor(spec: KeyValueStoreSpec<K, V>, layers: StoreLayers, life?: TimeToLive<V>) {
     this.#spec = spec
@@ -41,7 +43,11 @@ export class IndexedEntries<K, V> {
     const index = this.#index
     const life = this.#life
     const rows = this.#rows.view(generation)
-    const overSince = (): number => (life ? streamTime() - life.ttlMs : Number.NEGATIVE_INFINITY)
+    const overSince = (): number => {
+      if (!life) return Number.NEGATIVE_INFINITY
+      this.#streamTime = Math.max(this.#streamTime, streamTime())
+      return this.#streamTime - life.ttlMs
+    }
     const isOver = (text: string): boolean => life !== undefined && (index.timeOf(text) ?? 0) <= overSince()
     const expire = (): void => {
       for (const text of index.before(overSince())) {

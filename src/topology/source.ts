@@ -3,9 +3,10 @@ import type { Serde } from '../serde.ts'
 
 /**
  * Chooses the event time of a record, in milliseconds. `partitionTime` is the largest time seen in its partition so far, -1 before
- * the first. A negative result is TIMESTAMP_INVALID. Default: the timestamp that the log keeps.
+ * the first; `wallClock` is the time on the clock of the runtime. A negative result skips the record, counted as dropped. Default: the
+ * timestamp that the log keeps, which is TIMESTAMP_INVALID where it is negative.
  */
-export type TimestampExtractor<K, V> = (record: StreamRecord<K, V>, partitionTime: number) => number
+export type TimestampExtractor<K, V> = (record: StreamRecord<K, V>, partitionTime: number, wallClock: number) => number
 
 /** A topic to read: records with a null key are dropped and counted unless the key's serde is `nullable`; null values are tombstones. */
 export interface TopicSource<K, V> {
@@ -22,6 +23,8 @@ export interface TopicTarget<K, V> {
   readonly topic: string
   readonly key: Serde<K>
   readonly value: Serde<V>
+  /** Chooses the partition of a record by what is in it. */
+  partition?(value: V | null): number
 }
 
 /** How a stream travels through an internal topic when its key has changed. */
@@ -30,6 +33,10 @@ export interface Repartition<K, V> {
   readonly value: Serde<V>
   /** The topic is `<application>-<name>-repartition`. Default: the name of the node. */
   readonly name?: string
+  /** In the place of `<name>-repartition`. */
+  readonly topic?: string
   /** Default: the largest partition count of the topics that feed it. */
   readonly partitions?: number
+  /** Chooses the partition of a record by what is in it. Default: by its key. */
+  partition?(value: V | null): number
 }

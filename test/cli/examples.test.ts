@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import documents from '../../examples/documents.ts'
+import silentSensors, { alerts, lastSeen, readings } from '../../examples/silent-sensors.ts'
 import wordCount, { counts, lines } from '../../examples/word-count.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { describeTopology } from '../../src/topology/describe.ts'
@@ -27,6 +28,21 @@ describe('the examples', () => {
 
     const latest = new Map((await driver.read(counts)).map(({ key, value }) => [key, value]))
     expect(Object.fromEntries(latest)).toEqual({ to: 2, be: 2, or: 1, not: 1 })
+  })
+
+  test('silent-sensors.ts tells once which sensor is silent, also after a crash', async () => {
+    await using driver = await TopologyTestDriver.start(silentSensors)
+    await driver.pipe(readings, { key: 'cellar', value: 11, timestamp: 0 })
+    await driver.pipe(readings, { key: 'roof', value: 24, timestamp: 9 * 60_000 })
+
+    await driver.crashAndRestart()
+    await driver.pipe(readings, { key: 'roof', value: 25, timestamp: 10 * 60_000 })
+    await driver.pipe(readings, { key: 'roof', value: 25, timestamp: 11 * 60_000 })
+
+    expect((await driver.read(alerts)).map(({ key, value }) => [key, value])).toEqual([
+      ['cellar', 'silent since 1970-01-01T00:00:00.000Z'],
+    ])
+    expect([...driver.store(lastSeen).scan()]).toEqual([['roof', 11 * 60_000]])
   })
 
   test('the command line describes an example that imports the package by its name', async () => {

@@ -5,6 +5,9 @@ import { noHeaders } from '../../src/record.ts'
 import type { LogRecord } from '../../src/runtime/broker.ts'
 import { PartitionQueue } from '../../src/runtime/partition-queue.ts'
 import { string } from '../../src/serde.ts'
+import type { TimestampExtractor } from '../../src/topology/source.ts'
+import { skipInvalidTimestamp, usePartitionTime, useWallClock } from '../../src/topology/timestamps.ts'
+import type { AnySource } from '../../src/topology/topology.ts'
 
 const source = { kind: 'topic-source', topic: 't', key: string, value: string } as const
 const alone = {
@@ -86,5 +89,18 @@ describe('a partition queue', () => {
 
     expect(full).toBeGreaterThan(0)
     expect(queue.bytes).toBe(0)
+  })
+
+  test('takes the time from its extractor: of the log, of the partition, of the clock', () => {
+    const clock = new ManualClock(7_000)
+    const takenWith = (timestamp: TimestampExtractor<unknown, unknown>) => {
+      const queue = new PartitionQueue({ ...source, timestamp } as AnySource, 0, { ...alone, clock })
+      queue.add({ records: [record(0, { timestamp: 50 }), record(1, { timestamp: -1 })], next: 2 })
+      return [queue.take(), queue.take()].map((head) => head?.kind === 'record' && head.record.timestamp)
+    }
+
+    expect(takenWith(skipInvalidTimestamp)).toEqual([50, -1])
+    expect(takenWith(usePartitionTime)).toEqual([50, 50])
+    expect(takenWith(useWallClock)).toEqual([7_000, 7_000])
   })
 })

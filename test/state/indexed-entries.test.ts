@@ -172,7 +172,18 @@ describe('a store whose values live for a time', () => {
 
     mortalAt(state, 500).put('late', { value: 1, timestamp: 400 })
 
-    expect(mortalAt(state, 0).get('late')).toBeUndefined()
+    expect(mortalAt(state, 500).get('late')).toBeUndefined()
+    expect(state.changes(1).map(({ value }) => value)).toEqual([null])
+  })
+
+  test('shows nobody who only looks what is over for the task', async () => {
+    await using state = await openInMemory(mortal)
+    mortalAt(state, 50).put('a', { value: 1, timestamp: 50 })
+    mortalAt(state, 150).get('b')
+
+    const looked = state.view<KeyValueStore<string, unknown>>('mortal', () => -1)
+
+    expect(looked.get('a')).toBeUndefined()
   })
 
   test('a limit counts only what is still there', async () => {
