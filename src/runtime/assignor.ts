@@ -3,7 +3,7 @@ import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
 import { topicName } from '../topology/topology.ts'
 import type { Assignor, AssignorMember, TopicPartition } from './broker.ts'
-import { decodeReport, encodeReport, encodeStandbys, type MemberReport } from './member-report.ts'
+import { decodeReport, encodeOrders, encodeReport, type Host, type MemberReport } from './member-report.ts'
 import { type Candidate, placeStandbys, placeTasks } from './task-placement.ts'
 import { restorableStores } from './task-states.ts'
 
@@ -60,7 +60,8 @@ export interface StickyAssignorOptions {
 
 /**
  * Assigns whole tasks, so that equal partitions of the topics of a sub-topology meet in one instance: first to whom had them before, then
- * to whom has most of their state, then to whom has the fewest. Loads differ by one task at most. Standbys go to the others.
+ * to whom has most of their state, then to whom has the fewest. Loads differ by one task at most. Standbys go to the others. All are told what
+ * those have that say at which address they can be asked.
  *
  * A member whose sub-topologies read other topics gets nothing: what it would make of a partition is something else. So one topology works
  * at a time, the leader's, also while an upgrade replaces it.
@@ -83,10 +84,14 @@ export function stickyAssignor(options: StickyAssignorOptions): Assignor {
       const owners = placeTasks([...tasks.keys()], members)
       const kept = [...tasks.keys()].filter((task) => restorable.has(Number(task.split('_')[0])))
       const standbys = placeStandbys(kept, standbyReplicas, { owners, members })
+      const hosts = members.flatMap(({ memberId: id, address }): Host[] =>
+        address === undefined ? [] : [{ address, tasks: owners.get(id) ?? [], standbys: standbys.get(id) ?? [] }],
+      )
       const partitionsOf = (ids: readonly TaskId[]) => ids.flatMap((id) => tasks.get(id) ?? [])
       return new Map(
         [...owners].map(([member, ids]) => {
-          return [member, { partitions: partitionsOf(ids), data: encodeStandbys(standbys.get(member) ?? []) }]
+          const data = encodeOrders({ standbys: standbys.get(member) ?? [], hosts })
+          return [member, { partitions: partitionsOf(ids), data }]
         }),
       )
     },

@@ -11,11 +11,28 @@ export interface MemberReport {
   readonly positions?: ReadonlyMap<TaskId, number> | undefined
   /** Which topics its sub-topologies read, to be compared. Absent when its version does not say. */
   readonly shape?: string | undefined
+  /** Where others can ask for what is in its stores: `http://10.0.0.7:9465`. Absent when they cannot. */
+  readonly address?: string | undefined
+}
+
+/** An instance that answers queries, and what it has. */
+export interface Host {
+  readonly address: string
+  readonly tasks: readonly TaskId[]
+  readonly standbys: readonly TaskId[]
+}
+
+/** What the leader tells a member besides its partitions. */
+export interface MemberOrders {
+  /** The tasks to follow. */
+  readonly standbys: readonly TaskId[]
+  /** Members with an address, this one included. */
+  readonly hosts: readonly Host[]
 }
 
 /** JSON that every version can read: fields may be added, and what is missing or strange counts as nothing. */
-export function encodeReport({ tasks, positions, shape }: MemberReport): Uint8Array {
-  return encode({ tasks, shape, ...(positions && { positions: Object.fromEntries(positions) }) })
+export function encodeReport({ tasks, positions, shape, address }: MemberReport): Uint8Array {
+  return encode({ tasks, shape, address, ...(positions && { positions: Object.fromEntries(positions) }) })
 }
 
 /** A member of another version may say something else, and then owns nothing. */
@@ -24,21 +41,24 @@ export function decodeReport(data: Uint8Array): MemberReport {
   const tasks = tasksIn(found.tasks)
   const positions = found.positions
   const shape = typeof found.shape === 'string' ? found.shape : undefined
-  if (!positions || typeof positions !== 'object') return { tasks, shape }
+  const address = addressIn(found.address)
+  if (!positions || typeof positions !== 'object') return { tasks, shape, address }
   const known = Object.entries(positions).flatMap(([id, position]) =>
     isTaskId(id) && Number.isSafeInteger(position) ? [[id, position as number] as const] : [],
   )
-  return { tasks, shape, positions: new Map(known) }
+  return { tasks, shape, address, positions: new Map(known) }
 }
 
-/** What the leader tells a member besides its partitions; nothing when it has no standbys, which is all that older versions know. */
-export function encodeStandbys(standbys: readonly TaskId[]): Uint8Array {
-  return standbys.length === 0 ? new Uint8Array(0) : encode({ standbys })
+/** Nothing when there is nothing to tell, which is all that older versions know. */
+export function encodeOrders({ standbys, hosts }: MemberOrders): Uint8Array {
+  if (standbys.length === 0 && hosts.length === 0) return new Uint8Array(0)
+  return encode({ standbys, ...(hosts.length > 0 && { hosts }) })
 }
 
-/** The tasks to follow. */
-export function decodeStandbys(data: Uint8Array): TaskId[] {
-  return tasksIn(decode(data).standbys)
+/** A leader of another version may say less. */
+export function decodeOrders(data: Uint8Array): MemberOrders {
+  const { standbys, hosts } = decode(data)
+  return { standbys: tasksIn(standbys), hosts: Array.isArray(hosts) ? hosts.flatMap(hostIn) : [] }
 }
 
 function encode(value: object): Uint8Array {
@@ -49,7 +69,9 @@ interface Decoded {
   readonly tasks?: unknown
   readonly positions?: unknown
   readonly shape?: unknown
+  readonly address?: unknown
   readonly standbys?: unknown
+  readonly hosts?: unknown
 }
 
 function decode(data: Uint8Array): Decoded {
@@ -59,6 +81,17 @@ function decode(data: Uint8Array): Decoded {
   } catch {
     return {}
   }
+}
+
+function hostIn(value: unknown): Host[] {
+  if (!value || typeof value !== 'object') return []
+  const found: { readonly address?: unknown; readonly tasks?: unknown; readonly standbys?: unknown } = value
+  const address = addressIn(found.address)
+  return address === undefined ? [] : [{ address, tasks: tasksIn(found.tasks), standbys: tasksIn(found.standbys) }]
+}
+
+function addressIn(value: unknown): string | undefined {
+  return typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined
 }
 
 function tasksIn(value: unknown): TaskId[] {

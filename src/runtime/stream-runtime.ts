@@ -12,7 +12,7 @@ import { type DrainScope, isDrained } from './drained.ts'
 import { groupOptions } from './group-options.ts'
 import { LagWatch } from './lag.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
-import { decodeStandbys } from './member-report.ts'
+import { decodeOrders } from './member-report.ts'
 import { Membership } from './membership.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { RecoveryWindows } from './recovery-windows.ts'
@@ -293,7 +293,7 @@ export class StreamRuntime implements AsyncDisposable {
       assigned: async (partitions, data) => {
         // Who closes does not wait for a broker that is asked where to begin; what comes of it is closed by the manager.
         const starts = await Promise.race([this.#manager.assign(partitions), this.#ending.promise])
-        this.#factory.follow(decodeStandbys(data))
+        this.#factory.follow(decodeOrders(data).standbys)
         this.#firstAssignment.resolve()
         return starts
       },

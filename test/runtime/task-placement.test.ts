@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { stickyAssignor } from '../../src/runtime/assignor.ts'
-import { decodeReport, decodeStandbys, encodeReport } from '../../src/runtime/member-report.ts'
+import { decodeOrders, decodeReport, encodeReport } from '../../src/runtime/member-report.ts'
 import { type Candidate, placeStandbys, placeTasks } from '../../src/runtime/task-placement.ts'
 import type { TaskId } from '../../src/topology/processor.ts'
 
@@ -138,7 +138,7 @@ describe('members of two versions in one group', () => {
     )
 
     expect(assignment.get('old')).toEqual({ partitions: [{ topic: 'in', partition: 0 }], data: new Uint8Array(0) })
-    const told = ['new', 'newer'].map((id) => decodeStandbys(assignment.get(id)?.data ?? new Uint8Array(0)))
+    const told = ['new', 'newer'].map((id) => decodeOrders(assignment.get(id)?.data ?? new Uint8Array(0)).standbys)
     expect(told).toEqual([['0_0'], ['0_1']])
   })
 
@@ -147,6 +147,33 @@ describe('members of two versions in one group', () => {
     expect(JSON.parse(new TextDecoder().decode(assignor.memberData()))).toMatchObject({ tasks: ['0_1'] })
   })
 
+  test('all are told what the members with an address have, and an older one without address is left out', () => {
+    const hosting = encodeReport({ tasks: ['0_1'], positions: new Map(), address: 'http://10.0.0.7:9465' })
+
+    const assignment = assignor.assign(
+      [
+        { memberId: 'old', data: oldReport(['0_0']) },
+        { memberId: 'hosting', data: hosting },
+        { memberId: 'new', data: newReport([]) },
+      ],
+      described,
+    )
+
+    const hosts = [{ address: 'http://10.0.0.7:9465', tasks: ['0_1'], standbys: ['0_0'] }]
+    for (const id of ['old', 'hosting', 'new'])
+      expect(decodeOrders(assignment.get(id)?.data ?? new Uint8Array(0)).hosts).toEqual(hosts)
+  })
+
+  test.each(['ftp://x', 'no address', 7, null])(
+    'an address that nobody can be asked at counts as none: %s',
+    (address) => {
+      const data = new TextEncoder().encode(JSON.stringify({ address, hosts: [{ address, tasks: ['0_0'] }, null, 7] }))
+
+      expect(decodeReport(data).address).toBeUndefined()
+      expect(decodeOrders(data).hosts).toEqual([])
+    },
+  )
+
   test.each(['', 'no JSON', '[]', '{"tasks":[1,"x"],"positions":{"0_0":"far","x":1}}'])(
     'a report that is none says nothing: %s',
     (text) => {
@@ -154,7 +181,7 @@ describe('members of two versions in one group', () => {
 
       expect(tasks).toEqual([])
       expect([...(positions ?? [])]).toEqual([])
-      expect(decodeStandbys(Buffer.from(text))).toEqual([])
+      expect(decodeOrders(Buffer.from(text))).toEqual({ standbys: [], hosts: [] })
     },
   )
 })
