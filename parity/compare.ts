@@ -33,8 +33,19 @@ function storeDifferences(
 }
 
 function stepDifference(index: number, step: RecordedStep, played: PlayedStep): Difference | undefined {
-  const recorded = { out: byTopic(step.out ?? []), dropped: step.dropped ?? 0, failed: step.error !== undefined }
-  const ours = { out: byTopic(played.out), dropped: played.dropped, failed: played.failed }
+  const { trace } = step
+  const recorded = {
+    out: byTopic(step.out ?? []),
+    dropped: step.dropped ?? 0,
+    failed: step.error !== undefined,
+    ...(trace && { trace }),
+  }
+  const ours = {
+    out: byTopic(played.out),
+    dropped: played.dropped,
+    failed: played.failed,
+    ...(trace && { trace: played.trace }),
+  }
   if (recorded.failed && ours.failed) return undefined
   if (isDeepStrictEqual(recorded, ours)) return undefined
   return { at: `step ${index} ${JSON.stringify(step.in ?? {})}`, recorded, ours }

@@ -1,4 +1,19 @@
-import { branches, cogroup, cogrouped, count, suppress, unlimited } from '../src/operators/index.ts'
+import {
+  branches,
+  cogroup,
+  cogrouped,
+  count,
+  filter,
+  flatMap,
+  type KeyValue,
+  map,
+  merge,
+  peek,
+  suppress,
+  unlimited,
+} from '../src/operators/index.ts'
+import { withValue } from '../src/record.ts'
+import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import { fold31, isEven, num } from './functions.ts'
 import type { PlayedTopology } from './played-topology.ts'
 import { numberOf, type Recording } from './recording.ts'
@@ -25,6 +40,35 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
     const counts = played.stream().process(count('S', { window, storage: storageOf(recording) }))
     played.toWindowed(counts, window.sizeMs)
   },
+  peek: (_, played) => {
+    const shown = (name: string) =>
+      peek<string | null, unknown>(name, ({ key, value }) => void played.trace.push([name, key, value]))
+    const all = played.stream().process(shown('P0'))
+    // Their values are null there too, where our own lets tombstones pass.
+    const marked = all.process(map('marked', (key, value): KeyValue<string | null, unknown> => [key, `x${value}`]))
+    played.to(marked.process(shown('P1')), 'o1')
+    const twice = flatMap('twice', (key: string | null, value: unknown): KeyValue<string | null, unknown>[] => [
+      [key, `${value}.0`],
+      [key, `${value}.1`],
+    ])
+    const both = all.process(twice).process(shown('P2'))
+    played.to(both.process(shown('P3')), 'o2')
+    const second = both.process(filter('second', (value) => String(value).endsWith('.1')))
+    played.to(second.process(shown('P4')), 'o3')
+    played.to(all.process(shown('P5')), 'o1')
+  },
+  multiTopicSource: (_, played) =>
+    played.to(
+      played
+        .stream('a')
+        .process(merge('both', played.stream('b')))
+        .process(withStreamTime),
+    ),
+  toDynamic: (_, played) =>
+    played.toOneOf(played.stream(), ['out-0', 'out-1', 'out-2', 'out-n'], ({ value, timestamp }, source) => {
+      played.trace.push([source?.topic, source?.offset, source?.partition, timestamp])
+      return `out-${value === null ? 'n' : num(value) % 3}`
+    }),
   split: (recording, played) => {
     const both = { null: (value: unknown) => value === null, even: isEven }
     const all = { ...both, three: (value: unknown) => num(value) % 3 === 0, rest: () => true }
@@ -37,4 +81,12 @@ export const dslTopologies: Readonly<Record<string, Builder>> = {
     const second = (aggregate: number, value: unknown) => (aggregate * 37 + num(value) + 1) % 1_000_003
     played.to(played.stream('a').process(cogroup('S', first, cogrouped(played.stream('b'), second))))
   },
+}
+
+const withStreamTime: ProcessorSupplier<string | null, unknown, string | null, unknown> = {
+  name: 'time',
+  operator: 'time',
+  create: () => ({
+    process: (record, context) => context.forward(withValue(record, `${record.value}@${context.streamTime}`)),
+  }),
 }

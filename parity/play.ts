@@ -24,6 +24,7 @@ export interface PlayedStep {
   readonly out: readonly RecordedOutput[]
   readonly dropped: number
   readonly failed: boolean
+  readonly trace: readonly unknown[]
 }
 
 export interface Played {
@@ -60,7 +61,8 @@ export async function play(recording: Recording): Promise<Played> {
   for (const step of recording.steps) {
     dropped = 0
     const failed = await performed(step, played, driver)
-    steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed })
+    const trace = played.trace.splice(0)
+    steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed, trace })
     if (failed) return { steps, stores: undefined, specs: topology.stores }
   }
   return { steps, stores: await storesOf(topology, played, driver), specs: topology.stores }

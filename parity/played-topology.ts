@@ -1,5 +1,5 @@
 import type { RuntimeSettingsInput } from '../src/config.ts'
-import { kafka, kafkaTopic } from '../src/connectors/index.ts'
+import { kafka, kafkaTopic, kafkaTopics } from '../src/connectors/index.ts'
 import { nullable, type Serde, string } from '../src/serde.ts'
 import { TopologyBuilder } from '../src/topology/builder.ts'
 import type { GlobalTable } from '../src/topology/global-table.ts'
@@ -7,6 +7,7 @@ import type { ProcessorSupplier } from '../src/topology/processor.ts'
 import type { TopicSource, TopicTarget } from '../src/topology/source.ts'
 import type { Stream, Table } from '../src/topology/stream.ts'
 import type { TableHistory } from '../src/topology/table.ts'
+import type { TopicChoice } from '../src/topology/topic-choice.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { sessionWindowed, timeWindowed, type Windowed } from '../src/windowed.ts'
 
@@ -39,6 +40,8 @@ export class PlayedTopology {
   readonly #caching: boolean
   readonly sources = new Map<string, TopicSource<string | null, unknown>>()
   readonly targets = new Map<string, TopicTarget<Key, unknown>>()
+  /** What functions were called with since the last step. */
+  readonly trace: unknown[] = []
 
   /** Of the runtime, where the recording asks for others than the usual ones. */
   settings: Partial<RuntimeSettingsInput> = {}
@@ -74,6 +77,13 @@ export class PlayedTopology {
     return this.#to(stream, topic, string)
   }
 
+  /** To the topic that `choose` names of these. */
+  toOneOf(stream: AnyStream, topics: readonly string[], choose: TopicChoice<string | null, unknown>['choose']): void {
+    const choice = kafkaTopics({ topics, choose, key: nullable(string), value: anyJson })
+    for (const target of choice.targets) this.targets.set(target.topic, target as TopicTarget<Key, unknown>)
+    stream.to('to-one', choice)
+  }
+
   /** The topic of the records that were given up is looked at too. */
   deadLetters(topic: string): void {
     this.targets.set(topic, kafkaTopic({ topic, key: string as Serde<Key>, value: jsonOrHex }))
@@ -91,7 +101,7 @@ export class PlayedTopology {
   #to<K>(stream: Stream<K | null, unknown>, topic: string, key: Serde<NonNullable<K>>): this {
     const target = kafkaTopic({ topic, key: key as Serde<K | null>, value: anyJson })
     this.targets.set(topic, target as unknown as TopicTarget<Key, unknown>)
-    stream.to(`to-${topic}`, target)
+    stream.to(`${stream.name}-to-${topic}`, target)
     return this
   }
 }

@@ -30,6 +30,8 @@ export interface RecordedStep {
   readonly commit?: true
   readonly out?: readonly RecordedOutput[]
   readonly dropped?: number
+  /** What the functions of the topology were called with, in that order. */
+  readonly trace?: readonly unknown[]
   readonly error?: { readonly rootMessage: string }
 }
 

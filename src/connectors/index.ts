@@ -4,7 +4,7 @@ export { type SqliteIndexOptions, sqliteIndex } from './embedded/sqlite-index.ts
 export { changeStream } from './files/change-stream.ts'
 export { folder } from './files/folder.ts'
 export { type KafkaBrokerOptions, kafkaBroker } from './kafka/broker.ts'
-export { kafkaTopic, type TopicTargetOptions } from './kafka/sink.ts'
+export { kafkaTopic, kafkaTopics, type TopicChoiceOptions, type TopicTargetOptions } from './kafka/sink.ts'
 export { kafka, type TopicSourceOptions } from './kafka/source.ts'
 export type { TlsOptions } from './kafka/tls-options.ts'
 export { type QdrantOptions, qdrant } from './qdrant/sink.ts'

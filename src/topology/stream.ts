@@ -3,6 +3,7 @@ import type { Timestamped } from '../state/store.ts'
 import type { ProcessorSupplier, Sink, StreamHandle } from './processor.ts'
 import type { TopicTarget } from './source.ts'
 import { type Change, newValues, type StoreAccess, type TableRows } from './table.ts'
+import { choosesTopic, chosenSink, type TopicChoice } from './topic-choice.ts'
 
 /** What a Stream asks of its builder. */
 export interface StreamGraph {
@@ -61,9 +62,13 @@ export class Stream<K, V> implements StreamHandle {
     return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
   }
 
-  /** Ends the stream in a topic or an index. */
-  to(name: string, target: TopicTarget<K, V> | Sink<K, V>): void {
-    this.#graph.to(this.name, name, target)
+  /** Ends the stream in a topic or an index; in one of several topics, through the sinks `<name>-<topic>`. */
+  to(name: string, target: TopicTarget<K, V> | TopicChoice<K, V> | Sink<K, V>): void {
+    if (!('kind' in target) || target.kind === 'topic-target') this.#graph.to(this.name, name, target)
+    else {
+      const chosen = this.#graph.process(this.name, choosesTopic(name, target))
+      for (const one of target.targets) this.#graph.to(chosen, chosenSink(name, one.topic), one)
+    }
   }
 }
 
