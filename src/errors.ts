@@ -41,6 +41,7 @@ export const errorTable = {
   // records and documents
   RECORD_UNDECODABLE: runtime('skip', 'Correct the producer; the record is in the dead-letter topic if there is one.'),
   RECORD_UNENCODABLE: runtime('skip', 'Make the value fit the serde of the topic or store.'),
+  SERDE_MISMATCH: runtime('fatal', 'Correct the serde, or its schema, so that it gives back what it is given.'),
   RECORD_FAILED: runtime('skip', 'Correct the named processor or the record.'),
   RECORD_TIMEOUT: runtime('skip', 'Find out why embedding or the index takes so long, or raise `recordDeadlineMs`.'),
   DOCUMENT_TOO_LARGE: runtime('skip', 'Split the document, or raise `maxDocumentBytes`.'),

@@ -9,6 +9,7 @@ import type { TopicSource, TopicTarget } from '../topology/source.ts'
 import { copiedTopics, globalTopics, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
+import { checkedPair, withCheckedSerdes } from './round-trip.ts'
 import { StreamRuntime } from './stream-runtime.ts'
 import { partitionKey } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
@@ -29,6 +30,11 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
    * Default `always`: after each call.
    */
   readonly commit?: 'always' | 'manual'
+  /**
+   * Reads back at once what is written to topics and stores: a serde that gives another value than it got is SERDE_MISMATCH. Serdes of a
+   * schema registry are left out. Default true.
+   */
+  readonly checkSerdes?: boolean
 }
 
 /** The log delivers a batch a turn of the event loop. */
@@ -64,10 +70,14 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #ending = new AbortController()
   #producer: Producer | undefined
   #runtime: StreamRuntime | undefined
+  #mismatch: StreamError | undefined
+  readonly #report = (error: StreamError): void => {
+    this.#mismatch ??= error
+  }
 
   private constructor(topology: Topology, options: TopologyTestDriverOptions) {
     this.clock = new ManualClock(options.startMs ?? 0)
-    this.#topology = topology
+    this.#topology = (options.checkSerdes ?? true) ? withCheckedSerdes(topology, this.#report) : topology
     this.#options = options
     this.#broker = options.broker(this.clock)
   }
@@ -145,12 +155,13 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /**
    * Resolves when everything that was written is processed, and committed unless `commit` is `manual`. With `maxTaskIdleMs` records may be
-   * left that wait for another topic. Throws what made the runtime fail.
+   * left that wait for another topic. Throws what made the runtime fail, and SERDE_MISMATCH.
    */
   async settle(): Promise<void> {
     const runtime = this.#started()
     runtime.resume()
     await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
+    this.#throwMismatch()
   }
 
   /** Commits once, in all tasks. What that sends to internal topics is processed; with `commit: 'manual'` it waits for the next commit. */
@@ -184,6 +195,13 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.#broker.close()
   }
 
+  /** The first one, once. */
+  #throwMismatch(): void {
+    const error = this.#mismatch
+    this.#mismatch = undefined
+    if (error) throw error
+  }
+
   /** Resolves when what was written is where tasks take it from, as far as there is room. */
   async #fetched({ tasks }: StreamRuntime): Promise<void> {
     const ends = await this.#broker.offsets(tasks.flatMap((task) => task.partitions))
@@ -209,7 +227,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async #startRuntime(): Promise<void> {
-    const { broker: _, partitions: __, startMs: ___, commit: ____, stateInMemory = true, ...settings } = this.#options
+    const { stateInMemory = true, ...settings } = runtimeOptions(this.#options)
     this.#runtime = new StreamRuntime({
       application: 'test',
       ...settings,
@@ -228,7 +246,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (leaseEndsAt > this.clock.now()) this.clock.advance(leaseEndsAt - this.clock.now())
   }
 
-  async #encoded<K, V>({ topic, ...source }: TopicSource<K, V>, records: readonly TestRecord<K, V>[]) {
+  async #encoded<K, V>({ topic, ...serdes }: TopicSource<K, V>, records: readonly TestRecord<K, V>[]) {
+    const isChecked = this.#options.checkSerdes ?? true
+    const source = isChecked ? checkedPair(serdes, `topic "${topic}"`, this.#report) : serdes
     const { signal } = this.#ending
     const keys = (await source.key.forTopic?.({ topic, part: 'key' }, signal)) ?? source.key
     const values = (await source.value.forTopic?.({ topic, part: 'value' }, signal)) ?? source.value
@@ -255,4 +275,16 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (!this.#runtime) throw new StreamError('ILLEGAL_STATE', 'the driver has crashed; call restart first')
     return this.#runtime
   }
+}
+
+/** Without what is the driver's own. */
+function runtimeOptions({
+  broker: _,
+  partitions: __,
+  startMs: ___,
+  commit: ____,
+  checkSerdes: _____,
+  ...options
+}: TopologyTestDriverOptions) {
+  return options
 }
