@@ -11,7 +11,7 @@ export interface JoinedAfterGrace<V> {
   readonly graceMs: number
   /** Serde of the values that wait; default MessagePack, for plain data. */
   readonly input?: Serde<V>
-  /** Of the store `name`, in which they wait. Default `level`. */
+  /** Of the store `<name>-waiting`, in which they wait. Default `level`. */
   readonly storage?: 'level' | 'memory'
 }
 

@@ -1,7 +1,20 @@
+import { StreamError } from '../../errors.ts'
 import type { Headers, StreamRecord } from '../../record.ts'
 import { msgpack, type Serde } from '../../serde.ts'
 import type { WindowStore, WindowStoreSpec } from '../../state/store.ts'
+import type { ProcessorSupplier } from '../../topology/processor.ts'
+import type { Table } from '../../topology/stream.ts'
 import { listOf } from './side.ts'
+
+/** Lets the records of a join wait for the rows of a table. */
+export interface GraceOptions<K, V> {
+  /** Of the join. */
+  readonly name: string
+  readonly other: Table<K, unknown>
+  readonly graceMs: number
+  readonly input?: Serde<V>
+  readonly storage?: 'level' | 'memory'
+}
 
 /** What is kept of a record under its key and time. */
 interface Held<V> {
@@ -11,34 +24,66 @@ interface Held<V> {
 
 /** In the order in which they came. */
 type Waiting<V> = readonly Held<V>[]
-export type GraceStore<K, V> = WindowStore<K, Waiting<V>>
-
-/** The store for records that wait. */
-export function graceStoreSpec<K, V>(
-  place: Pick<WindowStoreSpec<K, V>, 'name' | 'storage' | 'key' | 'value'>,
-): WindowStoreSpec<K, Waiting<V>> {
-  return { ...place, kind: 'window', value: listOf(held(place.value)), retentionMs: Number.POSITIVE_INFINITY }
-}
+type Rows<K, V> = WindowStore<K, Waiting<V>>
 
 /**
- * Lets a record wait until the largest timestamp that came is `graceMs` past its own, and gives those that need wait no longer, in the order
- * of time, of the bytes of the keys, and as they came. One that comes later than that goes at once. After `KStreamKTableJoinProcessor` of
- * Kafka Streams.
+ * Lets a record wait until the largest timestamp that came is `graceMs` past its own. What need wait no longer goes on in the order of time,
+ * of the bytes of the keys, and as it came; a record that comes later than that goes on at once. One without a key can wait nowhere: it is
+ * dropped. After `KStreamKTableJoinProcessor` of Kafka Streams, as a node of its own: where the join of one record fails, the others that
+ * are due are joined.
+ *
+ * Throws CONFIG_INVALID for a grace that is negative, and TOPOLOGY_INVALID for a table without a history.
  */
-export function* dueAfterGrace<K, V>(
-  rows: GraceStore<K, V>,
-  { key, timestamp, headers, value }: StreamRecord<K, V> & Held<V>,
-  graceMs: number,
-): Generator<StreamRecord<K, V> & Held<V>> {
-  if (timestamp < rows.observedMs - graceMs) {
-    yield { key, timestamp, headers, value }
-    return
+export function waitForRows<K, V>(options: GraceOptions<K, V>): ProcessorSupplier<K | null, V, K, V> {
+  const { other, graceMs, input = msgpack<V>(), storage = 'level' } = options
+  requireHistory(options)
+  const name = `${options.name}-waiting`
+  const spec: WindowStoreSpec<K, Waiting<V>> = {
+    kind: 'window',
+    name,
+    key: other.rows.key,
+    value: listOf(held(input)),
+    storage,
+    retentionMs: Number.POSITIVE_INFINITY,
   }
+  return {
+    name,
+    operator: 'waitForRows',
+    stores: [spec],
+    create: () => ({
+      process(record, context) {
+        const { key, value } = record
+        if (value === null) return context.drop('null_value')
+        if (key === null) return context.drop('null_key')
+        const rows = context.store<Rows<K, V>>(name)
+        if (record.timestamp < rows.observedMs - graceMs) return context.forward({ ...record, key })
+        add(rows, { ...record, key, value })
+        for (const due of taken(rows, rows.observedMs - graceMs)) context.forward(due)
+      },
+    }),
+  }
+}
+
+function add<K, V>(rows: Rows<K, V>, { key, timestamp, value, headers }: StreamRecord<K, V> & Held<V>): void {
   const before = rows.fetch(key, timestamp)?.value ?? []
   rows.put(key, timestamp, [...before, { value, headers }], timestamp)
-  for (const [dueKey, { startMs, value: waiting }] of rows.between(0, rows.observedMs - graceMs)) {
-    rows.put(dueKey, startMs, null, startMs)
-    for (const due of waiting) yield { key: dueKey, timestamp: startMs, ...due }
+}
+
+/** Takes out what came at that time or before. */
+function* taken<K, V>(rows: Rows<K, V>, toMs: number): Generator<StreamRecord<K, V>> {
+  for (const [key, { startMs, value: waiting }] of rows.between(0, toMs)) {
+    rows.put(key, startMs, null, startMs)
+    for (const one of waiting) yield { key, timestamp: startMs, ...one }
+  }
+}
+
+function requireHistory<K, V>({ name, other, graceMs }: GraceOptions<K, V>): void {
+  if (!(graceMs >= 0)) {
+    throw new StreamError('CONFIG_INVALID', `graceMs of join "${name}" is ${graceMs}`, { fix: 'Give 0 or more.' })
+  }
+  if (!other.rows.getAsOf) {
+    const fact = `join "${name}" waits for the rows of a time, but table "${other.name}" knows only the latest`
+    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or leave out `graceMs`.' })
   }
 }
 

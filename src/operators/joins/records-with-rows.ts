@@ -1,10 +1,9 @@
-import { StreamError } from '../../errors.ts'
-import { type StreamRecord, withKeyValue, withValue } from '../../record.ts'
+import { withKeyValue, withValue } from '../../record.ts'
 import { msgpack, nullable, type Serde } from '../../serde.ts'
-import type { Processor, ProcessorContext, ProcessorSupplier } from '../../topology/processor.ts'
+import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table } from '../../topology/stream.ts'
 import type { StoreAccess } from '../../topology/table.ts'
-import { dueAfterGrace, type GraceStore, graceStoreSpec } from './records-in-grace.ts'
+import { waitForRows } from './records-in-grace.ts'
 
 /** A join of a stream with a table. */
 export interface RecordJoin<K, V, G, R, VOut> {
@@ -23,73 +22,44 @@ export interface RecordJoin<K, V, G, R, VOut> {
 export type AnyRecordJoin = RecordJoin<unknown, unknown, unknown, unknown, unknown>
 
 /**
- * Looks up the row of each record: as it is now, or in a versioned table as it was at the time of the record. Throws CONFIG_INVALID and
- * TOPOLOGY_INVALID for a grace that cannot be.
+ * Looks up the row of each record: as it is now, or in a versioned table as it was at the time of the record. Throws what `waitForRows`
+ * throws.
  */
 export function joinRecords<K, V, G, R, VOut>(
   join: RecordJoin<K, V, G, R, VOut>,
 ): ProcessorSupplier<K, V, G | null, VOut> {
   const { name, operator, other, by, graceMs } = join
-  const supplier: ProcessorSupplier<G | null, V, G | null, VOut> = {
+  const first = by && rekeyed(join, by)
+  const waiting = graceMs === undefined ? undefined : waitForRows({ ...join, graceMs })
+  const before = waiting && first ? { ...waiting, precededBy: first } : (waiting ?? first)
+  const supplier = {
     name,
     operator,
-    ...(graceMs === undefined ? { stores: other.stores, create: () => joinsAtOnce(join) } : afterGrace(join, graceMs)),
+    stores: other.stores,
+    create: () => looksUp(join),
+    ...(before && { precededBy: before }),
   }
-  const whole = by ? { ...supplier, precededBy: rekeyed(join, by) } : supplier
-  // Seen from the stream it begins with the step that changes the key.
-  return whole as unknown as ProcessorSupplier<K, V, G | null, VOut>
+  // Seen from the stream it begins with the step that comes first.
+  return supplier as unknown as ProcessorSupplier<K, V, G | null, VOut>
 }
 
-function joinsAtOnce<K, V, G, R, VOut>(join: RecordJoin<K, V, G, R, VOut>): Processor<G | null, V, G | null, VOut> {
+function looksUp<K, V, G, R, VOut>({
+  kind,
+  other: { rows },
+  joiner,
+}: RecordJoin<K, V, G, R, VOut>): Processor<G | null, V, G | null, VOut> {
+  const rowAt = (key: G, timestamp: number, context: StoreAccess) =>
+    rows.getAsOf ? rows.getAsOf(key, timestamp, context) : rows.get(key, context)
   return {
     process(record, context) {
-      const { key, value } = record
+      const { key, value, timestamp } = record
       if (value === null) return context.drop('null_value')
-      if (key === null && join.kind === 'inner') return context.drop('null_key')
-      sendJoined(join, { ...record, value }, context)
+      if (key === null && kind === 'inner') return context.drop('null_key')
+      const row = key === null ? undefined : rowAt(key, timestamp, context)
+      if (!row && kind === 'inner') return
+      context.forward(withValue(record, joiner(value, row?.value ?? null, key)))
     },
   }
-}
-
-/** Records wait until rows of their time have come. Those without a key can wait nowhere. */
-function afterGrace<K, V, G, R, VOut>(
-  join: RecordJoin<K, V, G, R, VOut>,
-  graceMs: number,
-): Pick<ProcessorSupplier<G | null, V, G | null, VOut>, 'stores' | 'create'> {
-  const { name, other, input = msgpack<V>(), storage = 'level' } = join
-  if (!(graceMs >= 0)) {
-    throw new StreamError('CONFIG_INVALID', `graceMs of join "${name}" is ${graceMs}`, { fix: 'Give 0 or more.' })
-  }
-  if (!other.rows.getAsOf) {
-    const fact = `join "${name}" waits for the rows of a time, but table "${other.name}" knows only the latest`
-    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or leave out `graceMs`.' })
-  }
-  return {
-    stores: [...other.stores, graceStoreSpec<unknown, unknown>({ name, key: other.rows.key, value: input, storage })],
-    create: () => ({
-      process(record, context) {
-        const { key, value } = record
-        if (value === null) return context.drop('null_value')
-        if (key === null) return context.drop('null_key')
-        const waiting = context.store<GraceStore<G, V>>(name)
-        for (const due of dueAfterGrace(waiting, { ...record, key, value }, graceMs)) sendJoined(join, due, context)
-      },
-    }),
-  }
-}
-
-function sendJoined<K, V, G, R, VOut>(
-  { kind, other, joiner }: RecordJoin<K, V, G, R, VOut>,
-  record: StreamRecord<G | null, V> & { readonly value: V },
-  context: ProcessorContext<G | null, VOut>,
-): void {
-  const { key, value, timestamp } = record
-  const row = key === null ? undefined : rowAt(other, key, timestamp, context)
-  if (row || kind === 'left') context.forward(withValue(record, joiner(value, row?.value ?? null, key)))
-}
-
-function rowAt<K, V>({ rows }: Table<K, V>, key: K, timestamp: number, context: StoreAccess) {
-  return rows.getAsOf ? rows.getAsOf(key, timestamp, context) : rows.get(key, context)
 }
 
 /** Brings records to where the rows of their keys are. */

@@ -117,6 +117,22 @@ describe('with a grace', () => {
     expect(dropped).toEqual(['null_key', 'null_value'])
   })
 
+  test('where the join of one record fails, the others that waited are joined', async () => {
+    const failing = (order: string, price: string | null): string => {
+      if (order === 'poison') throw new Error('the joiner fails')
+      return pair(order, price)
+    }
+    const { driver } = await driven((stream, table) =>
+      stream.process(leftJoinTable('priced', table, failing, { graceMs: 10 })),
+    )
+    await using _ = driver
+
+    for (const value of ['one', 'poison', 'two']) await driver.pipe(orders, { key: 'a', value, timestamp: 15 })
+    await driver.pipe(orders, { key: 'b', value: 'three', timestamp: 30 })
+
+    expect(await outputs(driver)).toEqual(['a=one for nothing@15', 'a=two for nothing@15'])
+  })
+
   test('waits by another key', async () => {
     const by = (order: string): string => order.slice(0, 1)
     const { driver } = await driven((stream, table) =>
