@@ -178,7 +178,7 @@ export const alerts: readonly Alert[] = [
     name: 'DroppedRecords',
     severity: 'warning',
     conditions: [
-      { value: `sum by (application, reason) (${increase('records_dropped_total', '', '15m')})`, is: '> 0' },
+      { value: `sum by (application, reason) (${increase('records_dropped_total', 'reason!="stale"', '15m')})`, is: '> 0' },
     ],
     for: '0m',
     summary: '{{ $labels.application }} drops records',

@@ -23,6 +23,7 @@ export type { MeaningLimit } from './chunker/chunker.ts'
 export { type DedupeOptions, dedupe } from './dedupe.ts'
 export { type DiffOptions, diff } from './diff.ts'
 export { filter, filterNot } from './filter.ts'
+export { type JoinedByForeignKey, joinByForeignKey, leftJoinByForeignKey } from './joins/join-by-foreign-key.ts'
 export { joinGlobalTable, type LooksUpBy, leftJoinGlobalTable } from './joins/join-global-table.ts'
 export {
   type JoinedWithin,

@@ -24,7 +24,7 @@ export function topicSinkWriter({ producer, target, topic, partitions }: TopicSi
       const valueBytes = value === null ? null : target.value.serialize(value)
       if (timestamp < 0)
         throw new StreamError('TIMESTAMP_INVALID', `a record for topic "${topic}" has timestamp ${timestamp}`)
-      const partition = partitionOf(keyBytes)
+      const partition = target.partition?.(value) ?? partitionOf(keyBytes)
       await producer.send(
         { topic, partition, key: keyBytes, value: valueBytes, timestamp, headers },
         generation,

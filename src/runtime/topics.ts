@@ -144,7 +144,7 @@ function planRepartitionTopics(
       const topic = topicName(sink, application) ?? sink.name
       const found = existing.get(topic)
       if (found) requireRepartition(topic, sink.partitions, found)
-      const fitting = sink.partitions ?? fittingPartitions(sink, topology, application, partitions)
+      const fitting = sink.partitions ?? fittingPartitions(sink, topology, application, { partitions, existing })
       planned.set(topic, found?.partitions ?? fitting)
       partitions.set(topic, planned.get(topic) ?? 1)
     }
@@ -152,23 +152,31 @@ function planRepartitionTopics(
   return [...planned].map(([topic, count]) => ({ topic, partitions: count, settings: { 'retention.ms': '-1' } }))
 }
 
-/** As many as the topics of users have that a repartition topic meets, because what is joined has to lie in as many; else as what feeds it. */
+/**
+ * As many as the topics have that a repartition topic meets, because what is joined has to lie in as many: those of users, or others like it
+ * whose count is given. Else as what feeds it and them.
+ */
 function fittingPartitions(
   sink: SinkNode,
   topology: Topology,
   application: string,
-  partitions: ReadonlyMap<string, number>,
+  { partitions, existing }: { readonly partitions: ReadonlyMap<string, number>; readonly existing: Descriptions },
 ): number {
-  const own = topicName(sink, application)
   const partWith = (holds: (node: TopologyNode) => boolean) =>
     topology.subtopologies.find((part) => nodesOf(part, topology).some(holds))
+  const own = topicName(sink, application)
   const reading = partWith((node) => node.kind === 'source' && topicName(node, application) === own)
-  const met = (reading ? nodesOf(reading, topology) : []).flatMap((node) =>
-    node.kind === 'source' && !node.internal ? (partitions.get(node.source.topic) ?? []) : [],
-  )
-  if (met.length > 0) return Math.max(...met)
-  const feeding = partWith((node) => node === sink)
-  return Math.max(1, feeding ? taskCount(feeding, topology, { application }, partitions) : 1)
+  const met = (reading ? nodesOf(reading, topology) : []).filter((node) => node.kind === 'source')
+  const ofUsers = met.flatMap((node) => (node.internal ? [] : (partitions.get(node.source.topic) ?? [])))
+  if (ofUsers.length > 0) return Math.max(...ofUsers)
+  const topics = new Set(met.map((node) => topicName(node, application)))
+  const together = repartitionSinks(topology).filter((other) => topics.has(topicName(other, application)))
+  const given = together.flatMap((other) => {
+    return other.partitions ?? existing.get(topicName(other, application) ?? '')?.partitions ?? []
+  })
+  if (given.length > 0) return Math.max(...given)
+  const feeding = together.flatMap((other) => partWith((node) => node === other) ?? [])
+  return Math.max(1, ...feeding.map((part) => taskCount(part, topology, { application }, partitions)))
 }
 
 function nodesOf(part: Subtopology, topology: Topology): TopologyNode[] {

@@ -11,7 +11,7 @@ import type { EmbedderView, WatchedNodes } from './watched-nodes.ts'
 const states: readonly RuntimeState[] = ['created', 'starting', 'rebalancing', 'running', 'closing', 'closed', 'failed']
 /** In these the work loop runs. */
 const working: readonly RuntimeState[] = ['rebalancing', 'running', 'closing']
-const dropReasons: readonly (DropReason | 'skipped')[] = ['null_key', 'null_value', 'timestamp', 'late', 'skipped']
+const dropReasons: readonly (DropReason | 'skipped')[] = ['null_key', 'null_value', 'timestamp', 'late', 'stale', 'skipped']
 const phases = ['restoring', 'running', 'suspended'] as const
 
 /** Gauges, and totals that others keep: brought up to date when somebody scrapes. */

@@ -64,7 +64,7 @@ export class TopologyBuilder {
     }
     return this.stream(`${name}-source`, source).derive(
       materialize(name, 'table', { ...kept, key, value, copyOf: copied ? source.topic : undefined }),
-      { ...storedRows<K, V>(name, key, kept), ...(copied && { copied }) },
+      { ...storedRows<K, V>(name, key, { ...kept, value }), ...(copied && { copied }) },
     )
   }
 
@@ -116,14 +116,14 @@ export class TopologyBuilder {
 
   /** Node `by-author` that repartitions becomes: by-author -> by-author-repartition-sink -> (topic) -> by-author-repartition-source. */
   #addRepartition(supplier: ProcessorSupplier<never, never, unknown, unknown>): string {
-    const { key, value, partitions, name = supplier.name } = supplier.repartition ?? {}
-    const topic = `${name}-repartition`
-    if (!key || !value) return supplier.name
+    if (!supplier.repartition) return supplier.name
+    const { key, value, partitions, partition, name = supplier.name } = supplier.repartition
+    const { topic = `${name}-repartition` } = supplier.repartition
     this.#draft.nodes.push(
       {
         kind: 'sink',
         name: `${topic}-sink`,
-        target: { kind: 'topic-target', topic, key, value },
+        target: { kind: 'topic-target', topic, key, value, ...(partition && { partition }) },
         internal: true,
         partitions,
         parents: [supplier.name],

@@ -51,10 +51,10 @@ export interface HeldResult<K, V> {
 }
 
 /**
- * Why something was not taken into account: the record has no key, or no value, or its window is closed; or its timestamp is negative by
- * the word of an extractor.
+ * Why something was not taken into account: the record has no key, or no value; or it is too late for its window, or for the rows of a
+ * table; or its timestamp is negative by the word of an extractor; or it answers to what is not so any more.
  */
-export type DropReason = 'null_key' | 'null_value' | 'late' | 'timestamp'
+export type DropReason = 'null_key' | 'null_value' | 'late' | 'timestamp' | 'stale'
 
 export interface ProcessorContext<K, V> {
   /** Hands a record to all children, or to the child node named `to`. */

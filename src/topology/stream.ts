@@ -138,11 +138,14 @@ export class Table<K, V> implements StreamHandle {
     supplier: ProcessorSupplier<K, Change<V>, KOut, Change<VOut>>,
     rows: TableRows<KOut, VOut>,
   ): Table<KOut, VOut> {
-    if (this.rows.copied) {
-      const fact = `step "${supplier.name}" needs to know what a change of table "${this.name}" replaced, which its topic may have forgotten`
-      throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` of the table." })
-    }
+    this.#requireOldValues(supplier.name)
     return new Table<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph, rows)
+  }
+
+  /** For operators: adds one node, which gets changes and sends records. Throws TOPOLOGY_INVALID. */
+  deriveStream<KOut, VOut>(supplier: ProcessorSupplier<K, Change<V>, KOut, VOut>): Stream<KOut, VOut> {
+    this.#requireOldValues(supplier.name)
+    return new Stream<KOut, VOut>(this.#graph.process(this.name, supplier), this.#graph)
   }
 
   /** Every change of the table as a record, tombstones included. The node in between is `<name>-to-stream`. */
@@ -152,5 +155,11 @@ export class Table<K, V> implements StreamHandle {
       this.#graph,
     )
     return this.#changes
+  }
+
+  #requireOldValues(step: string): void {
+    if (!this.rows.copied) return
+    const fact = `step "${step}" needs to know what a change of table "${this.name}" replaced, which its topic may have forgotten`
+    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: "Leave out `changelog: 'source'` of the table." })
   }
 }

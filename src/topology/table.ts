@@ -18,6 +18,8 @@ export interface Change<V> {
 /** How a node finds rows of a table, which need not be stored anywhere in the form that it gets them. */
 export interface TableRows<K, V> {
   readonly key: Serde<K>
+  /** As a store has them; absent where none does. */
+  readonly value?: Serde<V> | undefined
   /** After a restart a row may be missing that was there before, until it changes: steps that need old values cannot stand behind it. */
   readonly copied?: true
   /** What a node that calls `get` has to name in its own `stores`. */
@@ -83,8 +85,12 @@ export function tableStoreSpec<K, V>(name: string, store: AnyTableStore<K, V> & 
 }
 
 /** Rows that are kept in a store of their own. */
-export function storedRows<K, V>(name: string, key: Serde<K>, { historyMs }: TableHistory = {}): TableRows<K, V> {
-  const rows = { key, stores: [name] }
+export function storedRows<K, V>(
+  name: string,
+  key: Serde<K>,
+  { historyMs, value }: TableHistory & Pick<TableStore<K, V>, 'value'> = {},
+): TableRows<K, V> {
+  const rows = { key, value, stores: [name] }
   if (historyMs === undefined) return { ...rows, get: (row, context) => rowsIn<K, V>(name, context).get(row) }
   return {
     ...rows,

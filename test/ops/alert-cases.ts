@@ -111,7 +111,10 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'DroppedRecords',
     bad: { [`records_dropped_total{${instance},task="0_0",reason="null_key"}`]: '0x30 1x10' },
-    good: { [`records_dropped_total{${instance},task="0_0",reason="null_key"}`]: '1x40' },
+    good: {
+      [`records_dropped_total{${instance},task="0_0",reason="null_key"}`]: '1x40',
+      [`records_dropped_total{${instance},task="0_0",reason="stale"}`]: '0+1x40',
+    },
     labels: { application: 'docs', reason: 'null_key' },
   },
 ]
