@@ -10,8 +10,23 @@ const base = { kind: 'versioned', key: string, value: msgpack<number>(), history
 const stores = [{ ...base, name: 'prices' }] as StoreSpec[]
 const nowhere = { positions: new Map(), sourceOffsets: new Uint8Array(0) }
 
-function openInMemory(): Promise<TaskState> {
-  return TaskState.open({ stores, openDisk: async () => memoryStore() })
+interface OpenedState extends AsyncDisposable {
+  readonly state: TaskState
+}
+
+async function inMemory(specs = stores): Promise<OpenedState> {
+  const state = await TaskState.open({ stores: specs, openDisk: async () => memoryStore() })
+  return { state, [Symbol.asyncDispose]: () => state.close() }
+}
+
+async function onDisk(specs = stores): Promise<OpenedState> {
+  const folder = await temporaryDirectory()
+  const state = await TaskState.open({ stores: specs, openDisk: () => openLevelStore(folder.path) })
+  const close = async () => {
+    await state.close()
+    await folder[Symbol.asyncDispose]()
+  }
+  return { state, [Symbol.asyncDispose]: close }
 }
 
 const pricesOf = (state: TaskState, generation = 1) =>
@@ -25,9 +40,13 @@ function at(prices: VersionedStore<string, number>, key: string, times: readonly
   })
 }
 
-describe('a versioned store', () => {
+describe.each([
+  ['in memory', inMemory],
+  ['on disk', onDisk],
+])('a versioned store %s', (_, open) => {
   test('knows what a key was at any time, whatever the order of the puts', async () => {
-    await using state = await openInMemory()
+    await using opened = await open()
+    const { state } = opened
     const prices = pricesOf(state)
 
     const puts = [
@@ -37,6 +56,8 @@ describe('a versioned store', () => {
       prices.put('a', 0, 5),
       prices.put('b', 9, 15),
     ]
+
+    await state.persist(1, nowhere)
 
     expect(puts).toEqual(['latest', 'latest', 'replaced', 'replaced', 'latest'])
     expect(at(prices, 'a', [4, 5, 19, 20, 39, 40, 1_000])).toEqual([
@@ -53,8 +74,8 @@ describe('a versioned store', () => {
   })
 
   test('replaces a version by one of the same time', async () => {
-    await using state = await openInMemory()
-    const prices = pricesOf(state)
+    await using opened = await open()
+    const prices = pricesOf(opened.state)
     prices.put('a', 1, 10)
     prices.put('a', 2, 20)
 
@@ -65,8 +86,8 @@ describe('a versioned store', () => {
   })
 
   test('keeps when a key was deleted: what comes later from before then does not bring it back', async () => {
-    await using state = await openInMemory()
-    const prices = pricesOf(state)
+    await using opened = await open()
+    const prices = pricesOf(opened.state)
     prices.put('a', 1, 10)
 
     expect(prices.delete('a', 30)).toEqual({ value: 1, timestamp: 10 })
@@ -80,8 +101,8 @@ describe('a versioned store', () => {
   })
 
   test('deletes in the midst of the history', async () => {
-    await using state = await openInMemory()
-    const prices = pricesOf(state)
+    await using opened = await open()
+    const prices = pricesOf(opened.state)
     prices.put('a', 1, 10)
     prices.put('a', 2, 50)
 
@@ -91,8 +112,8 @@ describe('a versioned store', () => {
   })
 
   test('refuses what is older than its history, and finds nothing there but the latest version', async () => {
-    await using state = await openInMemory()
-    const prices = pricesOf(state)
+    await using opened = await open()
+    const prices = pricesOf(opened.state)
     prices.put('a', 1, 10)
     prices.put('a', 2, 20)
     prices.put('old', 3, 15)
@@ -112,7 +133,8 @@ describe('a versioned store', () => {
   })
 
   test('forgets the rows of what was replaced or deleted before its history', async () => {
-    await using state = await openInMemory()
+    await using opened = await open()
+    const { state } = opened
     const prices = pricesOf(state)
     prices.put('a', 1, 10)
     prices.put('a', 2, 20)
@@ -137,7 +159,8 @@ describe('a versioned store', () => {
 
   test('with no history at all is a table that takes no older rows, and leaves nothing behind', async () => {
     const specs = [{ ...base, name: 'prices', historyMs: 0 }] as StoreSpec[]
-    await using state = await TaskState.open({ stores: specs, openDisk: async () => memoryStore() })
+    await using opened = await open(specs)
+    const { state } = opened
     const prices = pricesOf(state)
 
     const puts = [prices.put('a', 1, 10), prices.put('a', 2, 20), prices.put('b', 3, 19), prices.put('b', 3, 20)]
@@ -147,7 +170,8 @@ describe('a versioned store', () => {
   })
 
   test('its changelog has a row a version, with its time: the latest by key, others by key and end', async () => {
-    await using state = await openInMemory()
+    await using opened = await open()
+    const { state } = opened
     pricesOf(state).put('a', 1, 10)
     pricesOf(state).put('a', null, 20)
 
@@ -164,8 +188,8 @@ describe('a versioned store', () => {
   })
 
   test('changes nothing by a value that cannot be written', async () => {
-    await using state = await openInMemory()
-    const prices = pricesOf(state)
+    await using opened = await open()
+    const prices = pricesOf(opened.state)
     prices.put('a', 1, 10)
     const unwritable = Symbol('unwritable') as unknown as number
 
