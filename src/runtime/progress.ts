@@ -130,15 +130,10 @@ export class Progress {
     await this.#until(() => this.#generations.count === 1 && !this.#committing, signal)
   }
 
-  /**
-   * Cuts, and waits until everything is committed or the signal aborts. True when everything is. What a cut sends may come back through an
-   * internal topic, and is committed as well.
-   */
+  /** Commits once everything that was taken is done. True when nothing was taken meanwhile, and nothing is left. */
   async drain(signal: AbortSignal): Promise<boolean> {
-    do {
-      await this.#until(() => this.#inFlight === 0, signal)
-      await this.commit(signal)
-    } while (!this.settled && !signal.aborted && !this.#closed)
+    await this.#until(() => this.#inFlight === 0, signal)
+    await this.commit(signal)
     return this.settled
   }
 

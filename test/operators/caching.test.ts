@@ -1,48 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
-import {
-  aggregate,
-  count,
-  filter,
-  joinTable,
-  latest,
-  mapValues,
-  peek,
-  reduce,
-  session,
-  tumbling,
-} from '../../src/operators/index.ts'
+import { aggregate, count, filter, joinTable, latest, mapValues, peek, reduce } from '../../src/operators/index.ts'
 import { msgpack, string } from '../../src/serde.ts'
-import { TopologyTestDriver, type TopologyTestDriverOptions } from '../../src/testing.ts'
+import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
-import type { TopicTarget } from '../../src/topology/source.ts'
 import type { Stream } from '../../src/topology/stream.ts'
-import { sessionWindowed, timeWindowed } from '../../src/windowed.ts'
-import { topologyTo } from '../support/instance.ts'
+import { one, sent, source, started, target } from '../support/cached-steps.ts'
+import { runningIn, settled, topologyTo, until } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
+import { ScriptedGroup } from '../support/scripted-group.ts'
 
-const source = kafka({ topic: 'in', key: string, value: msgpack<number>() })
-const target = kafkaTopic({ topic: 'out', key: string, value: msgpack<number>() })
-
-/** Nothing is committed but when a test says so: time stands still. */
-async function started(
-  declare: (stream: Stream<string, number>, builder: TopologyBuilder) => void,
-  options: Partial<TopologyTestDriverOptions> = {},
-): Promise<TopologyTestDriver> {
-  const builder = new TopologyBuilder()
-  declare(builder.stream('in', source), builder)
-  return TopologyTestDriver.start(builder.build(), { commit: 'manual', ...options })
-}
-
-/** What came out since the last call, `key value @time`. */
-async function sent(driver: TopologyTestDriver, from: TopicTarget<string, unknown> = target): Promise<string[]> {
-  return (await driver.read(from)).map(({ key, value, timestamp }) => `${key} ${value} @${timestamp}`)
-}
-
-function one(key: string, timestamp: number, value: number | null = 1) {
-  return { key, value, timestamp }
-}
+const joinedWords = reduce<string, string>('joined', (a, b) => `${a} ${b}`, { caching: true })
 
 const counts = (stream: Stream<string, number>): void =>
   stream.process(count('counts', { caching: true })).to('out', target)
@@ -120,41 +89,6 @@ describe('a step with caching', () => {
     await driver.commit()
 
     expect(await sent(driver)).toEqual(['told 1 @1', 'told null @4'])
-  })
-
-  test('sends one update of a window, and no trace of a session that another took in', async () => {
-    const windowed = kafkaTopic({ topic: 'windows', key: timeWindowed(string, 10), value: msgpack<number>() })
-    const sessions = kafkaTopic({ topic: 'sessions', key: sessionWindowed(string), value: msgpack<number>() })
-    await using driver = await started((stream) => {
-      stream.process(count('windows', { window: tumbling({ sizeMs: 10 }), caching: true })).to('to-windows', windowed)
-      stream.process(count('sessions', { window: session({ gapMs: 5 }), caching: true })).to('to-sessions', sessions)
-    })
-
-    await driver.pipe(source, one('a', 1), one('a', 4), one('a', 8), one('a', 22))
-    await driver.commit()
-
-    const rows = async (of: typeof windowed) =>
-      (await driver.read(of)).map(({ key: { window }, value }) => [window.startMs, window.endMs, value])
-    expect(await rows(windowed)).toEqual([
-      [0, 10, 3],
-      [20, 30, 1],
-    ])
-    expect(await rows(sessions)).toEqual([
-      [1, 8, 3],
-      [22, 22, 1],
-    ])
-  })
-
-  test('has nothing to hold back when windows send one result each', async () => {
-    const windowed = kafkaTopic({ topic: 'windows', key: timeWindowed(string, 10), value: msgpack<number>() })
-    const window = tumbling({ sizeMs: 10 })
-    await using driver = await started((stream) =>
-      stream.process(count('windows', { window, emit: 'window-close', caching: true })).to('to-windows', windowed),
-    )
-
-    await driver.pipe(source, one('a', 1), one('a', 2), one('a', 30))
-
-    expect((await driver.read(windowed)).map(({ value }) => value)).toEqual([2])
   })
 })
 
@@ -292,17 +226,34 @@ describe('the bound', () => {
     expect(await sent(driver)).toEqual(['e 1 @6'])
   })
 
-  test('is shared by all tasks, and given back by those that end', async () => {
+  test('is shared by all tasks', async () => {
     await using driver = await started(counts, { partitions: 4, cacheMaxBytes: 1_000 })
     const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 
     await driver.pipe(source, ...keys.map((key, at) => one(key, at)))
-    const early = (await sent(driver)).length
-    await driver.crashAndRestart()
-    await driver.commit()
 
+    const early = (await sent(driver)).length
     expect(early).toBeGreaterThan(0)
     expect(early).toBeLessThan(keys.length)
+  })
+
+  test('is given back by a task that is lost', async () => {
+    const sink = new RecordingSink()
+    await using group = await ScriptedGroup.open()
+    const topology = topologyTo(sink, (stream) => stream.process(joinedWords))
+    const instance = await runningIn(group, { topology, commitIntervalMs: 1_000_000, cacheMaxBytes: 500 })
+    await group.assign(0)
+    await group.write(0, 'one')
+    await settled()
+
+    await group.lose()
+    await group.assign(0)
+    await until(group.clock, () => instance.tasks[0]?.running === true)
+    await settled()
+
+    // With what the task before had held it would be too much, and go out.
+    expect(sink.written).toEqual([])
+    await instance.close()
   })
 })
 
@@ -327,11 +278,8 @@ describe('the end of a task', () => {
   test('by a close sends what is held back', async () => {
     const sink = new RecordingSink()
     const words = kafka({ topic: 'in', key: string, value: string })
-    const joined = reduce<string, string>('joined', (a, b) => `${a} ${b}`, { caching: true })
-    const driver = await TopologyTestDriver.start(
-      topologyTo(sink, (stream) => stream.process(joined) as Stream<string, string>),
-      { commit: 'manual' },
-    )
+    const topology = topologyTo(sink, (stream) => stream.process(joinedWords))
+    const driver = await TopologyTestDriver.start(topology, { commit: 'manual' })
     await driver.pipe(words, { key: 'a', value: 'one' }, { key: 'a', value: 'two' })
     const before = [...sink.written]
 
