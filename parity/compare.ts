@@ -5,16 +5,25 @@ import type { RecordedEntry, RecordedOutput, RecordedStep, Recording } from './r
 
 /** A thing in which we differ from a recording. */
 export interface Difference {
-  /** Number of the step, or the name of a store. */
+  /** Number of the step, the name of a store, or `internal topics`. */
   readonly at: string
   readonly recorded: unknown
   readonly ours: unknown
 }
 
-/** In the order of the steps, then of the stores. */
+/** In the order of the steps, then of the stores, then of the names. */
 export function differences(recording: Recording, played: Played): Difference[] {
   const inSteps = played.steps.flatMap((ours, index) => stepDifference(index, recording.steps[index] ?? {}, ours) ?? [])
-  return played.stores ? [...inSteps, ...storeDifferences(recording, played.stores, played.specs)] : inSteps
+  const inStores = played.stores ? storeDifferences(recording, played.stores, played.specs) : []
+  return [...inSteps, ...inStores, ...nameDifferences(recording, played)]
+}
+
+/** Of internal topics, in the recordings that are about names, where these were given: what a counter makes there has no counterpart. */
+function nameDifferences({ op, topology, internalTopics }: Recording, played: Played): Difference[] {
+  if (op !== 'naming' || topology.words?.startsWith('auto-generated')) return []
+  const recorded = internalTopics?.toSorted()
+  const ours = played.internalTopics.toSorted()
+  return isDeepStrictEqual(recorded, ours) ? [] : [{ at: 'internal topics', recorded, ours }]
 }
 
 function storeDifferences(

@@ -14,10 +14,11 @@ import type {
 } from '../src/state/store.ts'
 import type { Timestamped } from '../src/state/timestamped.ts'
 import { TopologyTestDriver } from '../src/testing.ts'
-import type { Topology } from '../src/topology/topology.ts'
+import { describeTopology } from '../src/topology/describe.ts'
+import { internalTopic, type Topology } from '../src/topology/topology.ts'
 import { type Key, PlayedTopology } from './played-topology.ts'
 import type { RecordedEntry, RecordedInput, RecordedOutput, RecordedStep, Recording } from './recording.ts'
-import { topologies } from './topologies.ts'
+import { builderOf } from './topologies.ts'
 
 /** What we did at one step of a recording. */
 export interface PlayedStep {
@@ -32,18 +33,20 @@ export interface Played {
   /** Undefined after a failure. */
   readonly stores: Readonly<Record<string, readonly RecordedEntry[]>> | undefined
   readonly specs: Topology['stores']
+  /** Of the application `app`. */
+  readonly internalTopics: readonly string[]
 }
 
 /** Why a recording cannot be played; undefined when it can. */
-export function unsupported({ op }: Recording): string | undefined {
-  return topologies[op] ? undefined : 'operator'
+export function unsupported(recording: Recording): string | undefined {
+  return builderOf(recording) ? undefined : 'operator'
 }
 
 /** Runs the inputs of a recording through our topology, step by step. */
 export async function play(recording: Recording): Promise<Played> {
   const { cache, commit } = recording.topology
   const played = new PlayedTopology({ caching: cache === 'on' })
-  topologies[recording.op]?.(recording, played)
+  builderOf(recording)?.(recording, played)
   const topology = played.build()
   let dropped = 0
   const drop = () => void dropped++
@@ -57,15 +60,17 @@ export async function play(recording: Recording): Promise<Played> {
     ...(commit === 'explicit' && { commit: 'manual', commitIntervalMs: Number.MAX_SAFE_INTEGER }),
     ...played.settings,
   })
+  const internalTopics = describeTopology(topology).internalTopics.map((topic) => internalTopic('app', topic))
+  const names = { specs: topology.stores, internalTopics }
   const steps: PlayedStep[] = []
   for (const step of recording.steps) {
     dropped = 0
     const failed = await performed(step, played, driver)
     const trace = played.trace.splice(0)
     steps.push({ out: failed ? [] : await outputsOf(played, driver), dropped, failed, trace })
-    if (failed) return { steps, stores: undefined, specs: topology.stores }
+    if (failed) return { steps, stores: undefined, ...names }
   }
-  return { steps, stores: await storesOf(topology, played, driver), specs: topology.stores }
+  return { steps, stores: await storesOf(topology, played, driver), ...names }
 }
 
 /** True when the runtime failed. */

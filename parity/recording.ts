@@ -55,6 +55,8 @@ export interface Recording {
   readonly initialWallClockMs: number
   readonly steps: readonly RecordedStep[]
   readonly stores?: Readonly<Record<string, readonly RecordedEntry[]>>
+  /** Changelogs and repartition topics, of the application `app`. */
+  readonly internalTopics?: readonly string[]
 }
 
 /** Every recording of a folder, by name. Files of other kinds are passed over. */

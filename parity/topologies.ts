@@ -28,6 +28,7 @@ import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { globalTopologies } from './global-topologies.ts'
 import { joinTopologies } from './join-topologies.ts'
+import { namingTopologies } from './naming-topologies.ts'
 import { anyJson, onlyWithValue, type PlayedTopology, severalOf } from './played-topology.ts'
 import { processorTopologies } from './processor-topologies.ts'
 import { numberOf, type Recording } from './recording.ts'
@@ -217,6 +218,12 @@ export const topologies: Readonly<Record<string, Builder>> = {
     const both = played.stream('a').process(merge('both', played.stream('b')))
     played.toWindowed(both.process(count('S', { window, ...storedAs(recording) })), window.sizeMs)
   },
+}
+
+/** The topology of a recording; undefined when it is not built. */
+export function builderOf({ op, name }: Recording): Builder | undefined {
+  const named = namingTopologies[name]
+  return op === 'naming' ? named && ((_, played) => named(played)) : topologies[op]
 }
 
 function timeWindows(recording: Recording): TimeWindows {
