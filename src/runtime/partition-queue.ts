@@ -24,13 +24,20 @@ export class PartitionQueue {
   #bytes = 0
   #length = 0
   #fetched: number
-  #partitionTime = -1
+  #time: number
 
-  constructor(source: AnySource, position: number, options: PreparationOptions) {
+  /** `time` is the largest timestamp before the position, -1 before the first record. */
+  constructor(source: AnySource, position: number, options: PreparationOptions, time = -1) {
     this.#source = source
     this.#clock = options.clock
     this.#preparation = new Preparation(source, options)
     this.#fetched = position
+    this.#time = time
+  }
+
+  /** The largest timestamp of what was taken; -1 before the first record. */
+  get time(): number {
+    return this.#time
   }
 
   get bytes(): number {
@@ -86,7 +93,7 @@ export class PartitionQueue {
     this.#bytes -= sizeOf(head.raw)
     this.#length--
     this.#head = undefined
-    if (head.kind === 'record') this.#partitionTime = Math.max(this.#partitionTime, head.record.timestamp)
+    if (head.kind === 'record') this.#time = Math.max(this.#time, head.record.timestamp)
     return head
   }
 
@@ -105,7 +112,7 @@ export class PartitionQueue {
   }
 
   #timeOf(record: StreamRecord<unknown, unknown>): number | undefined {
-    return this.#source.timestamp?.(record, this.#partitionTime, this.#clock.now())
+    return this.#source.timestamp?.(record, this.#time, this.#clock.now())
   }
 
   #decode(raw: LogRecord): QueueHead {

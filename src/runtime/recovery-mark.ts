@@ -8,11 +8,11 @@
  */
 export type RecoveryMark = 'open' | 'quiet' | 'clean'
 
-const format = /^millrace\/1 (open|quiet|clean)(?: (\d{1,16}))?$/
+const format = /^millrace\/1 (open|quiet|clean)(?: (\d{1,16}))?(?: @(\d{1,16}))?$/
 
-/** With the epoch of the owner, where its index asks for one. */
-export function encodeMark(mark: RecoveryMark, epoch?: number): string {
-  return epoch === undefined ? `millrace/1 ${mark}` : `millrace/1 ${mark} ${epoch}`
+/** With the epoch of the owner, where its index asks for one, and the largest timestamp of the partition up to the offset, where it has one. */
+export function encodeMark(mark: RecoveryMark, epoch?: number, time = -1): string {
+  return `millrace/1 ${mark}${epoch === undefined ? '' : ` ${epoch}`}${time < 0 ? '' : ` @${time}`}`
 }
 
 /** What is no mark of a format that we know counts as open: looking once too often costs little. */
@@ -25,6 +25,12 @@ export function decodeMark(metadata: string): RecoveryMark {
 export function decodeEpoch(metadata: string): number {
   const epoch = Number(format.exec(metadata)?.[2] ?? 0)
   return epoch < Number.MAX_SAFE_INTEGER ? epoch : 0
+}
+
+/** The time of the partition, milliseconds; -1 when there is none. */
+export function decodeTime(metadata: string): number {
+  const time = Number(format.exec(metadata)?.[3] ?? -1)
+  return time < Number.MAX_SAFE_INTEGER ? time : -1
 }
 
 /**

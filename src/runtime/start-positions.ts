@@ -3,7 +3,7 @@ import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { Broker, CommittedOffset, PartitionOffsets } from './broker.ts'
-import { decodeEpoch, decodeMark, type RecoveryMark } from './recovery-mark.ts'
+import { decodeEpoch, decodeMark, decodeTime, type RecoveryMark } from './recovery-mark.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey } from './task-inputs.ts'
 import type { TaskStart } from './task-manager.ts'
@@ -14,6 +14,8 @@ export interface StartFrom {
   readonly mark: RecoveryMark
   /** Of that owner; 0 when it had none. */
   readonly epoch: number
+  /** The largest timestamp up to the offset, milliseconds; -1 when nobody knows. */
+  readonly time: number
 }
 
 export interface StartPositionsOptions {
@@ -40,8 +42,10 @@ export async function startPositions(
       const mark = commit.offset === undefined && isNew ? 'clean' : decodeMark(commit.metadata)
       const epoch = decodeEpoch(commit.metadata)
       const { offset = earliest } = commit
-      if (isInLog(offset, { earliest, latest })) return [partitionKey(commit), { offset, mark, epoch }]
-      return [partitionKey(commit), { offset: reset(commit, { earliest, latest }, settings), mark: 'open', epoch }]
+      const time = decodeTime(commit.metadata)
+      if (isInLog(offset, { earliest, latest })) return [partitionKey(commit), { offset, mark, epoch, time }]
+      const start = reset(commit, { earliest, latest }, settings)
+      return [partitionKey(commit), { offset: start, mark: 'open', epoch, time: -1 }]
     }),
   )
 }

@@ -316,7 +316,8 @@ export class TaskFactory {
     })
     const node: SourceNode | undefined = sources[0]
     if (!node) throw new StreamError('ILLEGAL_STATE', `nobody reads topic "${partition.topic}"`)
-    return { ...partition, node, offset: positions.get(partitionKey(partition))?.offset ?? 0 }
+    const { offset = 0, time = -1 } = positions.get(partitionKey(partition)) ?? {}
+    return { ...partition, node, offset, time }
   }
 
   #deadLetters(producer: TopicWriter): DeadLetters {

@@ -9,6 +9,8 @@ import { encodeMark, type RecoveryMark } from './recovery-mark.ts'
 export interface TaskPartition extends TopicPartition {
   readonly node: SourceNode
   readonly offset: number
+  /** The largest timestamp before that, milliseconds. Default -1: nobody knows. */
+  readonly time?: number
 }
 
 interface Input {
@@ -43,6 +45,8 @@ export interface TakenRecord {
 export class TaskInputs {
   readonly #inputs: readonly Input[]
   readonly #options: TaskInputsOptions
+  /** The times of the partitions at these positions. */
+  readonly #times = new WeakMap<Positions, readonly number[]>()
   #idlesUntil: number | undefined
   #turns = 0
 
@@ -50,7 +54,7 @@ export class TaskInputs {
     this.#options = options
     this.#inputs = partitions.map((partition) => ({
       partition,
-      queue: new PartitionQueue(partition.node.source, partition.offset, options),
+      queue: new PartitionQueue(partition.node.source, partition.offset, options, partition.time),
       paused: false,
       end: undefined,
       emptySince: undefined,
@@ -88,16 +92,24 @@ export class TaskInputs {
 
   /** Where each partition goes on. */
   get positions(): Positions {
-    return new Map(this.#inputs.map(({ partition, queue }) => [partitionKey(partition), queue.position]))
+    const positions = new Map(
+      this.#inputs.map(({ partition, queue }) => [partitionKey(partition), queue.position] as const),
+    )
+    this.#times.set(
+      positions,
+      this.#inputs.map(({ queue }) => queue.time),
+    )
+    return positions
   }
 
-  /** Positions in the form in which they are committed. */
+  /** Positions that `positions` gave, in the form in which they are committed, with the times of the partitions as they were then. */
   offsets(positions: Positions, mark: RecoveryMark): CommitOffset[] {
-    return this.#inputs.map(({ partition: { topic, partition }, queue }) => ({
+    const times = this.#times.get(positions)
+    return this.#inputs.map(({ partition: { topic, partition }, queue }, index) => ({
       topic,
       partition,
       offset: positions.get(partitionKey({ topic, partition })) ?? queue.position,
-      metadata: encodeMark(mark, this.#options.epoch),
+      metadata: encodeMark(mark, this.#options.epoch, times?.[index] ?? queue.time),
     }))
   }
 

@@ -38,7 +38,7 @@ export class Task {
   readonly #controller = new AbortController()
   #phase: TaskPhase = 'restoring'
   #closing: Promise<void> | undefined
-  #streamTime = -1
+  #streamTime: number
   #recovering: boolean
   #commitRequested = false
   #steps = 0
@@ -48,6 +48,7 @@ export class Task {
     this.id = options.id
     this.#options = options
     this.#recovering = options.recovering
+    this.#streamTime = Math.max(-1, ...options.partitions.map(({ time = -1 }) => time))
     this.#inputs = new TaskInputs(options.partitions, {
       ...options,
       ...settings,

@@ -80,7 +80,7 @@ describe.each([
     await finishing(group.clock, group.revoke())
     await finishing(group.clock, instance.close())
 
-    expect(group.committed()).toMatchObject({ offset: 1, metadata: encodeMark('clean') })
+    expect(group.committed()).toMatchObject({ offset: 1, metadata: encodeMark('clean', undefined, 1) })
   })
 })
 

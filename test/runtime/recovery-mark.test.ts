@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
-import { decodeEpoch, decodeMark, encodeMark, nextEpoch, type RecoveryMark } from '../../src/runtime/recovery-mark.ts'
+import {
+  decodeEpoch,
+  decodeMark,
+  decodeTime,
+  encodeMark,
+  nextEpoch,
+  type RecoveryMark,
+} from '../../src/runtime/recovery-mark.ts'
 import { finishing, plainTopologyTo, runningIn, topologyTo, until } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { ScriptedGroup } from '../support/scripted-group.ts'
@@ -45,6 +52,23 @@ describe('the mark of a commit', () => {
     expect([decodeMark(metadata), decodeEpoch(metadata)]).toEqual([mark, epoch])
   })
 
+  test.each([
+    [encodeMark('clean', undefined, 0), 0],
+    [encodeMark('open', 17, 1_700_000_000_000), 1_700_000_000_000],
+    [encodeMark('quiet', 17), -1],
+    ['millrace/1 clean @9007199254740992', -1],
+    ['millrace/1 clean @-1', -1],
+    ['', -1],
+  ])('has the time of the partition behind an @: "%s"', (metadata, time) => {
+    expect(decodeTime(metadata)).toBe(time)
+  })
+
+  test('an epoch and a time do not get in the way of each other', () => {
+    const metadata = encodeMark('quiet', 17, 5)
+
+    expect([decodeMark(metadata), decodeEpoch(metadata), decodeTime(metadata)]).toEqual(['quiet', 17, 5])
+  })
+
   test('says `open` as long as the owner is at work', async () => {
     await using own = await owner('clean', 'one')
     const { group, writing } = own
@@ -52,7 +76,7 @@ describe('the mark of a commit', () => {
     writing.resolve()
     await until(group.clock, () => group.committed()?.offset === 1)
 
-    expect(group.committed()?.metadata).toBe('millrace/1 open')
+    expect(group.committed()?.metadata).toBe('millrace/1 open @1')
   })
 
   test.each<RecoveryMark>(['clean', 'quiet', 'open'])(
@@ -65,7 +89,7 @@ describe('the mark of a commit', () => {
 
       await finishing(group.clock, group.revoke())
 
-      expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 clean' })
+      expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 clean @1' })
     },
   )
 
@@ -77,7 +101,7 @@ describe('the mark of a commit', () => {
     writing.resolve()
     await finishing(group.clock, revoking)
 
-    expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 quiet' })
+    expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 quiet @1' })
   })
 
   test('stays `open` at a hand-over that ends before its requests do', async () => {
@@ -133,7 +157,7 @@ describe('the epoch of an owner', () => {
     const { left, epochs, before } = await ownerAt(new ManualClock(5_000), 'millrace/1 clean')
 
     expect(epochs).toEqual([5_000, 5_000])
-    expect([before, left]).toEqual(['millrace/1 open 5000', 'millrace/1 clean 5000'])
+    expect([before, left]).toEqual(['millrace/1 open 5000', 'millrace/1 clean 5000 @1'])
   })
 
   test('is larger than that of the owner before, whatever the clock says', async () => {
@@ -147,7 +171,7 @@ describe('the epoch of an owner', () => {
   test('is nothing that an index without a fence hears of, or its marks tell', async () => {
     const { left, epochs } = await ownerAt(new ManualClock(5_000), 'millrace/1 open 7000', { fenced: false })
 
-    expect([left, epochs]).toEqual(['millrace/1 clean', [undefined, undefined]])
+    expect([left, epochs]).toEqual(['millrace/1 clean @1', [undefined, undefined]])
   })
 
   test('grows along any chain of owners, as long as one partition of the task has its mark', () => {
