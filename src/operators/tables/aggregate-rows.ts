@@ -110,15 +110,21 @@ function regroup<K, V, G>(
       onChange<K, V, G, V>((change, record, context) => {
         // The group has the newer row. As in Kafka Streams, where a join of tables counts that as dropped, this does not.
         if (change.outOfOrder) return
-        const send = (group: G, newValue: V | null, oldValue: V | null): void =>
-          context.forward(withKeyValue(record, group, { newValue, oldValue: () => oldValue }))
         const groupOf = (value: V | null): G | null => (value === null ? null : by(value, record.key))
-        const oldValue = change.oldValue()
-        const from = groupOf(oldValue)
-        const to = groupOf(change.newValue)
-        if (from !== null && to !== null && same(from, to)) return send(to, change.newValue, oldValue)
-        if (from !== null) send(from, null, oldValue)
-        if (to !== null) send(to, change.newValue, null)
+        for (const [group, moved] of moves(change, groupOf, same)) context.forward(withKeyValue(record, group, moved))
       }),
   }
+}
+
+function moves<V, G>(
+  { newValue, oldValue }: Change<V>,
+  groupOf: (value: V | null) => G | null,
+  same: (a: G, b: G) => boolean,
+): readonly (readonly [group: G, change: Change<V>])[] {
+  const replaced = oldValue()
+  const from = groupOf(replaced)
+  const to = groupOf(newValue)
+  if (from !== null && to !== null && same(from, to)) return [[to, changeBetween(newValue, replaced)]]
+  const left = from === null ? [] : [[from, changeBetween<V>(null, replaced)] as const]
+  return to === null ? left : [...left, [to, changeBetween(newValue, null)]]
 }
