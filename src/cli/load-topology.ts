@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { isStreamError, StreamError } from '../errors.ts'
 import type { Topology } from '../topology/topology.ts'
+import { topologyFileError } from './topology-file-error.ts'
 
 /**
  * Imports a topology file, TypeScript or JavaScript, and returns its default export. Throws TOPOLOGY_FILE when it does not exist, does
@@ -32,7 +33,7 @@ async function importing(path: string): Promise<{ default?: unknown }> {
   } catch (cause) {
     // What the file's own builder has to say is said whole: it may be a list of problems.
     if (isStreamError(cause)) throw cause
-    throw new StreamError('TOPOLOGY_FILE', `${path} cannot be loaded: ${reasonOf(cause)}`, { cause })
+    throw topologyFileError(path, cause)
   }
 }
 

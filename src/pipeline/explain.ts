@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { nearestName } from '../nearest-name.ts'
 import { keysAt, schemaKeys, schemasAt, typesOf } from './json-schema.ts'
 import { type Path, type Problem, problemAt } from './problem.ts'
+import { pipelineSchema } from './schema/pipeline.ts'
 import { keyPlaceOf, placeOf, type YamlNode } from './yaml-tree.ts'
 
 type Issue = z.core.$ZodIssue
@@ -18,7 +19,9 @@ function explained(issue: Issue, tree: YamlNode, data: unknown): readonly Proble
     return explainedUnion(issue.errors, path, { tree, data })
   const found = valueAt(data, path)
   const message =
-    found === undefined && isAboutKind(issue) ? `is missing; ${expectedAt(path)}` : messageOf(issue, found)
+    found === undefined && isAboutKind(issue)
+      ? `is missing; ${neededAt(path) ?? expectedAt(path)}`
+      : messageOf(issue, found)
   const place = issue.code === 'invalid_key' ? keyPlaceOf(tree, path) : placeOf(tree, path)
   return [problemAt(place, path, message, nearestValue(issue, found))]
 }
@@ -84,6 +87,18 @@ function nearestValue(issue: Issue, found: unknown): string | undefined {
     (schema) => schema.enum ?? (schema.const === undefined ? [] : [schema.const]),
   )
   return nearestName(found, values.map(String))
+}
+
+/** Of a section that is not there: what an empty one would be told that it lacks. Undefined for what is no section. */
+function neededAt(path: Path): string | undefined {
+  const [section] = path
+  if (section === undefined || path.length > 1) return undefined
+  const { error } = pipelineSchema.safeParse({ [section]: {} })
+  const own = (error?.issues ?? []).filter((issue) => issue.path[0] === section)
+  const choice = own.find((issue) => issue.code === 'custom' && issue.path.length === 1)
+  if (choice) return `it ${choice.message}`
+  const keys = own.flatMap((issue) => (issue.path.length === 2 ? [String(issue.path[1])] : []))
+  return keys.length > 0 ? `expected a section with ${keys.join(', ')}` : undefined
 }
 
 /** `expected a whole number or one of measure` */

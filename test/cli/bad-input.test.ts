@@ -63,7 +63,7 @@ describe('the command line refuses with one sentence', () => {
       'a topology file that does not compile',
       ({ file }) => ['run', file('broken.ts')],
       78,
-      /^TOPOLOGY_FILE: .*broken\.ts cannot be loaded: /,
+      /^TOPOLOGY_FILE: .*broken\.ts:\d+ cannot be loaded: .*\. Correct the syntax there\.\n$/,
     ],
     [
       'a topology file without a topology',

@@ -54,6 +54,14 @@ deadLetters: later
     ])
   })
 
+  test('is told of sections that are missing with what they need', () => {
+    expect(lines('application: a\n')).toEqual([
+      '1:1 source: is missing; expected a section with topic',
+      '1:1 model: is missing; it needs exactly one of onnx, hash, tei, openAiCompatible, ollama',
+      '1:1 index: is missing; it needs exactly one of qdrant, sqlite',
+    ])
+  })
+
   test('is told in one message, a line each, in the order of the file', () => {
     expect(() => pipelineOf(`${smallPipeline}kafak:\nzzz: 1\n`)).toThrow(
       'CONFIG_INVALID: millrace.yaml has 2 problems:\n' +
