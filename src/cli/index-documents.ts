@@ -145,6 +145,7 @@ function truncationLines(truncated: ReadonlyMap<string, number>): readonly strin
     `truncated: ${truncated.size} documents have chunks that the model cannot read to their end; these are found by their beginning, and by full-text search:`,
     ...shown.map(([key, chunks]) => `  ${key}: ${chunks}`),
     ...(truncated.size > shownDocuments ? [`  and ${truncated.size - shownDocuments} more`] : []),
+    `next:      \`${ownName()} model list\` says how much each model reads, for --model; in a pipeline file \`chunker.max\` makes chunks shorter`,
   ]
 }
 

@@ -89,6 +89,23 @@ describe('completion', () => {
     expect(error ? shell : [status, stderr]).toEqual(error ? shell : [0, ''])
   })
 
+  test.each([
+    ['bash', 'complete -o default -F _millrace mr'],
+    ['zsh', '#compdef mr'],
+    ['fish', "complete -c mr -n \"__millrace_at ''\" -f -a 'run'"],
+  ])('in %s completes the name that the command is called by', async (shell, line) => {
+    const { stdout } = await millraceHere(['completion', shell, '--name', 'mr'])
+
+    expect(stdout).toContain(line)
+    expect(stdout).not.toMatch(/(-c|_millrace|#compdef) millrace/)
+  })
+
+  test('refuses a name that is more than a word', async () => {
+    const { code, stderr } = await millraceHere(['completion', 'bash', '--name', 'npx millrace'])
+
+    expect([code, stderr]).toEqual([2, expect.stringContaining('one word')])
+  })
+
   test('for another shell names those that there are', async () => {
     const { code, stderr } = await millraceHere(['completion', 'csh'])
 

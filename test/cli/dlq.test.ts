@@ -48,7 +48,7 @@ describe('dlq list', () => {
       'code                source     letters  first                     last                      latest',
       'EMBED_TEXT          documents  2        1970-01-01T00:00:01.000Z  1970-01-01T00:00:02.000Z  0@1',
       'DOCUMENT_TOO_LARGE  documents  1        1970-01-01T00:00:03.000Z  1970-01-01T00:00:03.000Z  0@2',
-      '3 dead letters in index-dead-letter',
+      `3 dead letters in index-dead-letter (folder ${folder.data})`,
       expect.stringMatching(/^next: .*dlq show 0@1$/),
       '',
     ])
@@ -65,7 +65,7 @@ describe('dlq list', () => {
       { letter: '0@1', source: { topic: 'documents', partition: 0, offset: 1 }, key: 'b.md', attempt: 0 },
     ])
     expect(byCode.stdout).toBe('0@2  DOCUMENT_TOO_LARGE  documents-0@2  1970-01-01T00:00:03.000Z  c.md\n')
-    expect(bySource.stdout).toBe('no dead letters in index-dead-letter\n')
+    expect(bySource.stdout).toBe(`no dead letters in index-dead-letter (folder ${folder.data})\n`)
   })
 
   test('says how often a record was put back before it failed again', async () => {
@@ -104,8 +104,8 @@ describe('dlq show', () => {
       '',
       'headers:',
       '  __streams.errors.exception   EMBED_TEXT',
-      '  __streams.errors.stacktrace  at a line',
       '  __streams.errors.message     EMBED_TEXT: it failed. Look at the text of the named document.',
+      '  __streams.errors.stacktrace  at a line',
       '  __streams.errors.topic       documents',
       '  __streams.errors.partition   0',
       '  __streams.errors.offset      1',

@@ -2,13 +2,16 @@ import type { CompletedCommand, CompletedOption } from './command-tree.ts'
 
 /**
  * Scripts that complete the words of a command line. Each of them follows the words that are there to a command (`/dlq/list`), and then
- * offers what may stand next: the value of the option before, options, commands, choices, else files.
+ * offers what may stand next: the value of the option before, options, commands, choices, else files. `name` is the word that they begin with.
  */
-export const shells = { bash, zsh, fish } as const satisfies Record<string, (commands: Commands) => string>
+export const shells = { bash, zsh, fish } as const satisfies Record<
+  string,
+  (commands: Commands, name: string) => string
+>
 
 type Commands = readonly CompletedCommand[]
 
-function bash(commands: Commands): string {
+function bash(commands: Commands, name: string): string {
   const values = choicesOf(commands).map(
     ({ after, choices }) => `    ${after}) COMPREPLY=($(compgen -W '${choices}' -- "$current")); return ;;`,
   )
@@ -16,7 +19,7 @@ function bash(commands: Commands): string {
     (command) =>
       `    '${command.path}') options='${spaced(flagsOf(command))}' words='${spaced(command.inner)} ${command.choices.join(' ')}' ;;`,
   )
-  return `# Completion of millrace for bash: source it, or put it into ~/.local/share/bash-completion/completions/millrace
+  return `# Completion of ${name} for bash: source it, or put it into ~/.local/share/bash-completion/completions/${name}
 _millrace() {
   local current=\${COMP_WORDS[COMP_CWORD]} path='' at
   for ((at = 1; at < COMP_CWORD; at++)); do
@@ -36,11 +39,11 @@ ${words.join('\n')}
   [[ $current == -* ]] && words=$options
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
-complete -o default -F _millrace millrace
+complete -o default -F _millrace ${name}
 `
 }
 
-function zsh(commands: Commands): string {
+function zsh(commands: Commands, name: string): string {
   const values = choicesOf(commands).map(({ after, choices }) => `    (${after}) compadd -- ${choices}; return ;;`)
   const words = commands.map(
     (command) => `    ('${command.path}')
@@ -48,8 +51,8 @@ function zsh(commands: Commands): string {
       inner=(${described(command.inner)})
       choices=(${command.choices.join(' ')}) ;;`,
   )
-  return `#compdef millrace
-# Completion of millrace for zsh: put it as _millrace into a folder of $fpath
+  return `#compdef ${name}
+# Completion of ${name} for zsh: put it as _millrace into a folder of $fpath
 _millrace() {
   local command_path='' word
   local -a options inner choices
@@ -75,12 +78,12 @@ ${words.join('\n')}
     _files
   fi
 }
-if [[ $funcstack[1] == _millrace ]]; then _millrace "$@"; else compdef _millrace millrace; fi
+if [[ $funcstack[1] == _millrace ]]; then _millrace "$@"; else compdef _millrace ${name}; fi
 `
 }
 
-function fish(commands: Commands): string {
-  return `# Completion of millrace for fish: put it into ~/.config/fish/completions/millrace.fish
+function fish(commands: Commands, name: string): string {
+  return `# Completion of ${name} for fish: put it into ~/.config/fish/completions/${name}.fish
 function __millrace_at
     set -l path ''
     for word in (commandline -opc)[2..]
@@ -91,15 +94,15 @@ function __millrace_at
     end
     test "$path" = "$argv[1]"
 end
-${commands.flatMap(fishCommand).join('\n')}
+${commands.flatMap((command) => fishCommand(command, name)).join('\n')}
 `
 }
 
-function fishCommand({ path, inner, options, choices }: CompletedCommand): string[] {
-  const begin = `complete -c millrace -n "__millrace_at '${path}'"`
-  const words: Word[] = [...inner, ...choices.map((name) => ({ name, description: '' }))]
+function fishCommand({ path, inner, options, choices }: CompletedCommand, name: string): string[] {
+  const begin = `complete -c ${name} -n "__millrace_at '${path}'"`
+  const words: Word[] = [...inner, ...choices.map((choice) => ({ name: choice, description: '' }))]
   return [
-    ...words.map(({ name, description }) => `${begin} -f -a '${name}' -d '${description}'`),
+    ...words.map((word) => `${begin} -f -a '${word.name}' -d '${word.description}'`),
     ...options.map((option) => `${begin} ${fishOption(option)} -d '${option.description}'`),
   ]
 }

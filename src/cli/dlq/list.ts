@@ -49,10 +49,10 @@ interface LetterGroup {
   latest: string
 }
 
-async function listGroups({ broker, topic }: LetterTopic, options: ListOptions): Promise<void> {
+async function listGroups({ broker, topic, place }: LetterTopic, options: ListOptions): Promise<void> {
   const groups = await groupsOf(broker, topic, filterOf(options))
   if (options.json) for (const group of groups) process.stdout.write(`${JSON.stringify(group)}\n`)
-  else process.stdout.write(asText(topic, groups))
+  else process.stdout.write(asText(`${topic} (${place})`, groups))
 }
 
 async function groupsOf(broker: Broker, topic: string, filter: LetterFilter): Promise<readonly LetterGroup[]> {

@@ -23,6 +23,8 @@ export interface LetterSource extends KafkaOptions {
 export interface LetterTopic extends AsyncDisposable {
   readonly application: string
   readonly topic: string
+  /** Where the topic is, for people: a cluster, or the folder of `index`. */
+  readonly place: string
   readonly broker: Broker
   /** They are those of `millrace index`: nothing runs that would take a letter that is put back. */
   readonly isWorkspace: boolean
@@ -74,12 +76,22 @@ async function onKafka(file: string | undefined, options: LetterSource): Promise
   const broker = kafkaBroker({ ...(await kafkaOptionsOf(options, program)), logger: plainLogger })
   await broker.open()
   const topic = options.topic ?? deadLetterTopicOf(settings)
-  return { application, topic, broker, isWorkspace: false, [Symbol.asyncDispose]: () => broker.close() }
+  return {
+    application,
+    topic,
+    place: broker.name,
+    broker,
+    isWorkspace: false,
+    [Symbol.asyncDispose]: () => broker.close(),
+  }
 }
 
+const nobodyNamed =
+  'Name the pipeline or topology file of an application on Kafka, or with --data the folder that `index` has filled.'
+
 async function inWorkspace({ data, topic }: LetterSource): Promise<LetterTopic> {
-  const log = await openIdleLog(data)
+  const log = await openIdleLog(data, nobodyNamed)
   const { application } = names
   const own = deadLetterTopicOf(parseSettings({ application }))
-  return { ...log, application, topic: topic ?? own, isWorkspace: true }
+  return { ...log, application, topic: topic ?? own, place: `folder ${data}`, isWorkspace: true }
 }
