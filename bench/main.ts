@@ -8,6 +8,7 @@ import { embedFast, embedFastAlone, embedTwoWorkers } from './embed-modes.ts'
 import { manifestBytes, manifestDecode, manifestEncode } from './manifest.ts'
 import type { Figure } from './measure.ts'
 import { metricsOverhead, tracingOverhead } from './metrics.ts'
+import { peerConsumer, peerJavaStreams } from './peers/windowed-count.ts'
 import { pipelineOverhead } from './pipeline.ts'
 import { qdrantBatches } from './qdrant.ts'
 import { restoreRate } from './restore.ts'
@@ -37,6 +38,8 @@ const figures: Readonly<Record<string, () => Promise<Figure | undefined>>> = {
   'manifest.encode': manifestEncode,
   'manifest.decode': manifestDecode,
   'metrics.overhead': metricsOverhead,
+  'peers.consumer': peerConsumer,
+  'peers.java-streams': peerJavaStreams,
   'pipeline.overhead': pipelineOverhead,
   'qdrant.batches': qdrantBatches,
   'restore.rate': restoreRate,

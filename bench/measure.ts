@@ -8,11 +8,13 @@ export interface Figure {
   readonly detail: string
 }
 
+type Work = () => void | Promise<void> | Promise<number>
+
 export interface Contest {
-  /** What is being measured. */
-  readonly subject: () => void | Promise<void>
-  /** What it is compared with, on the same work. Work in another process tells how many milliseconds it took there. */
-  readonly baseline: () => void | Promise<void> | Promise<number>
+  /** What is being measured. Work in another process tells how many milliseconds it took there. */
+  readonly subject: Work
+  /** What it is compared with, on the same work. */
+  readonly baseline: Work
   /** Rounds that count; one more goes before them, to warm up. Default 7. */
   readonly rounds?: number
   /** `cpu` counts the processor time of all threads of the process. Default `wall`. */
@@ -59,7 +61,7 @@ export function rounded(value: number, digits = 3): number {
   return Number(value.toPrecision(digits))
 }
 
-async function timed(action: () => void | Promise<void> | Promise<number>, clock: 'wall' | 'cpu'): Promise<number> {
+async function timed(action: Work, clock: 'wall' | 'cpu'): Promise<number> {
   const cpu = process.cpuUsage()
   const start = performance.now()
   const told = await action()
