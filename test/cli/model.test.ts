@@ -132,7 +132,9 @@ describe('millrace model', { timeout }, () => {
     expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/^added: {4}someone\/tiny at c0ffee/) })
     expect(new Set(proxy.targets).size).toBe(2)
     expect(indexed.code).toBe(0)
-    expect(indexed.stderr).toMatch(/^truncated: 1 documents have chunks .*\n {2}a\.md: 1\n$/)
+    expect(indexed.stderr).toMatch(
+      /^truncated: 1 documents have chunks .*\n {2}a\.md: 1\nnext: .* model list` .*`chunker\.max`.*\n$/,
+    )
     expect(JSON.parse(indexed.stdout)).toMatchObject({ chunks: { embedded: 1, truncated: 1 } })
   })
 })
