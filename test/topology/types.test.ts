@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, expectTypeOf, test } from 'vitest'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
 import { filter } from '../../src/operators/filter.ts'
@@ -7,7 +7,16 @@ import { flatMapValues, mapValues } from '../../src/operators/map-values.ts'
 import { merge } from '../../src/operators/merge.ts'
 import { peek } from '../../src/operators/peek.ts'
 import { bytes, msgpack, string } from '../../src/serde.ts'
+import type { KeyValueStore } from '../../src/state/store.ts'
+import {
+  keyValueStore,
+  sessionStore,
+  timestampedKeyValueStore,
+  versionedStore,
+  windowStore,
+} from '../../src/state/store-specs.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
+import type { ProcessorContext } from '../../src/topology/processor.ts'
 
 interface View {
   readonly page: string
@@ -52,4 +61,50 @@ test('types of key and value flow through each operator without annotations', ()
 
   expect(builder.build().nodes.size).toBeGreaterThan(5)
   expect(theseDoNotCompile).toBeTypeOf('function')
+})
+
+const counts = keyValueStore('counts', { key: string, value: msgpack<number>() })
+const walked = keyValueStore('walked', { key: string, value: msgpack<View>(), keysInMemory: true })
+const timed = timestampedKeyValueStore('timed', { key: string, value: msgpack<View>() })
+const windows = windowStore('windows', { key: string, value: msgpack<number>(), retentionMs: 1 })
+const sessions = sessionStore('sessions', { key: string, value: msgpack<number>(), retentionMs: 1 })
+const versions = versionedStore('versions', { key: string, value: msgpack<number>(), historyMs: 1 })
+
+function storesThatDoNotCompile(context: ProcessorContext<string, string>): void {
+  // @ts-expect-error a count is a number
+  context.store(counts).put('a', 'one')
+  // @ts-expect-error its keys are not in memory
+  context.store(counts).scan()
+  // @ts-expect-error the value has a timestamp beside it
+  context.store(timed).put('a', { page: '/', seconds: 1 })
+  // @ts-expect-error a window has a start
+  context.store(windows).put('a', 1)
+  // @ts-expect-error what is forwarded has the types of the output
+  context.forward({ key: 'a', value: 1, timestamp: 0, headers: [] })
+}
+
+test('a store that is opened by its spec has the types of its spec', () => {
+  function stores(context: ProcessorContext<string, string>) {
+    const [walk] = context.store(walked).scanPrefix('a').take(1)
+    return {
+      count: context.store(counts).get('a'),
+      page: walk?.[1].page,
+      seconds: context.store(timed).get('a')?.value.seconds,
+      window: context.store(windows).fetch('a', 0)?.value,
+      session: context.store(sessions).findSessions('a', 0, 1)[0]?.session.key,
+      version: context.store(versions).get('a', 5)?.value,
+      named: context.store<KeyValueStore<string, number>>('counts').get('a'),
+    }
+  }
+
+  expectTypeOf<ReturnType<typeof stores>>().toEqualTypeOf<{
+    count: number | undefined
+    page: string | undefined
+    seconds: number | undefined
+    window: number | undefined
+    session: string | undefined
+    version: number | undefined
+    named: number | undefined
+  }>()
+  expect(storesThatDoNotCompile).toBeTypeOf('function')
 })
