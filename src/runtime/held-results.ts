@@ -1,4 +1,5 @@
 import type { RecordMetadata, StreamRecord } from '../record.ts'
+import { keyText } from '../state/key-text.ts'
 import type { HeldResult } from '../topology/processor.ts'
 
 /** What holding one more result takes beside its key and values: the map's slot, the objects, the string. A round estimate. */
@@ -50,7 +51,8 @@ export class HeldResults {
     this.#budget = budget
   }
 
-  put({ id, ...result }: HeldResult<unknown, unknown>, { source, recovering }: ResultOrigin): void {
+  put({ id: bytesOfId, ...result }: HeldResult<unknown, unknown>, { source, recovering }: ResultOrigin): void {
+    const id = keyText(bytesOfId)
     const earlier = this.#held.get(id)
     const bytes = result.bytes + entryOverheadBytes
     // A map keeps the place of a key that is set again.

@@ -40,8 +40,8 @@ export interface Processor<KIn, VIn, KOut, VOut> {
 
 /** A result of a node that stands for those before it, so that only the last has to go out. */
 export interface HeldResult<K, V> {
-  /** A result takes the place of one with the same id. */
-  readonly id: string
+  /** A result takes the place of one with the same bytes here, such as those of its key. */
+  readonly id: Uint8Array
   /** About what it takes in memory. */
   readonly bytes: number
   /** What there was before it, for `since`. Of results that take one another's place that of the first counts. */

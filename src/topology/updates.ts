@@ -1,6 +1,5 @@
 import type { Headers } from '../record.ts'
 import type { Serde } from '../serde.ts'
-import { keyText } from '../state/key-text.ts'
 import type { ProcessorContext } from './processor.ts'
 
 /** What a step has put into its store under a key. */
@@ -50,7 +49,7 @@ export function sendUpdates<K, V, R>(
   }
   const sizeOf = (value: V | null): number => (value === null ? 0 : cached.value.serialize(value).length)
   return ({ key, value, before, timestamp, recordMs = timestamp, headers }, context) => {
-    const id = keyText(cached.key.serialize(key))
+    const id = cached.key.serialize(key)
     context.hold({
       id,
       // The value before is kept as well. It is taken to be as large.

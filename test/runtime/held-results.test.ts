@@ -6,7 +6,7 @@ import type { HeldResult } from '../../src/topology/processor.ts'
 /** Sends `<before>-><value>`; nothing when there was nothing and is nothing. */
 function result(id: string, before: number | null, value: number | null, bytes = 10): HeldResult<unknown, unknown> {
   return {
-    id,
+    id: Buffer.from(id),
     bytes,
     before,
     since: (known) => {
