@@ -38,7 +38,7 @@ import { versionedTopologies } from './versioned-topologies.ts'
 type Builder = (recording: Recording, played: PlayedTopology) => void
 
 /** For each operator of the recordings, the same topology in our words. What is not here is not built. */
-export const topologies: Readonly<Record<string, Builder>> = {
+const topologies: Readonly<Record<string, Builder>> = {
   ...dslTopologies,
   ...joinTopologies,
   ...tableTopologies,

@@ -107,9 +107,10 @@ export type {
   TaskId,
   VectorIndex,
 } from './topology/processor.ts'
-export type { Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
-export { Stream, Table, type TableOperator } from './topology/stream.ts'
+export type { Partitioning, Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
+export { Stream, type StreamSplit, Table, type TableOperator } from './topology/stream.ts'
 export type { Change, SourceTableStore, StoreAccess, TableHistory, TableRows, TableStore } from './topology/table.ts'
 export { skipInvalidTimestamp, usePartitionTime, useWallClock } from './topology/timestamps.ts'
+export type { TopicChoice } from './topology/topic-choice.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

@@ -17,18 +17,25 @@ export interface TopicSource<K, V> {
   readonly timestamp?: TimestampExtractor<K, V>
 }
 
-/** A topic to write. Partition = murmur2 of the serialized key, as Java's default partitioner does. */
-export interface TopicTarget<K, V> {
+/** How records find their partition. */
+export interface Partitioning<K, V> {
+  /**
+   * Gives a number from 0 to below `partitions`; another one fails the record, with RECORD_FAILED. Undefined, and the default: murmur2 of the
+   * serialized key, as Java's default partitioner does, and in turn for records without a key.
+   */
+  partition?(record: StreamRecord<K, V>, partitions: number): number | undefined
+}
+
+/** A topic to write. */
+export interface TopicTarget<K, V> extends Partitioning<K, V> {
   readonly kind: 'topic-target'
   readonly topic: string
   readonly key: Serde<K>
   readonly value: Serde<V>
-  /** Chooses the partition of a record by what is in it. */
-  partition?(value: V | null): number
 }
 
 /** How a stream travels through an internal topic when its key has changed. */
-export interface Repartition<K, V> {
+export interface Repartition<K, V> extends Partitioning<K, V> {
   readonly key: Serde<K>
   readonly value: Serde<V>
   /** The topic is `<application>-<name>-repartition`. Default: the name of the node. */
@@ -37,6 +44,4 @@ export interface Repartition<K, V> {
   readonly topic?: string
   /** Default: the largest partition count of the topics that feed it. */
   readonly partitions?: number
-  /** Chooses the partition of a record by what is in it. Default: by its key. */
-  partition?(value: V | null): number
 }

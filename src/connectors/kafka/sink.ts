@@ -1,8 +1,8 @@
 import type { Serde } from '../../serde.ts'
-import type { TopicTarget } from '../../topology/source.ts'
+import type { Partitioning, TopicTarget } from '../../topology/source.ts'
 import type { TopicChoice } from '../../topology/topic-choice.ts'
 
-export interface TopicTargetOptions<K, V> {
+export interface TopicTargetOptions<K, V> extends Partitioning<K, V> {
   readonly topic: string
   readonly key: Serde<K>
   readonly value: Serde<V>
