@@ -1,3 +1,4 @@
+import type { StoreSpec } from '../state/store.ts'
 import {
   type DraftNode,
   type GraphDraft,
@@ -51,6 +52,7 @@ function storeProblems(draft: GraphDraft): string[] {
       .map(
         (spec) => `the store ${quote(spec.name)} has a serde that asks a server, which is for topics; give msgpack()`,
       ),
+    ...specs.flatMap(durationProblems),
     ...draft.stores
       .filter((spec) => !used.has(spec.name))
       .map((spec) => `no node is connected to store ${quote(spec.name)}`),
@@ -79,6 +81,19 @@ function globalTableProblems({ nodes, stores, globalTables }: GraphDraft): strin
         .map((table) => `node ${quote(node.name)} reads global table ${quote(table)}, which nothing declares`),
     ),
   ]
+}
+
+/** How long a store keeps what it has, in milliseconds. */
+function durationProblems(spec: StoreSpec): string[] {
+  const durations = {
+    ...('ttlMs' in spec && { ttlMs: spec.ttlMs }),
+    ...('retentionMs' in spec && { retentionMs: spec.retentionMs }),
+  }
+  return Object.entries(durations)
+    .filter(([, durationMs]) => durationMs !== undefined && !(durationMs > 0))
+    .map(
+      ([name, durationMs]) => `the store ${quote(spec.name)} has ${name} ${durationMs}; give milliseconds above zero`,
+    )
 }
 
 function linkProblems({ nodes }: GraphDraft): string[] {

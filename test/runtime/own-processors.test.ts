@@ -135,7 +135,7 @@ const kinds = (storage: 'level' | 'memory', changelog: boolean) => {
   const sessions = sessionStore('sessions', { ...kept, retentionMs: 1_000 })
   const versions = versionedStore('versions', { ...kept, historyMs: 1_000 })
   return {
-    specs: [plain, walked, timed, windows, sessions, versions] as unknown as StoreSpec[],
+    specs: [plain, walked, timed, windows, sessions, versions],
     write: (context: Context, timestamp: number) => {
       context.store(plain).put('k', 1)
       context.store(walked).put('k', 2)

@@ -13,8 +13,8 @@ const nowhere = { positions: new Map(), sourceOffsets: new Uint8Array(0) }
 const walked = keyValueStore('walked', { key: string, value: msgpack<number>(), keysInMemory: true })
 const mortal = timestampedKeyValueStore('mortal', { key: string, value: msgpack<number>(), ttlMs: 100 })
 
-function openInMemory(spec: unknown): Promise<TaskState> {
-  return TaskState.open({ stores: [spec as StoreSpec], openDisk: async () => memoryStore() })
+function openInMemory(spec: StoreSpec): Promise<TaskState> {
+  return TaskState.open({ stores: [spec], openDisk: async () => memoryStore() })
 }
 
 const walkedOf = (state: TaskState, generation = 1) =>
@@ -79,7 +79,7 @@ describe('a store with its keys in memory', () => {
 
   test('knows its keys again on disk, and from its changelog', async () => {
     await using folder = await temporaryDirectory()
-    const stores = [walked as unknown as StoreSpec]
+    const stores = [walked]
     const before = await TaskState.open({ stores, openDisk: () => openLevelStore(folder.path) })
     walkedOf(before).put('a', 1)
     walkedOf(before).put('b', 2)
@@ -204,7 +204,7 @@ describe('a store whose values live for a time', () => {
         // The disk outlives the state.
         const open = () =>
           TaskState.open({
-            stores: [mortal as unknown as StoreSpec],
+            stores: [mortal],
             openDisk: async () => ({ ...disk, close: async () => undefined }),
           })
         let state = await open()

@@ -8,6 +8,7 @@ import { selectKey } from '../../src/operators/map.ts'
 import { merge } from '../../src/operators/merge.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { string } from '../../src/serde.ts'
+import { sessionStore, timestampedKeyValueStore, windowStore } from '../../src/state/store-specs.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { ProcessorSupplier } from '../../src/topology/processor.ts'
 
@@ -197,6 +198,23 @@ describe('validation', () => {
     ],
   ])('refuses %s', (_, build, sentence) => {
     expect(problemsOf(build)).toEqual([expect.stringMatching(sentence)])
+  })
+
+  test('refuses a store that keeps nothing', () => {
+    const stores = [
+      timestampedKeyValueStore('brief', { key: string, value: string, ttlMs: 0 }),
+      windowStore('windows', { key: string, value: string, retentionMs: Number.NaN }),
+      sessionStore('sessions', { key: string, value: string, retentionMs: -5 }),
+    ]
+    const problems = problemsOf((builder) =>
+      builder.stream('in', source('a')).process({ ...filter<string, string>('one', () => true), stores }),
+    )
+
+    expect(problems).toEqual([
+      'the store "brief" has ttlMs 0; give milliseconds above zero',
+      'the store "windows" has retentionMs NaN; give milliseconds above zero',
+      'the store "sessions" has retentionMs -5; give milliseconds above zero',
+    ])
   })
 
   test('allows two nodes to share one store', () => {
