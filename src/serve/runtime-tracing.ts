@@ -157,7 +157,11 @@ export class RuntimeTracing implements Tracer {
     const links = this.#batches.get(work) ?? []
     this.#batches.delete(work)
     const counts = Object.entries(work.counts).map(([what, count]) => [`millrace.batch.${what}`, count])
-    const attributes = { 'millrace.node': node, ...Object.fromEntries(counts) }
+    const attributes = {
+      'millrace.node': node,
+      ...Object.fromEntries(counts),
+      ...(work.reason !== undefined && { 'millrace.batch.reason': work.reason }),
+    }
     const span = this.#tracer.startSpan(`embed ${node}`, { attributes, links, startTime: work.startedAt, root: true })
     if (work.error !== undefined) fail(span, work.error)
     span.end(work.endedAt)

@@ -233,7 +233,9 @@ describe('a document', () => {
     const batch = spans.one('embed vectors')
     expect(linkedTo(batch).toSorted()).toEqual(records.map(idOf).toSorted())
     expect(batch.parentSpanContext).toBeUndefined()
-    expect(batch.attributes).toMatchObject({ 'millrace.node': 'vectors', 'millrace.batch.texts': 2 })
+    expect(batch.attributes).toMatchObject({
+      ...{ 'millrace.node': 'vectors', 'millrace.batch.texts': 2, 'millrace.batch.reason': 'idle_device' },
+    })
     const writes = spans.all.filter(({ attributes }) => attributes['db.operation.name'] === 'write')
     expect(writes.map(({ kind }) => kind)).toEqual([SpanKind.CLIENT, SpanKind.CLIENT])
     expect(writes.map(({ parentSpanContext }) => parentSpanContext?.spanId).toSorted()).toEqual(

@@ -39,7 +39,7 @@ export interface RowFold<G, V, A> {
 }
 
 /** One aggregate a group: what a change replaced is taken out of it before what came is added. Every change sends the aggregate on. */
-export function aggregateRows<K, V, G, A>(
+function aggregateRows<K, V, G, A>(
   node: { readonly name: string; readonly operator: string },
   grouping: GroupedRows<K, V, G>,
   fold: RowFold<G, V, A>,
@@ -50,6 +50,7 @@ export function aggregateRows<K, V, G, A>(
   const supplier: ProcessorSupplier<G, Change<V>, G, Change<A>> = {
     ...node,
     stores: [tableStoreSpec(name, store)],
+    caching,
     create: () => rowAggregates(name, fold, sendChanges<G, A>(store)),
   }
   // Seen from the table it begins with the step that changes the key.
