@@ -22,10 +22,10 @@ export function keepSubscriptions<K, L, F, R, VOut>(
         // Who refers to nothing is remembered nowhere.
         if (key !== null) keep(subscription, right.rows.key.serialize(key), subscribersIn(store.name, context))
         const row = key === null ? undefined : right.get(key, context)
-        if (!isAnswered(subscription, row !== undefined)) return
+        if (subscription.answer === 'never') return
         context.forward({
           key: left.rows.key.deserialize(subscription.subscriber.key),
-          value: answerTo(subscription.subscriber, rowFor(subscription, row)),
+          value: answerTo(subscription, row),
           timestamp: laterOf(timestamp, row),
           headers,
         })
@@ -44,12 +44,10 @@ function laterOf(timestamp: number, row: Timestamped<unknown> | undefined): numb
   return row ? Math.max(timestamp, row.timestamp) : timestamp
 }
 
-function rowFor<R>({ kind }: Subscription, row: Timestamped<R> | undefined): R | null {
-  return row && kind === 'subscribe' ? row.value : null
-}
-
-function isAnswered({ answer }: Subscription, hasRow: boolean): boolean {
-  return answer === 'always' || (answer === 'with-row' && hasRow)
+function answerTo<R>({ kind, answer, subscriber }: Subscription, found: Timestamped<R> | undefined): Answer<R> {
+  const { partition, hash } = subscriber
+  const row = found && kind === 'subscribe' ? found.value : null
+  return { partition, hash, row, quiet: row === null && answer === 'quiet' }
 }
 
 /**
@@ -75,8 +73,10 @@ export function tellSubscribers<K, L, F, R, VOut>(
         if (!change || change.outOfOrder) return
         const row = change.newValue
         const all = { foreignKey: right.rows.key.serialize(record.key), key: new Uint8Array() }
-        for await (const [{ key }, subscriber] of subscribersIn(store.name, context).prefix(all))
-          context.forward({ key: keys.deserialize(key), value: answerTo(subscriber, row), timestamp, headers })
+        for await (const [{ key }, { partition, hash }] of subscribersIn(store.name, context).prefix(all)) {
+          const value = { partition, hash, row, quiet: false }
+          context.forward({ key: keys.deserialize(key), value, timestamp, headers })
+        }
       },
     }),
   }
@@ -99,10 +99,6 @@ export function sendAnswers<K, L, F, R, VOut>(
     },
     create: () => ({ process: (record, context) => context.forward(record) }),
   }
-}
-
-function answerTo<R>({ partition, hash }: Omit<Subscriber, 'key'>, row: R | null): Answer<R> {
-  return { partition, hash, row }
 }
 
 type Subscribers = KeyValueStore<Reference, Omit<Subscriber, 'key'>>

@@ -3,8 +3,8 @@ import { msgpack, type Serde } from '../../../serde.ts'
 /** What a row of the left table tells the task that has the row it refers to. */
 export interface Subscription {
   readonly kind: 'subscribe' | 'unsubscribe'
-  /** When it wants to hear of the row at once: `always`, also that there is none; or only when there is one. */
-  readonly answer: 'always' | 'with-row' | 'never'
+  /** Whether it wants to hear of the row at once. `quiet`: that there is none is news only for who has joined one. */
+  readonly answer: 'always' | 'quiet' | 'never'
   readonly subscriber: Subscriber
 }
 
@@ -25,6 +25,8 @@ export interface Answer<R> {
   readonly hash: Uint8Array | null
   /** Null: there is no such row, or it is not referred to any more. */
   readonly row: R | null
+  /** Most likely nothing changes by it: then nobody is to hear of it. */
+  readonly quiet: boolean
 }
 
 /** Who refers to which row: all subscribers of a row lie together. Where they begin, the key is empty. */
@@ -34,7 +36,7 @@ export interface Reference {
 }
 
 const kinds = ['subscribe', 'unsubscribe'] as const
-const answers = ['always', 'with-row', 'never'] as const
+const answers = ['always', 'quiet', 'never'] as const
 
 type Packed = readonly [kind: number, answer: number, key: Uint8Array, partition: number, hash: Uint8Array | null]
 
@@ -66,12 +68,18 @@ export const subscribed: Serde<Omit<Subscriber, 'key'>> = packed(
 export function answersWith<R>(rows: Serde<R>): Serde<Answer<R>> {
   return packed(
     `answer(${rows.name})`,
-    ({ partition, hash, row }): readonly [number, Uint8Array | null, Uint8Array | null] => [
+    ({ partition, hash, row, quiet }): readonly [number, Uint8Array | null, Uint8Array | null, boolean] => [
       partition,
       hash,
       row === null ? null : rows.serialize(row),
+      quiet,
     ],
-    ([partition, hash, row]) => ({ partition, hash, row: row === null ? null : rows.deserialize(row) }),
+    ([partition, hash, row, quiet]) => ({
+      partition,
+      hash,
+      row: row === null ? null : rows.deserialize(row),
+      quiet,
+    }),
   )
 }
 

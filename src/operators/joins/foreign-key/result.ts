@@ -1,5 +1,6 @@
-import type { ProcessorSupplier } from '../../../topology/processor.ts'
-import { type Change, changeRow, sendChanges, tableStoreSpec } from '../../../topology/table.ts'
+import type { StreamRecord } from '../../../record.ts'
+import type { ProcessorContext, ProcessorSupplier } from '../../../topology/processor.ts'
+import { type Change, changeRow, rowsIn, sendChanges, tableStoreSpec } from '../../../topology/table.ts'
 import { type ForeignKeyJoin, hashOf, sameBytes } from './foreign-key-join.ts'
 import type { Answer } from './messages.ts'
 
@@ -7,7 +8,7 @@ import type { Answer } from './messages.ts'
 export function joinAnswers<K, L, F, R, VOut>(
   join: ForeignKeyJoin<K, L, F, R, VOut>,
 ): ProcessorSupplier<K, Answer<R>, K, Change<VOut>> {
-  const { name, operator, left, leftValue, store } = join
+  const { name, operator, left, store } = join
   const send = sendChanges<K, VOut>(store)
   return {
     name,
@@ -15,28 +16,24 @@ export function joinAnswers<K, L, F, R, VOut>(
     stores: [tableStoreSpec(name, store), ...left.stores],
     create: () => ({
       process(record, context) {
-        const { key, value: answer, timestamp } = record
-        const row = left.get(key, context)
-        const current = row ? row.value : null
-        if (!answer) return
-        if (!sameBytes(answer.hash, hashOf(current, leftValue))) return context.drop('stale')
-        const joined = { key, value: resultOf(join, { key, current, other: answer.row }), timestamp }
-        const change = changeRow<K, VOut>(name, {}, joined, context)
+        const value = record.value && resultOf(join, { ...record, value: record.value }, context)
+        const change = value && changeRow<K, VOut>(name, {}, { ...record, value: value.result }, context)
         if (change) send(record, change, context)
       },
     }),
   }
 }
 
-interface Sides<K, L, R> {
-  readonly key: K
-  readonly current: L | null
-  readonly other: R | null
-}
-
+/** What the row is now; undefined when the answer says nothing about it. */
 function resultOf<K, L, F, R, VOut>(
-  { kind, joiner }: ForeignKeyJoin<K, L, F, R, VOut>,
-  { key, current, other }: Sides<K, L, R>,
-): VOut | null {
-  return current === null || (other === null && kind === 'inner') ? null : joiner(current, other, key)
+  { name, kind, left, leftValue, joiner }: ForeignKeyJoin<K, L, F, R, VOut>,
+  { key, value: answer }: Pick<StreamRecord<K, Answer<R>>, 'key'> & { readonly value: Answer<R> },
+  context: ProcessorContext<K, Change<VOut>>,
+): { readonly result: VOut | null } | undefined {
+  const current = left.get(key, context)?.value ?? null
+  const isStale = !sameBytes(answer.hash, hashOf(current, leftValue))
+  if (isStale && !answer.quiet) context.drop('stale')
+  if (isStale || (answer.quiet && !rowsIn<K, VOut>(name, context).get(key))) return undefined
+  const hasRow = current !== null && (answer.row !== null || kind === 'left')
+  return { result: hasRow ? joiner(current, answer.row, key) : null }
 }

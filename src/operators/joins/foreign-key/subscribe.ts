@@ -79,11 +79,14 @@ function foreignKeysOf<K, L, F, R, VOut>(
   return { before, now, hasMoved: before !== null && !sameBytes(bytesOf(before), bytesOf(now)) }
 }
 
+/**
+ * Every change gets an answer: an earlier one may be on its way that is stale by now. The original asks for none where there is nothing to
+ * delete, were all answers here, and leaves rows behind that it should have deleted.
+ */
 function messages<F>(kind: 'inner' | 'left', { before, now, hasMoved }: ForeignKeys<F>): readonly Message<F>[] {
+  const answer = hasMoved || kind === 'left' ? 'always' : 'quiet'
   // The answer of an inner join deletes, at the later time of both rows.
-  if (kind === 'inner' && now === null) return hasMoved ? [{ to: before, kind: 'unsubscribe', answer: 'always' }] : []
-  // An inner join that has referred to the same row, or to none, has nothing to delete when there is no such row.
-  const answer = hasMoved || kind === 'left' ? 'always' : 'with-row'
+  if (kind === 'inner' && now === null) return [{ to: before, kind: 'unsubscribe', answer }]
   const leaving: readonly Message<F>[] = hasMoved ? [{ to: before, kind: 'unsubscribe', answer: 'never' }] : []
   return [...leaving, { to: now, kind: 'subscribe', answer }]
 }
