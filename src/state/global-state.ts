@@ -5,7 +5,9 @@ import { KeyValueEntries, prefixBounds, storePrefix } from './key-value-store.ts
 import { memoryStore } from './memory-store.ts'
 import { Overlay } from './overlay.ts'
 import { RecordCache } from './record-cache.ts'
+import { type RawRows, type RowQuery, readRows, type ScannedRow } from './row-reader.ts'
 import type { ByteChange, ByteStore, ReadOnlyKeyValueStore, StoreSpec, Timestamped } from './store.ts'
+import { rawRows } from './store-kinds.ts'
 import { timestamped, withTimestamp } from './timestamped.ts'
 
 export interface GlobalStateOptions {
@@ -22,6 +24,7 @@ interface Rows {
   readonly prefix: Uint8Array
   readonly bytes: ByteStore
   readonly view: GlobalStore
+  readonly raw: RawRows
 }
 
 /** Decoded rows of all stores. */
@@ -70,6 +73,12 @@ export class GlobalState implements AsyncDisposable {
     return this.#stores.get(store)?.view
   }
 
+  /** A store to be read from outside, row by row. Throws STORE_UNKNOWN. */
+  read(store: string, query: RowQuery): AsyncIterable<ScannedRow> {
+    const { spec, raw } = this.#rows(store)
+    return readRows(spec, raw, query)
+  }
+
   /** The offset up to which a partition is in the store; undefined before its first batch. */
   position(place: GlobalPlace): number | undefined {
     const stored = this.#rows(place.store).bytes.get(positionKey(place))
@@ -109,7 +118,8 @@ export class GlobalState implements AsyncDisposable {
   #rowsOf(spec: StoreSpec, bytes: ByteStore): Rows {
     const layers = { overlay: new Overlay(), cache: this.#cache, bytes, reads: { overlay: 0, cache: 0, bytes: 0 } }
     const entries = new KeyValueEntries({ ...spec, kind: 'key-value', value: timestamped(spec.value) }, layers)
-    return { spec, prefix: storePrefix(spec.name), bytes, view: entries.view(() => refuseWrite(spec.name)) }
+    const view = entries.view(() => refuseWrite(spec.name))
+    return { spec, prefix: storePrefix(spec.name), bytes, view, raw: rawRows(spec, layers) }
   }
 
   #rows(store: string): Rows {

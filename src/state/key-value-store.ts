@@ -56,6 +56,18 @@ export class KeyValueEntries<K, V> {
     }
   }
 
+  /** Entries in the order of the serialized keys, within bounds of these. */
+  within(bounds: ByteRange): AsyncIterable<readonly [K, V]> {
+    const { gte, gt, lt, lte, ...how } = bounds
+    const own = (key: Uint8Array) => Buffer.concat([this.#prefix, key])
+    const whole = prefixBounds(this.#prefix)
+    return this.#entries({
+      ...how,
+      ...(gt ? { gt: own(gt) } : { gte: own(gte ?? new Uint8Array(0)) }),
+      ...(lte ? { lte: own(lte) } : lt ? { lt: own(lt) } : whole.lt && { lt: whole.lt }),
+    })
+  }
+
   #get(key: K): V | undefined {
     const { overlay, cache, bytes, reads } = this.#layers
     const keyBytes = this.#keyBytes(key)

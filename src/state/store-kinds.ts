@@ -1,8 +1,11 @@
+import { bytes } from '../serde.ts'
 import { IndexedEntries } from './indexed-entries.ts'
 import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import type { RawRows } from './row-reader.ts'
 import { SessionEntries } from './session-store.ts'
 import type { ByteChange, StateStore, StoreSpec } from './store.ts'
 import { timestamped, timestampOf } from './timestamped.ts'
+import { orDeleted } from './versioned-layout.ts'
 import { VersionedEntries } from './versioned-store.ts'
 import { WindowEntries } from './window-store.ts'
 
@@ -39,6 +42,14 @@ export function entriesOf(spec: StoreSpec, layers: StoreLayers): StoreEntries {
     timeOf: ({ timestamp }) => timestamp,
     timeOfBytes: timestampOf,
   })
+}
+
+/** The rows of a store of any kind as they lie, for `readRows`. */
+export function rawRows(spec: StoreSpec, layers: StoreLayers): RawRows {
+  const held = spec.kind === 'versioned' ? orDeleted(spec.value) : spec.value
+  const value = keepsTime(spec) ? timestamped(held) : held
+  const rows = new KeyValueEntries({ kind: 'key-value', name: spec.name, key: bytes, value }, layers)
+  return { range: (range) => rows.within(range) }
 }
 
 /** Each value lies behind its timestamp. */

@@ -5,8 +5,9 @@ import { prefixBounds, type StoreReads, storePrefix } from './key-value-store.ts
 import { memoryStore } from './memory-store.ts'
 import { Overlay } from './overlay.ts'
 import { RecordCache } from './record-cache.ts'
+import { type RowQuery, readRows, type ScannedRow } from './row-reader.ts'
 import type { ByteChange, ByteStore, KeyValueStore, StateStore, StoreSpec } from './store.ts'
-import { entriesOf, keepsTime, type StoreEntries, storeFormats } from './store-kinds.ts'
+import { entriesOf, keepsTime, rawRows, type StoreEntries, storeFormats } from './store-kinds.ts'
 import { timestampOf, withoutTimestamp, withTimestamp } from './timestamped.ts'
 
 export interface TaskStateOptions {
@@ -98,6 +99,16 @@ export class TaskState implements AsyncDisposable {
     streamTime: () => number = beforeTime,
   ): S {
     return this.#store(store).entries.view(generation, streamTime) as S
+  }
+
+  /**
+   * A store to be read from outside, every write of every generation included. Row by row, so that nobody waits. Throws STORE_UNKNOWN; reading
+   * on in a state that was closed is ILLEGAL_STATE.
+   */
+  read(store: string, query: RowQuery): AsyncIterable<ScannedRow> {
+    const { spec, overlay, bytes } = this.#store(store)
+    const layers = { overlay, bytes, cache: this.#cache, reads: { overlay: 0, cache: 0, bytes: 0 } }
+    return readRows(spec, rawRows(spec, layers), query)
   }
 
   /** Estimated memory of what waits to be persisted: of one generation, or of all. */
