@@ -1,4 +1,5 @@
 import { rename, writeFile } from 'node:fs/promises'
+import { toStreamError } from '../errors.ts'
 import { MetricRegistry } from '../metric-registry.ts'
 import type { ManifestComparison } from '../operators/audit.ts'
 import { names } from './documents.ts'
@@ -13,8 +14,12 @@ export function driftText(index: string, comparison: ManifestComparison): Promis
   return registry.textOf('index_drift_points')
 }
 
-/** Writes what somebody may be reading: they see the file as it was, or as it is. */
+/** Writes what somebody may be reading: they see the file as it was, or as it is. Throws STATE_IO. */
 export async function writeMetrics(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, `${text}\n`)
-  await rename(`${path}.new`, path)
+  try {
+    await writeFile(`${path}.new`, `${text}\n`)
+    await rename(`${path}.new`, path)
+  } catch (error) {
+    throw toStreamError(error, 'STATE_IO', `${path} cannot be written`)
+  }
 }

@@ -15,8 +15,8 @@ export function auditCommand(): Command {
     .option('--metrics-file <file>', 'also write the drift for the textfile collector of node exporter: name it *.prom')
     .action(async ({ data, json, metricsFile }: { data: string; json?: true; metricsFile?: string }) => {
       const { report, index } = await audit(data)
-      if (metricsFile !== undefined) await writeMetrics(metricsFile, await driftText(index, report.comparison))
       process.stdout.write(`${json ? JSON.stringify(countsOf(report)) : asText(data, report)}\n`)
+      if (metricsFile !== undefined) await writeMetrics(metricsFile, await driftText(index, report.comparison))
       if (driftOf(report) > 0 || report.behind > 0) process.exitCode = 1
     })
 }

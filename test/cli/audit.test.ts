@@ -71,4 +71,9 @@ test('an audit writes its drift for Prometheus too, the whole file at once', { t
     Object.entries(drift).map(([kind, count]) => `millrace_index_drift_points{${label(kind)}} ${count}`),
   )
   expect(await readdir(folder.path)).not.toContain('drift.prom.new')
+  expect(await folder.run('audit', '--data', 'data', '--metrics-file', 'nowhere/drift.prom')).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('1 foreign'),
+    stderr: expect.stringMatching(/^STATE_IO: nowhere\/drift\.prom cannot be written/),
+  })
 })
