@@ -10,13 +10,13 @@ import { timeWindowed } from '../../../src/windowed.ts'
 const source = kafka({ topic: 'in', key: string, value: msgpack<number>() })
 const target = kafkaTopic({ topic: 'out', key: timeWindowed(string, 100), value: msgpack<number>() })
 
-function start(): Promise<TopologyTestDriver> {
+function start(bounds: { readonly maxRecords?: number } = {}): Promise<TopologyTestDriver> {
   const window = tumbling({ sizeMs: 100, graceMs: 50 })
   const builder = new TopologyBuilder()
   builder
     .stream('in', source)
     .process(count('counts', { window }))
-    .process(suppress('final', { untilWindowCloses: window }))
+    .process(suppress('final', { untilWindowCloses: window, ...bounds }))
     .to('out', target)
   return TopologyTestDriver.start(builder.build())
 }
@@ -56,5 +56,16 @@ describe('suppress', () => {
       ['b', 1, 5],
     ])
     expect(sent[1]?.headers).toEqual(headers)
+  })
+
+  test('stops the runtime when more windows wait than may: none goes out early', async () => {
+    await using driver = await start({ maxRecords: 2 })
+    await driver.pipe(source, { key: 'a', value: 1, timestamp: 10 }, { key: 'b', value: 1, timestamp: 10 })
+
+    await expect(driver.pipe(source, { key: 'c', value: 1, timestamp: 10 })).rejects.toMatchObject({
+      code: 'BUFFER_FULL',
+      fact: 'step "final" is full: 3 records wait, and 2 may',
+    })
+    expect(await results(driver)).toEqual([])
   })
 })
