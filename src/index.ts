@@ -87,6 +87,7 @@ export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topo
 export { GlobalTable } from './topology/global-table.ts'
 export type {
   DropReason,
+  HeldResult,
   IndexReport,
   IndexStats,
   Pipeline,
@@ -113,4 +114,5 @@ export type { Change, SourceTableStore, StoreAccess, TableHistory, TableRows, Ta
 export { skipInvalidTimestamp, usePartitionTime, useWallClock } from './topology/timestamps.ts'
 export type { TopicChoice } from './topology/topic-choice.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
+export type { Caching } from './topology/updates.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

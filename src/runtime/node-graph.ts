@@ -68,9 +68,11 @@ export class NodeGraph {
 
   /** Runs a punctuator of a node; what it forwards belongs to `inFlight`. */
   punctuate(running: RunningProcessor, inFlight: InFlight, action: () => unknown): void {
+    const { observer, services } = this.#options
     const context = this.#contextOf(running)
     context.outputs = []
     this.#with(inFlight, () => this.#guarded(running, action))
+    if (context.outputs.length > 0) observer.forwarded?.(services.task, running.node.name, context.outputs.length)
     context.outputs = []
   }
 

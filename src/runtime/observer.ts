@@ -104,6 +104,8 @@ export interface RuntimeObserver {
   /** Everything that a record caused is acknowledged, or it was given up. */
   finished?(task: TaskId, durationMs: number): void
   processed?(event: NodeEvent): void
+  /** A node has forwarded records outside of the processing of one: from a punctuator, or results that it had held back. */
+  forwarded?(task: TaskId, node: string, records: number): void
   /** A node beyond the gate has begun to wait for something. */
   began?(task: TaskId, node: string): void
   /** It has its answer, or waits no more. */

@@ -4,6 +4,7 @@ import type { MetricLevel } from '../metrics.ts'
 import type {
   DeliveredEvent,
   GivenUpEvent,
+  GlobalReadEvent,
   LoopPhase,
   NodeEvent,
   PartitionLag,
@@ -98,6 +99,10 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.add('node_records_total', { node, direction: 'out' }, outputs.length)
   }
 
+  forwarded(_task: TaskId, node: string, records: number): void {
+    if (this.#registry.level === 'debug') this.#registry.add('node_records_total', { node, direction: 'out' }, records)
+  }
+
   began(_task: TaskId, node: string): void {
     this.#gauges.waiting(node, 1)
   }
@@ -157,6 +162,14 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.observe('restore_duration_seconds', {}, durationMs / 1000)
     this.#gauges.restored(task)
     this.#lateness.beginAnew(task)
+  }
+
+  globalRead({ table, records }: GlobalReadEvent): void {
+    this.#registry.add('global_table_records_total', { table }, records)
+  }
+
+  globalDropped(table: string, reason: string): void {
+    this.#registry.add('global_table_dropped_total', { table, reason })
   }
 
   standby({ task, lag }: StandbyEvent): void {

@@ -24,6 +24,8 @@ export interface NodeDescription {
   /** The operator, the topic or the target. */
   readonly does: string
   readonly order: 'partition' | 'key'
+  /** Only the last result of each key goes out, at commits. Absent: every one does. */
+  readonly caching?: true
   readonly stores: readonly string[]
   /** Where it looks rows up. */
   readonly globalTables: readonly string[]
@@ -67,6 +69,7 @@ function describeNode(node: TopologyNode | undefined): NodeDescription[] {
       kind: node.kind,
       does: whatItDoes(node),
       order: node.kind === 'source' || node.zone === 'synchronous' ? 'partition' : 'key',
+      ...(node.kind === 'processor' && node.supplier.caching && { caching: true as const }),
       stores: node.kind === 'processor' ? node.stores : [],
       globalTables: node.kind === 'processor' ? (node.supplier.globalTables ?? []) : [],
       children: node.children,
@@ -87,7 +90,7 @@ export function describeAsText(topology: Topology): string {
   const lines = subtopologies.flatMap((part) => [
     `Sub-topology ${part.id}`,
     ...part.nodes.flatMap((node) => [
-      `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${listed('stores', node.stores)}${listed('global tables', node.globalTables)}`,
+      `  ${node.kind} ${node.name} (${node.does})${node.order === 'key' ? ' [by key]' : ''}${node.caching ? ' [cached]' : ''}${listed('stores', node.stores)}${listed('global tables', node.globalTables)}`,
       ...(node.children.length > 0 ? [`    --> ${node.children.join(', ')}`] : []),
     ]),
     ...part.stores.map((store) => `  store ${store.name} (${store.storage}, ${whereFrom(store)})`),

@@ -141,6 +141,8 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly name: string
   /** For `describe`: the operator that made it, `filter`, `chunk` ... */
   readonly operator: string
+  /** For `describe`: it holds its results until a cut. Default false. */
+  readonly caching?: boolean | undefined
   /** One new processor per task. */
   readonly create: () => Processor<KIn, VIn, KOut, VOut>
   /** A step that comes first: the builder adds it as a node of its own. What it emits is what this node gets. */

@@ -176,6 +176,7 @@ export function materialize<K, V>(
   return {
     name,
     operator,
+    caching: store.caching,
     stores: [tableStoreSpec(name, store)],
     create: () => ({
       process(record, context) {

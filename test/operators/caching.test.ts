@@ -188,6 +188,20 @@ describe('steps behind a step with caching', () => {
   })
 })
 
+test('beyond the gate nothing is held back: results there finish in any order', async () => {
+  const held = { id: Buffer.from('a'), bytes: 1, before: null, since: () => undefined }
+  await using driver = await started((stream) =>
+    stream.process<string, number>({
+      name: 'beyond',
+      operator: 'beyond',
+      order: 'key',
+      create: () => ({ process: (_, context) => context.hold(held) }),
+    }),
+  )
+
+  await expect(driver.pipe(source, one('a', 1))).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+})
+
 test('a look-up sees what is held back', async () => {
   const joined = kafkaTopic({ topic: 'joined', key: string, value: string })
   const views = kafka({ topic: 'views', key: string, value: msgpack<number>() })

@@ -10,13 +10,14 @@ import type { MetricLevel } from '../../src/metrics.ts'
 import { chunk } from '../../src/operators/chunk.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { diff } from '../../src/operators/diff.ts'
+import { reduce } from '../../src/operators/index.ts'
 import type { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
 import { string } from '../../src/serde.ts'
 import { RuntimeMetrics } from '../../src/serve/runtime-metrics.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { TaskId } from '../../src/topology/processor.ts'
 import type { Topology } from '../../src/topology/topology.ts'
-import { pass, plainTopologyTo, runningIn, until } from '../support/instance.ts'
+import { pass, plainTopologyTo, runningIn, topologyTo, until } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { ScriptedGroup } from '../support/scripted-group.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -299,6 +300,20 @@ describe('the metrics of an instance', () => {
     const debug = await watched(documents, work, 'debug')
 
     expect([info(series), debug(series)]).toEqual([undefined, 1])
+  })
+
+  test('count what a step with caching sends, not what it holds back', async () => {
+    const joined = reduce<string, string>('joined', (a, b) => `${a} ${b}`, { caching: true })
+    const topology = topologyTo(new RecordingSink(), (stream) => stream.process(joined))
+    const work = async ({ group }: Watched) => {
+      await group.write(0, { key: 'a', value: 'one' }, { key: 'a', value: 'two' }, { key: 'a', value: 'three' })
+      await until(group.clock, () => group.committed()?.offset === 3)
+    }
+
+    const value = await watched(topology, work, 'debug')
+
+    const records = (direction: string) => value(`node_records_total{node="joined",direction="${direction}",${app}}`)
+    expect([records('in'), records('out')]).toEqual([3, 1])
   })
 
   test('tell rebalances by what they followed', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
+import { count, tumbling } from '../../src/operators/index.ts'
 import { selectKey } from '../../src/operators/map.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { string } from '../../src/serde.ts'
@@ -43,6 +44,20 @@ describe('the description of a topology', () => {
         '  seen-changelog',
       ].join('\n'),
     )
+  })
+
+  test('says which steps hold updates back', () => {
+    const builder = new TopologyBuilder()
+    const views = builder.stream('in', kafka({ topic: 'views', key: string, value: string }))
+    views.process(count('held', { caching: true }))
+    views.process(count('sent'))
+    const closing = { window: tumbling({ sizeMs: 10 }), emit: 'window-close', caching: true } as const
+    views.process(count('closing', closing))
+    const topology = builder.build()
+
+    const nodes = describeTopology(topology).subtopologies.flatMap((part) => part.nodes)
+    expect(nodes.filter(({ caching }) => caching).map(({ name }) => name)).toEqual(['held'])
+    expect(describeAsText(topology)).toContain('  processor held (count) [cached] stores: held')
   })
 
   test('as data survives JSON', () => {

@@ -79,6 +79,7 @@ export function aggregation(
   const { name } = node
   const place = {
     ...node,
+    caching: grouping.caching && grouping.emit !== 'window-close',
     stores: [storeOf(name, key, grouping, fold)],
     ...(grouping.by && { precededBy: regrouping(name, key, grouping.by, grouping) }),
   }

@@ -51,7 +51,7 @@ export function joinRows<K, L, R, VOut>(join: RowJoin<K, L, R, VOut>): TableOper
           name,
           operator: join.operator,
           inputs: [right],
-          ...(own && { stores: [tableStoreSpec(name, own)] }),
+          ...(own && { stores: [tableStoreSpec(name, own)], caching: own.caching }),
           create: () => meetingOf(name, own),
         },
         own ? storedRows(name, own.key, own) : rows,

@@ -38,7 +38,7 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
         {
           name,
           operator,
-          ...(own && { stores: [tableStoreSpec(name, own)] }),
+          ...(own && { stores: [tableStoreSpec(name, own)], caching: own.caching }),
           create: () => madeOfRows({ ...step, ...(own && { store: own }) }, table.rows.getAsOf !== undefined),
         },
         own ? storedRows(name, own.key, own) : rowsMadeOf(table, step.row),
