@@ -97,6 +97,9 @@ export const metricTable = {
   restore_records_total: counter('Changelog records that were restored.', 'task', 'store'),
   restore_duration_seconds: histogram('How long it took to complete the stores of a task.', ages),
   standby_lag_records: gauge('Offsets that a standby has not read.', 'task'),
+  global_table_lag_records: gauge('Records of the topic of a global table that the instance has not read.', 'table'),
+  global_table_records_total: counter('Records of the topic of a global table that were read.', 'table'),
+  global_table_dropped_total: counter('Of these, those that make no row.', 'table', 'reason'),
   store_size_bytes: gauge(
     'About what the entries of a store take on disk; what was written last may not count yet.',
     'store',

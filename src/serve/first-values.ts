@@ -13,6 +13,10 @@ export function beginAtZero(registry: MetricRegistry, nodes: WatchedNodes, topol
   beginRetries(registry, nodes)
   for (const [store, { changelog = true }] of topology.stores)
     if (changelog) registry.start('changelog_produce_total', { store })
+  for (const table of topology.globalTables.keys()) {
+    registry.start('global_table_records_total', { table })
+    for (const reason of ['null_key', 'undecodable']) registry.start('global_table_dropped_total', { table, reason })
+  }
 }
 
 const poison = Object.entries(errorTable).flatMap(([code, { reaction }]) => (reaction === 'skip' ? [code] : []))

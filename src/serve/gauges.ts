@@ -11,7 +11,14 @@ import type { EmbedderView, WatchedNodes } from './watched-nodes.ts'
 const states: readonly RuntimeState[] = ['created', 'starting', 'rebalancing', 'running', 'closing', 'closed', 'failed']
 /** In these the work loop runs. */
 const working: readonly RuntimeState[] = ['rebalancing', 'running', 'closing']
-const dropReasons: readonly (DropReason | 'skipped')[] = ['null_key', 'null_value', 'timestamp', 'late', 'stale', 'skipped']
+const dropReasons: readonly (DropReason | 'skipped')[] = [
+  'null_key',
+  'null_value',
+  'timestamp',
+  'late',
+  'stale',
+  'skipped',
+]
 const phases = ['restoring', 'running', 'suspended'] as const
 
 /** Gauges, and totals that others keep: brought up to date when somebody scrapes. */
@@ -70,6 +77,7 @@ export class Gauges {
     this.#lookAtInstance(view)
     this.#lookAtTasks(view)
     this.#lookAtRestores(view)
+    this.#lookAtGlobalTables(view)
     this.#lookAtLags()
     this.#lookAtEmbedders()
     this.#lookAtIndexes()
@@ -149,6 +157,13 @@ export class Gauges {
     const lag = (id: TaskId) => this.#standbyLags.get(id) ?? 0
     const label = (id: TaskId) => this.#labels.of(id)
     this.#registry.replace('standby_lag_records', folded(followed, { label, value: lag }))
+  }
+
+  #lookAtGlobalTables({ globalTables }: RuntimeView): void {
+    this.#registry.replace(
+      'global_table_lag_records',
+      globalTables.map(({ name, lag }) => [{ table: name }, lag]),
+    )
   }
 
   #lookAtLags(): void {

@@ -204,6 +204,27 @@ export const tasks: Board = {
           queries: [{ expr: `max by (task) (${of('standby_lag_records')})`, legend: '{{task}}', mayBeEmpty: true }],
         },
         {
+          title: 'Lag of global tables',
+          description: 'Records of their topics that instances have not read: joins do not see them yet.',
+          unit: 'short',
+          queries: [
+            { expr: `max by (table) (${of('global_table_lag_records')})`, legend: '{{table}}', mayBeEmpty: true },
+          ],
+        },
+        {
+          title: 'Records of global tables',
+          description: 'Read, a second, over all instances; and those that make no row, by why.',
+          unit: 'ops',
+          queries: [
+            { expr: `sum by (table) (${rate('global_table_records_total')})`, legend: '{{table}}', mayBeEmpty: true },
+            {
+              expr: `sum by (table, reason) (${rate('global_table_dropped_total')})`,
+              legend: '{{table}} {{reason}}',
+              mayBeEmpty: true,
+            },
+          ],
+        },
+        {
           title: 'Disk of the state folder',
           description: 'A full disk ends the instance (STATE_IO).',
           unit: 'bytes',
