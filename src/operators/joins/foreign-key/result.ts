@@ -13,6 +13,7 @@ export function joinAnswers<K, L, F, R, VOut>(
   return {
     name,
     operator,
+    caching: store.caching,
     stores: [tableStoreSpec(name, store), ...left.stores],
     create: () => ({
       process(record, context) {
