@@ -2,8 +2,12 @@ import { expectTypeOf, test } from 'vitest'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
 import {
   count,
+  joinByForeignKey,
+  joinGlobalTable,
   joinStream,
   joinTable,
+  leftJoinByForeignKey,
+  leftJoinGlobalTable,
   leftJoinStream,
   leftJoinTable,
   outerJoinStream,
@@ -33,6 +37,7 @@ const pages = builder.table('pages', kafka({ topic: 'pages', key: msgpack<number
 
 const clicks = builder.stream('clicks', kafka({ topic: 'clicks', key: string, value: msgpack<Author>() }))
 const numbered = builder.stream('numbered', kafka({ topic: 'numbered', key: msgpack<number>(), value: string }))
+const countries = builder.globalTable('countries', kafka({ topic: 'countries', key: string, value: msgpack<Author>() }))
 const within = { beforeMs: 0, afterMs: 1_000 }
 
 /** Checked by the compiler: an expected error that does not occur is itself an error. */
@@ -73,6 +78,18 @@ function theseDoNotCompile(): void {
   viewRows.process(joinTable('r', authors, (_, author) => author.name, { graceMs: 5 }))
   // @ts-expect-error the values that wait are views
   views.process(joinTable('s', authors, (_, author) => author.name, { graceMs: 5, input: string }))
+  // @ts-expect-error the keys of pages are numbers
+  viewRows.process(joinByForeignKey('t', pages, (view, page) => view.page + page, { by: (view) => view.authorId }))
+  // @ts-expect-error the other row may be missing
+  viewRows.process(leftJoinByForeignKey('u', authors, (_, author) => author.name, { by: (view) => view.authorId }))
+  // @ts-expect-error a stream has no rows
+  views.process(joinByForeignKey('v', authors, (_, author) => author.name, { by: (view) => view.authorId }))
+  // @ts-expect-error the keys of countries are texts
+  views.process(joinGlobalTable('w', countries, (_, country) => country.name, { by: (view) => view.page }))
+  // @ts-expect-error the row may be missing
+  views.process(leftJoinGlobalTable('x', countries, (_, country) => country.name, { by: (view) => view.authorId }))
+  // @ts-expect-error rows of a global table are found by a key that the record names
+  views.process(joinGlobalTable('y', countries, (_, country) => country.name))
   // @ts-expect-error the values of the left side are views
   views.process(joinStream('q', clicks, (_, author) => author.name, { within, left: string }))
 }
@@ -120,6 +137,30 @@ test('tables are joined without annotations', () => {
   expectTypeOf(
     counts.process(joinTable('e', authors, (times, author) => `${author.name} ${times.toFixed()}`)),
   ).toEqualTypeOf<Table<string, string>>()
+})
+
+test('tables are joined by foreign keys, and streams with global tables, without annotations', () => {
+  expectTypeOf(
+    viewRows.process(joinByForeignKey('a', pages, (view, page) => view.authorId + page, { by: (view) => view.page })),
+  ).toEqualTypeOf<Table<string, string>>()
+  expectTypeOf(
+    viewRows.process(
+      leftJoinByForeignKey('b', authors, (_, author, key) => author?.name.length ?? key.length, {
+        by: (view) => (view.page > 0 ? view.authorId : null),
+        store: { storage: 'memory' },
+      }),
+    ),
+  ).toEqualTypeOf<Table<string, number>>()
+  expectTypeOf(
+    unkeyed.process(
+      joinGlobalTable('c', countries, (view, { name }) => view.page + name, { by: (view) => view.authorId }),
+    ),
+  ).toEqualTypeOf<Stream<string | null, string>>()
+  expectTypeOf(
+    views.process(
+      leftJoinGlobalTable('d', countries, (_, country, key) => country?.name ?? key, { by: (_, key) => key }),
+    ),
+  ).toEqualTypeOf<Stream<string, string>>()
 })
 
 test('streams are joined without annotations', () => {
