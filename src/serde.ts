@@ -33,13 +33,12 @@ export interface TopicPart {
 /** What a value that was read has to be. */
 export type Shape<T> = ZodType<T>
 
-const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** UTF-8 text. Invalid UTF-8 is refused; a lone surrogate is written as U+FFFD, as the Encoding Standard has it. */
 export const string: Serde<string> = {
   name: 'string',
-  serialize: (value) => encoding('string', () => utf8Encoder.encode(value)),
+  serialize: (value) => encoding('string', () => Buffer.from(value)),
   deserialize: (bytes) => decoding('string', () => utf8Decoder.decode(bytes)),
 }
 
@@ -64,7 +63,7 @@ export function json<T>(schema: ZodType<T>): Serde<T> {
       encoding('json', () => {
         const text = JSON.stringify(value)
         if (text === undefined) throw new TypeError(`${typeof value} has no JSON form`)
-        return utf8Encoder.encode(text)
+        return Buffer.from(text)
       }),
     deserialize: (data) =>
       shaped(
@@ -118,7 +117,7 @@ export function msgpack<T>(): Serde<T> {
   const decoder = new Decoder()
   return {
     name: 'msgpack',
-    serialize: (value) => encoding('msgpack', () => encoder.encode(value)),
+    serialize: (value) => encoding('msgpack', () => Buffer.from(encoder.encodeSharedRef(value))),
     deserialize: (data) => decoding('msgpack', () => decoder.decode(data) as T),
   }
 }

@@ -1,5 +1,6 @@
 import { StreamError } from './errors.ts'
 import type { Serde } from './serde.ts'
+import { readTime, timeBytes, writeTime } from './time-bytes.ts'
 
 /** A stretch of event time in milliseconds. Time windows end before `endMs`; sliding windows and sessions include it. */
 export interface Window {
@@ -13,7 +14,6 @@ export interface Windowed<K> {
   readonly window: Window
 }
 
-const timeBytes = 8
 const sequenceBytes = 4
 
 /** Bytes of the key of a window in a changelog, as Kafka Streams writes it: key, start, and a sequence number that is always 0. */
@@ -69,16 +69,17 @@ export function sessionWindowed<K>(key: Serde<K>): Serde<Windowed<K>> {
 }
 
 function joined(key: Uint8Array, times: readonly number[], zeros: number): Uint8Array {
-  const bytes = Buffer.alloc(key.length + times.length * timeBytes + zeros)
+  const end = key.length + times.length * timeBytes
+  const bytes = Buffer.allocUnsafe(end + zeros)
   bytes.set(key)
-  for (const [index, time] of times.entries()) bytes.writeBigInt64BE(BigInt(time), key.length + index * timeBytes)
-  return bytes
+  let position = key.length
+  for (const time of times) position = writeTime(bytes, time, position)
+  return zeros === 0 ? bytes : bytes.fill(0, end)
 }
 
 function split(bytes: Uint8Array, times: number, zeros: number): [key: Uint8Array, times: number[]] {
   const keyLength = bytes.length - times * timeBytes - zeros
   if (keyLength < 0) throw new StreamError('RECORD_UNDECODABLE', `${bytes.length} bytes are no key of a window`)
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const found = Array.from({ length: times }, (_, index) => Number(view.readBigInt64BE(keyLength + index * timeBytes)))
+  const found = Array.from({ length: times }, (_, index) => readTime(bytes, keyLength + index * timeBytes))
   return [bytes.subarray(0, keyLength), found]
 }

@@ -1,3 +1,4 @@
+import { timeBytes, writeTime } from '../time-bytes.ts'
 import type { ByteRange } from './store.ts'
 
 /**
@@ -15,8 +16,8 @@ export function bytesOfText(text: string): Uint8Array {
 
 /** Eight bytes as text, in the order of the numbers from 0. */
 export function timeText(timeMs: number): string {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigInt64BE(BigInt(timeMs))
+  const bytes = Buffer.allocUnsafe(timeBytes)
+  writeTime(bytes, timeMs)
   return keyText(bytes)
 }
 

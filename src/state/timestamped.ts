@@ -1,5 +1,6 @@
 import { StreamError } from '../errors.ts'
 import type { Serde } from '../serde.ts'
+import { readTime, timeBytes, writeTime } from '../time-bytes.ts'
 
 /** A value and the event time that it holds for. */
 export interface Timestamped<V> {
@@ -7,8 +8,6 @@ export interface Timestamped<V> {
   /** Milliseconds since the epoch. */
   readonly timestamp: number
 }
-
-const timestampBytes = 8
 
 /** The time in eight bytes, then the value. Only stores hold this: in changelogs the value is plain and the record carries the time. */
 export function timestamped<V>(value: Serde<V>): Serde<Timestamped<V>> {
@@ -23,17 +22,17 @@ export function timestamped<V>(value: Serde<V>): Serde<Timestamped<V>> {
 }
 
 export function withTimestamp(value: Uint8Array, timestamp: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(timestampBytes + value.length)
-  bytes.writeBigInt64BE(BigInt(timestamp))
-  bytes.set(value, timestampBytes)
+  const bytes = Buffer.allocUnsafe(timeBytes + value.length)
+  writeTime(bytes, timestamp)
+  bytes.set(value, timeBytes)
   return bytes
 }
 
 export function withoutTimestamp(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(timestampBytes)
+  return bytes.subarray(timeBytes)
 }
 
 export function timestampOf(bytes: Uint8Array): number {
-  if (bytes.length < timestampBytes) throw new StreamError('STATE_FORMAT', 'a stored value has no timestamp')
-  return Number(Buffer.from(bytes.buffer, bytes.byteOffset, timestampBytes).readBigInt64BE())
+  if (bytes.length < timeBytes) throw new StreamError('STATE_FORMAT', 'a stored value has no timestamp')
+  return readTime(bytes)
 }

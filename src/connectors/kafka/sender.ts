@@ -165,5 +165,6 @@ function toMessage({ partition, key, value, timestamp, headers }: ProducerRecord
 }
 
 function toBuffer(bytes: Uint8Array | null): Buffer | null {
-  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes === null || Buffer.isBuffer(bytes)) return bytes
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
