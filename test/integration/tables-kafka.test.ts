@@ -1,126 +1,165 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
-import { topicsBySubtopology } from '../../src/runtime/assignor.ts'
+import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
+import { joinByForeignKey, joinGlobalTable } from '../../src/operators/index.ts'
+import { partitionFor } from '../../src/partitioner.ts'
+import { noHeaders } from '../../src/record.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
-import { startMillrace } from '../support/command-line.ts'
-import { InstanceProcesses, partitionsOf } from '../support/instance-processes.ts'
+import { partitionsOf } from '../../src/runtime/partitions.ts'
+import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import { msgpack, string } from '../../src/serde.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
+import type { Topology } from '../../src/topology/topology.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
-import { expectedOutputs } from '../support/shop/expected.ts'
-import { shopTopology } from '../support/shop/topology.ts'
-import { shopPartitions, Trade } from '../support/shop/trade.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { settling } from '../support/settling.ts'
 
-const app = fileURLToPath(new URL('../support/shop/app.ts', import.meta.url))
-const eventsAtOnce = 10
-const loadEveryMs = 20
-/** So many records of each partition of the orders are done before the next thing goes wrong. */
-const progress = 20
-
-type Guarantee = 'at_least_once' | 'exactly_once'
-
-interface Place {
-  readonly broker: Broker
-  readonly folder: string
-  readonly guarantee: Guarantee
+interface Order {
+  readonly customer: string
+  readonly country: string
 }
 
-/** A shop with its topics, and the processes that run it. */
-async function openShop({ broker, folder, guarantee }: Place) {
-  const application = `shop-${randomUUID().slice(0, 8)}`
-  const trade = new Trade(broker, application)
-  await trade.createTopics()
-  const settings = { processingGuarantee: guarantee, sessionTimeoutMs: 2_000, commitIntervalMs: 50 }
-  const place = ['--brokers', kafkaBrokers.join(','), '--application', application]
-  const set = Object.entries(settings).flatMap(([setting, value]) => ['--set', `${setting}=${value}`])
-  const instances = new InstanceProcesses((name) =>
-    startMillrace(['run', app, ...place, '--state', join(folder, name), ...set], { env: { SHOP_PREFIX: application } }),
-  )
-  const read = [...topicsBySubtopology(shopTopology(application), application).values()].flat()
-  const committed = (topics: readonly string[]) =>
-    broker.committed(
-      application,
-      topics.flatMap((topic) => partitionsOf(topic, shopPartitions)),
+const counts = { orders: 3, customers: 2, countries: 4, out: 2 }
+type Name = keyof typeof counts
+
+const orderKeys = Array.from({ length: 30 }, (_, index) => `order ${index}`)
+const customerKeys = Array.from({ length: 5 }, (_, index) => `customer ${index}`)
+const countryKeys = ['ch', 'fr', 'it', 'at', 'de']
+
+function topologyOf(application: string): Topology {
+  const topic = (name: Name) => `${application}-${name}`
+  const builder = new TopologyBuilder()
+  const orders = builder.table('orders', kafka({ topic: topic('orders'), key: string, value: msgpack<Order>() }))
+  const customers = builder.table('customers', kafka({ topic: topic('customers'), key: string, value: string }))
+  const countries = builder.globalTable('countries', kafka({ topic: topic('countries'), key: string, value: string }))
+  orders
+    .process(
+      joinByForeignKey('with-customer', customers, ({ country }, customer) => ({ country, customer }), {
+        by: ({ customer }) => customer,
+      }),
     )
-  /** Everything in the topics that the shop reads is done, those between its parts included. */
-  const drained = () =>
-    instances.hold(async () => {
-      const done = await committed(read)
-      const ends = await broker.offsets(done)
-      return ends.every(({ earliest, latest }, at) => (done[at]?.offset ?? earliest) === latest)
-    })
-  /** All partitions of the orders have an owner at work. */
-  const goesOn = async (records = progress) => {
-    const orders = [`${application}-orders`]
-    const before = await committed(orders)
-    const hasMoved = (offset: number | undefined, at: number) => (offset ?? 0) >= (before[at]?.offset ?? 0) + records
-    await instances.hold(async () => (await committed(orders)).every(({ offset }, at) => hasMoved(offset, at)))
-  }
-  return { trade, instances, drained, goesOn }
+    .toStream()
+    .process(
+      joinGlobalTable('with-country', countries, ({ customer }, country) => `${customer} in ${country}`, {
+        by: ({ country }) => country,
+      }),
+    )
+    .to('out', kafkaTopic({ topic: topic('out'), key: string, value: string }))
+  return builder.build()
 }
 
-type Shop = Awaited<ReturnType<typeof openShop>>
+async function send(
+  broker: Broker,
+  application: string,
+  name: Name,
+  rows: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  const producer = await broker.producer()
+  await producer.send(
+    [...rows].map(([key, value]) => {
+      const bytes = string.serialize(key)
+      const place = { topic: `${application}-${name}`, partition: partitionFor(bytes, counts[name]) }
+      return { ...place, key: bytes, value, timestamp: Date.now(), headers: noHeaders }
+    }),
+  )
+  await producer.close()
+}
 
-/** Trades without a pause until something is done. */
-async function tradingWhile({ trade }: Shop, action: () => Promise<void>): Promise<void> {
-  let isDone = false
-  const trading = (async () => {
-    while (!isDone) {
-      await trade.trade(eventsAtOnce)
-      await pause(loadEveryMs)
+async function results(broker: Broker, application: string): Promise<Record<string, string>> {
+  const rows = new Map<string, string>()
+  for (const place of partitionsOf(`${application}-out`, counts.out)) {
+    for await (const { records } of broker.read(place, 0)) {
+      for (const { key, value } of records)
+        if (key && value) rows.set(string.deserialize(key), string.deserialize(value))
     }
-  })()
-  try {
-    await action()
-  } finally {
-    isDone = true
-    await trading
   }
+  return Object.fromEntries([...rows].sort())
 }
 
-async function killEach({ instances, goesOn }: Shop): Promise<void> {
-  await goesOn()
-  for (const name of ['one', 'other']) {
-    await instances.kill(name)
-    await goesOn()
-    await instances.start(name)
-    await goesOn()
-  }
-  await instances.kill('one', 'other')
-  await instances.start('one', 'other')
-  await goesOn()
-}
-
-const cases: [Guarantee, string, (shop: Shop) => Promise<void>][] = [
-  ['at_least_once', 'that nothing happens to', ({ goesOn }) => goesOn(10 * progress)],
-  ['exactly_once', 'that are killed and started again, one, the other and both', killEach],
-]
-
-test.skipIf(kafkaBrokers.length === 0).each(cases)(
-  'tables, groups, windows and joins are what their definitions say, %s, on two instances %s',
-  async (guarantee, _, happens) => {
-    await using folder = await temporaryDirectory()
+test.runIf(kafkaBrokers.length > 0)(
+  'global tables and foreign-key joins on Kafka are right after a crash, with two instances and exactly_once',
+  async () => {
+    const application = `tables-${randomUUID()}`
     await using broker = kafkaBroker({ brokers: kafkaBrokers })
     await broker.open()
-    const shop = await openShop({ broker, folder: folder.path, guarantee })
-    const { trade, instances, drained } = shop
-    await using _instances = instances
-    await trade.settleCustomers()
-    await instances.start('one', 'other')
-    await drained()
+    await broker.createTopics(
+      Object.entries(counts).map(([name, partitions]) => ({
+        topic: `${application}-${name}`,
+        partitions,
+        ...(name === 'countries' && { cleanup: 'compact' as const }),
+      })),
+    )
+    const text = (keys: readonly string[], value: (key: string) => string) =>
+      new Map(keys.map((key) => [key, string.serialize(value(key))]))
+    const orders = (shift: number) =>
+      new Map(
+        orderKeys.map((key, index) => {
+          const customer = customerKeys[(index + shift) % customerKeys.length] ?? ''
+          const country = countryKeys[(index * 3 + shift) % countryKeys.length] ?? ''
+          return [key, msgpack<Order>().serialize({ customer, country })] as const
+        }),
+      )
+    const instance = async () => {
+      const runtime = new StreamRuntime({
+        topology: topologyOf(application),
+        broker,
+        application,
+        stateInMemory: true,
+        processingGuarantee: 'exactly_once',
+        commitIntervalMs: 100,
+        sessionTimeoutMs: 6_000,
+      })
+      await runtime.start()
+      return runtime
+    }
+    await send(
+      broker,
+      application,
+      'countries',
+      text(countryKeys, (key) => key.toUpperCase()),
+    )
+    const first = await instance()
+    const second = await instance()
 
-    await tradingWhile(shop, () => happens(shop))
-    await drained()
-    await trade.closeWindows()
-    await drained()
+    await send(
+      broker,
+      application,
+      'customers',
+      text(customerKeys, (key) => `old ${key}`),
+    )
+    await send(broker, application, 'orders', orders(0))
+    await settling(async () => expect(Object.keys(await results(broker, application))).toHaveLength(orderKeys.length))
+    const halfway = send(broker, application, 'orders', orders(1))
+    await first.kill()
+    await halfway
+    await send(
+      broker,
+      application,
+      'customers',
+      text(customerKeys, (key) => `new ${key}`),
+    )
+    const third = await instance()
 
-    const [inputs, outputs] = [await trade.inputs(), await trade.outputs()]
-    process.stdout.write(`${guarantee}: ${inputs.orders.length} orders, ${inputs.payments.length} payments\n`)
-    expect(outputs).toEqual(expectedOutputs(inputs))
-    expect(outputs.settled.length).toBeGreaterThan(progress)
+    const expected = Object.fromEntries(
+      orderKeys
+        .map((key, index) => {
+          const customer = customerKeys[(index + 1) % customerKeys.length]
+          const country = countryKeys[(index * 3 + 1) % countryKeys.length]?.toUpperCase()
+          return [key, `new ${customer} in ${country}`] as const
+        })
+        .sort(),
+    )
+    await settling(async () => expect(await results(broker, application)).toEqual(expected))
+    const made = await broker.topics(
+      ['registration', 'response'].map((name) => `${application}-with-customer-subscription-${name}-topic`),
+    )
+    expect([...made.values()].map(({ partitions }) => partitions)).toEqual([counts.customers, counts.orders])
+    const countryRows = third.view.globalTables[0]?.rows
+    expect(countryKeys.map((key) => countryRows?.get(key))).toMatchObject(
+      countryKeys.map((key) => ({ value: key.toUpperCase() })),
+    )
+    await second.close()
+    await third.close()
   },
-  120_000,
 )
