@@ -26,7 +26,7 @@ type Held<V> = Pick<Waiting<unknown, V>, 'value' | 'before' | 'headers'>
 type Row<V> = WindowEntry<Held<V>>
 type Rows<V> = WindowStore<Uint8Array, Held<V>>
 
-/** After every other place: the row whose timestamp is the time of the buffer, for when nothing else waits. */
+/** After every other place: the row whose timestamp is the time of the buffer, once nothing that waits has it. */
 const clock = {
   placeMs: Number.MAX_SAFE_INTEGER,
   key: new Uint8Array(),
@@ -63,6 +63,7 @@ export class TimeOrderedBuffer<K, V> {
   /** Nothing waits under the key of the record any more. */
   remove(record: StreamRecord<K, V>, context: StoreAccess): void {
     const { key, rows, old } = this.#find(record, context)
+    if (record.timestamp > rows.observedMs) keepTime(rows, record.timestamp)
     if (old) this.#write(rows, key, old, undefined)
   }
 
@@ -85,11 +86,9 @@ export class TimeOrderedBuffer<K, V> {
     return context.store(this.#options.name)
   }
 
-  /** What waits under the key of a record that has come: time goes on with it. */
-  #find({ key, timestamp }: StreamRecord<K, V>, context: StoreAccess) {
+  #find({ key }: StreamRecord<K, V>, context: StoreAccess) {
     const rows = this.#rows(context)
     const keyBytes = this.#options.key.serialize(key)
-    if (timestamp > rows.observedMs) rows.put(clock.key, clock.placeMs, clock.row, timestamp)
     return { key: keyBytes, rows, old: waitingAt(keyBytes, rows) }
   }
 
@@ -107,6 +106,7 @@ export class TimeOrderedBuffer<K, V> {
     else if (old) rows.put(key, old.startMs, null, old.timestamp)
     if (next) fill?.add(() => this.#sizeOf(key, next))
     if (old) fill?.remove(() => this.#sizeOf(key, old))
+    if (old?.timestamp === rows.observedMs && next?.timestamp !== rows.observedMs) keepTime(rows, rows.observedMs)
   }
 
   /** What waits already when the task begins is counted once; undefined without bounds. */
@@ -126,6 +126,11 @@ export class TimeOrderedBuffer<K, V> {
 
 function waitingAt<V>(key: Uint8Array, rows: Rows<V>): Row<V> | undefined {
   return rows.fetchRange(key, 0, clock.placeMs - 1)[0]
+}
+
+/** No other row has that timestamp any more, or may have. */
+function keepTime<V>(rows: Rows<V>, timestamp: number): void {
+  rows.put(clock.key, clock.placeMs, clock.row, timestamp)
 }
 
 function heldSerde<V>(value: Serde<V>): Serde<Held<V>> {

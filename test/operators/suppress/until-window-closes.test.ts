@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { count, suppress, tumbling } from '../../../src/operators/index.ts'
+import { aggregate, count, suppress, tumbling } from '../../../src/operators/index.ts'
 import { msgpack, string } from '../../../src/serde.ts'
 import { TopologyTestDriver } from '../../../src/testing.ts'
 import { TopologyBuilder } from '../../../src/topology/builder.ts'
@@ -56,6 +56,27 @@ describe('suppress', () => {
       ['b', 1, 5],
     ])
     expect(sent[1]?.headers).toEqual(headers)
+  })
+
+  test('leaves out a window that has become nothing, which moves the time as others do', async () => {
+    const window = tumbling({ sizeMs: 100 })
+    const builder = new TopologyBuilder()
+    builder
+      .stream('in', source)
+      .process(aggregate('sums', { window, initialize: () => 0, add: (sum, value) => (value === 0 ? null : sum + 1) }))
+      .process(suppress('final', { untilWindowCloses: window }))
+      .to('out', target)
+    await using driver = await TopologyTestDriver.start(builder.build())
+    const at = (timestamp: number, key: string, value = 1) => driver.pipe(source, { key, value, timestamp })
+
+    await at(10, 'a')
+    await at(20, 'b')
+    await at(30, 'b', 0)
+    const before = await results(driver)
+    await at(100, 'c', 0)
+
+    expect(before).toEqual([])
+    expect(await results(driver)).toEqual([['a', 0, 1]])
   })
 
   test('stops the runtime when more windows wait than may: none goes out early', async () => {
