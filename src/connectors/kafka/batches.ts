@@ -2,8 +2,6 @@ import type { ProducerRecord } from '../../runtime/broker.ts'
 
 /** A topic refuses a batch beyond its `max.message.bytes`, by default 1 MiB. */
 const batchBytes = 512 * 1024
-/** KafkaJS copies what it has grouped so far for each record of a partition: the cost is quadratic in this. */
-const batchRecords = 500
 /** Room for what a record needs besides its key, value and headers. */
 const recordOverhead = 64
 
@@ -44,7 +42,7 @@ function* batchesOf(entries: readonly Entry[]): Generator<Batch> {
   let bytes = 0
   for (const [position, { record }] of entries.entries()) {
     const size = sizeOf(record)
-    if (position > start && (bytes + size > batchBytes || position - start === batchRecords)) {
+    if (position > start && bytes + size > batchBytes) {
       yield batchOf(entries.slice(start, position))
       start = position
       bytes = 0

@@ -1,4 +1,4 @@
-import type { Broker as KafkaBroker, Cluster as KafkaCluster, RetryOptions } from 'kafkajs'
+import type { Broker as KafkaBroker, Cluster as KafkaCluster, Message, PartitionMetadata, RetryOptions } from 'kafkajs'
 import type { Header } from '../../record.ts'
 
 /**
@@ -78,6 +78,19 @@ export interface EncodedRecord {
   readonly buf: Buffer
   readonly buffer: Buffer
 }
+
+/** What a producer groups before it encodes. */
+export interface MessagesToGroup {
+  readonly topic: string
+  readonly partitionMetadata: readonly PartitionMetadata[]
+  readonly messages: readonly Message[]
+  readonly partitioner: (choice: Omit<MessagesToGroup, 'messages' | 'partitioner'> & { message: Message }) => number
+}
+
+/** By partition. */
+export type MessageGroups = Record<number, Message[]>
+
+export type GroupMessages = (messages: MessagesToGroup) => MessageGroups
 
 export interface Connection {
   connect(): Promise<boolean>

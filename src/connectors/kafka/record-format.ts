@@ -63,28 +63,22 @@ function isHeaderList(headers: RecordToEncode['headers']): headers is readonly H
  * (https://kafka.apache.org/documentation/#record).
  */
 function encodeRecord(record: RecordToEncode, headers: readonly Header[]): Buffer {
-  const numbers = [record.timestampDelta ?? 0, record.offsetDelta ?? 0]
-  const parts: (Uint8Array | null)[] = [record.key, record.value]
+  const { timestampDelta = 0, offsetDelta = 0, key, value } = record
   const headerParts = headers.flatMap((header) => [Buffer.from(header.key), header.value])
   const attributesSize = 1
-  const length =
-    attributesSize +
-    sum(numbers, varintSize) +
-    sum(parts, bytesSize) +
-    varintSize(headers.length) +
-    sum(headerParts, bytesSize)
+  let length = attributesSize + varintSize(timestampDelta) + varintSize(offsetDelta) + varintSize(headers.length)
+  length += bytesSize(key) + bytesSize(value)
+  for (const part of headerParts) length += bytesSize(part)
   const target = Buffer.allocUnsafe(varintSize(length) + length)
   let position = writeVarint(target, 0, length)
   position = target.writeInt8(0, position)
-  for (const number of numbers) position = writeVarint(target, position, number)
-  for (const part of parts) position = writeBytes(target, position, part)
+  position = writeVarint(target, position, timestampDelta)
+  position = writeVarint(target, position, offsetDelta)
+  position = writeBytes(target, position, key)
+  position = writeBytes(target, position, value)
   position = writeVarint(target, position, headers.length)
   for (const part of headerParts) position = writeBytes(target, position, part)
   return target
-}
-
-function sum<T>(items: readonly T[], size: (item: T) => number): number {
-  return items.reduce((total, item) => total + size(item), 0)
 }
 
 /** Arithmetic instead of shifts: a timestamp delta may need more than 32 bits. */

@@ -66,6 +66,20 @@ describe('the corrections of KafkaJS', () => {
     expect(printed).toBe(`CLIENT_VERSION ${fact}`)
   })
 
+  test('group the messages of a batch by partition, each in its order', () => {
+    loadKafkaJs()
+    const group = require('kafkajs/src/producer/groupMessagesPerPartition.js')
+    const messages = [1, 0, 1, 2, 0].map((partition, number) => ({ partition, value: `${number}` }))
+    const partitioner = ({ message }: { message: { partition: number } }) => message.partition
+    const partitionMetadata = [{}, {}, {}]
+
+    const groups = group({ topic: 'words', partitionMetadata, messages, partitioner })
+
+    const [a, b, c, d, e] = messages
+    expect(groups).toEqual({ 0: [b, e], 1: [a, c], 2: [d] })
+    expect(group({ topic: 'words', partitionMetadata: [], messages, partitioner })).toEqual({})
+  })
+
   test.each([
     ['while no request waits', [], false],
     ['while one waits', ['request'], true],

@@ -108,7 +108,6 @@ describe('sending records', () => {
   })
 
   test.each([
-    ['many records', Array.from({ length: 1_201 }, (_, index) => `${index}`), [500, 500, 201]],
     ['large records', Array.from({ length: 5 }, (_, index) => `${index}`.repeat(200_000)), [2, 2, 1]],
     ['one record that is larger than a batch', ['x'.repeat(900_000), 'small'], [1, 1]],
   ])('%s are sent in batches that arrive in their order', async (_name, values, sizes) => {
