@@ -124,6 +124,10 @@ export const metricTable = {
   // embedding
   embed_duration_seconds: histogram('How long the new chunks of a document waited for their vectors.', seconds, 'node'),
   embed_waiting_documents: gauge('Documents that wait for vectors.', 'node'),
+  embed_queue_oldest_seconds: gauge(
+    'How long the new chunks of a document wait for their vectors that have waited longest; 0 when none wait.',
+    'node',
+  ),
   embed_texts_total: counter('Texts that were asked for.', 'node'),
   embed_truncated_total: counter('Of these, texts that were longer than the model reads.', 'node'),
   embed_tokens_total: counter('Tokens that were run, without padding.', 'node'),

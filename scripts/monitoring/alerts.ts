@@ -133,13 +133,10 @@ export const alerts: readonly Alert[] = [
   {
     name: 'EmbeddingQueueOld',
     severity: 'warning',
-    conditions: [
-      { value: `max by (${byInstance}) (${of('uncommitted_age_seconds')})`, is: '> 300' },
-      { value: `sum by (${byInstance}) (${of('embed_waiting_documents')})`, is: '> 0' },
-    ],
+    conditions: [{ value: `max by (${byInstance}) (${of('embed_queue_oldest_seconds')})`, is: '> 300' }],
     for: '5m',
     summary: 'Documents on {{ $labels.instance }} wait long for vectors',
-    description: 'The oldest record that was taken has waited {{ $value | humanizeDuration }} for its commit.',
+    description: 'A document has waited {{ $value | humanizeDuration }} for the vectors of its new chunks.',
   },
   {
     name: 'IndexDrift',
@@ -178,7 +175,10 @@ export const alerts: readonly Alert[] = [
     name: 'DroppedRecords',
     severity: 'warning',
     conditions: [
-      { value: `sum by (application, reason) (${increase('records_dropped_total', 'reason!="stale"', '15m')})`, is: '> 0' },
+      {
+        value: `sum by (application, reason) (${increase('records_dropped_total', 'reason!="stale"', '15m')})`,
+        is: '> 0',
+      },
     ],
     for: '0m',
     summary: '{{ $labels.application }} drops records',

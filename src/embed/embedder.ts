@@ -65,4 +65,6 @@ export interface EmbedderStats {
   readonly paddingRatio: number
   /** Texts that were longer than `maxTokens`. */
   readonly truncatedTexts: number
+  /** How long the call has waited until now that has waited longest, milliseconds; 0 when none waits. Absent where nobody knows. */
+  readonly oldestWaitMs?: number
 }

@@ -101,7 +101,10 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
 
   get stats(): EmbedderStats {
     const { paddedTokens, ...counted } = this.#counted
-    return { ...counted, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
+    const now = this.#options.clock.now()
+    // A wall clock may have been set back.
+    const oldestWaitMs = Math.max(0, now - (this.#flights.oldestAskedAt ?? now))
+    return { ...counted, oldestWaitMs, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
   }
 
   /** Texts that the devices have when each is busy, and as many again to choose from. */
@@ -116,7 +119,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     signal.throwIfAborted()
     this.#counted.texts += texts.length
     this.#schedule()
-    return this.#flights.ask(texts, signal, options)
+    return this.#flights.ask(texts, signal, { ...options, askedAt: this.#options.clock.now() })
   }
 
   /** Callers that still wait get EMBED_FAILED. The devices stay open: they belong to whoever made them. */

@@ -33,6 +33,7 @@ interface Asker<Ids extends Sized> {
 interface Call<Ids extends Sized> {
   readonly texts: readonly string[]
   readonly vectors: Float32Array[]
+  readonly askedAt: number
   /** The first text that has not been taken up. */
   next: number
   missing: number
@@ -71,13 +72,25 @@ export class Flights<Ids extends Sized = Int32Array> {
     return this.#calls.size > 0
   }
 
-  /** Rejects with the error of the first text that fails, or with the signal's reason. */
-  ask(texts: readonly string[], signal: AbortSignal, options: CallOptions = {}): Promise<Float32Array[]> {
+  /** When the call was made that has waited longest, as `ask` was told; undefined when none waits. */
+  get oldestAskedAt(): number | undefined {
+    // A set keeps the order in which it was filled.
+    const [oldest] = this.#calls
+    return oldest?.askedAt
+  }
+
+  /** Rejects with the error of the first text that fails, or with the signal's reason. `options.askedAt` is now. */
+  ask(
+    texts: readonly string[],
+    signal: AbortSignal,
+    { askedAt, ...options }: CallOptions & { readonly askedAt: number },
+  ): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(call, signal.reason)
       const call: Call<Ids> = {
         texts,
         vectors: new Array<Float32Array>(texts.length),
+        askedAt,
         next: 0,
         missing: texts.length,
         flights: new Set(),

@@ -193,6 +193,12 @@ export class Gauges {
       open.map(({ node, id, stats }) => [{ node, model: id, device: stats.device ?? 'none' }, 1]),
     )
     registry.replace(
+      'embed_queue_oldest_seconds',
+      open.flatMap(({ node, stats: { oldestWaitMs } }) =>
+        oldestWaitMs === undefined ? [] : [[{ node }, oldestWaitMs / 1000] as const],
+      ),
+    )
+    registry.replace(
       'batch_padding_ratio',
       open.map(({ node, stats }) => [{ node }, stats.paddingRatio]),
     )

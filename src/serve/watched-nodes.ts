@@ -12,6 +12,7 @@ export interface EmbedderView {
     readonly batches: number
     readonly paddingRatio: number
     readonly truncatedTexts: number
+    readonly oldestWaitMs?: number
   }
   /** Of one that remembers vectors. */
   readonly cacheStats?: { readonly memoryHits: number; readonly diskHits: number }

@@ -333,6 +333,27 @@ test('closing fails those who wait, and refuses those who come', async () => {
   await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
 })
 
+test('the call that has waited longest says how long, and the next one when that is answered', async () => {
+  const device = new FakeDevice()
+  const { engine, clock } = engineWith([device], { maxBatchTexts: 1, maxBatchesPerDevice: 1 })
+  const waits = () => engine.stats.oldestWaitMs
+
+  const first = engine.embed(['a'], never)
+  clock.advance(30)
+  const second = engine.embed(['b'], never)
+  clock.advance(5)
+  expect(waits()).toBe(35)
+  await settle()
+  device.finishNext()
+  await first
+  expect(waits()).toBe(5)
+  await settle()
+  device.finishNext()
+  await second
+
+  expect(waits()).toBe(0)
+})
+
 test('padding is counted', async () => {
   const { engine } = engineWith([new FakeDevice({ automatic: true })])
 

@@ -82,8 +82,8 @@ export const alertCases: readonly AlertCase[] = [
   },
   {
     alert: 'EmbeddingQueueOld',
-    bad: waiting('0+60x40', '8x40'),
-    good: waiting('0+60x40', '0x40'),
+    bad: { [`embed_queue_oldest_seconds{${instance},node="n"}`]: '0+60x40' },
+    good: { [`embed_queue_oldest_seconds{${instance},node="n"}`]: '60x40' },
     labels: onInstance,
   },
   {
@@ -138,13 +138,6 @@ function requests(failed: string): Record<string, string> {
   return {
     [`sink_requests_total{${instance},index="i",result="ok"}`]: '0+90x40',
     [`sink_requests_total{${instance},index="i",result="failed"}`]: failed,
-  }
-}
-
-function waiting(age: string, documents: string): Record<string, string> {
-  return {
-    [`uncommitted_age_seconds{${instance},task="0_0"}`]: age,
-    [`embed_waiting_documents{${instance},node="n"}`]: documents,
   }
 }
 

@@ -119,12 +119,12 @@ describe('the metrics of an instance', () => {
   })
 
   test.each([
-    ['what a model runs on', 'cuda', 'cuda'],
+    ['what a model runs on and how long is waited for it', 'cuda', 'cuda'],
     ['that an embedder has no device here', undefined, 'none'],
   ])('tell %s', async (_what, device, label) => {
     await using folder = await temporaryDirectory()
     const working = hash({ dimensions: 8 })
-    const stats = { get: () => ({ ...working.stats, ...(device && { device }) }) }
+    const stats = { get: () => ({ ...working.stats, oldestWaitMs: 1_500, ...(device && { device }) }) }
     // A cache shows what is behind it.
     const embedder: Embedder = cached(Object.defineProperties({ ...working }, { stats }))
 
@@ -134,6 +134,7 @@ describe('the metrics of an instance', () => {
     })
 
     expect(value(`model_info{node="vectors",model="hash:1:8",device="${label}",${app}}`)).toBe(1)
+    expect(value(`embed_queue_oldest_seconds{node="vectors",${app}}`)).toBe(1.5)
   })
 
   test('count documents that wait for vectors, and those whose embedding is tried again', async () => {

@@ -134,6 +134,15 @@ export const embedding: Board = {
           ],
         },
         {
+          title: 'Oldest wait',
+          description:
+            'How long the document waits for its vectors now that has waited longest. It grows when nothing is embedded.',
+          unit: 's',
+          queries: [
+            { expr: `max by (node, instance) (${of('embed_queue_oldest_seconds')})`, legend: '{{node}} {{instance}}' },
+          ],
+        },
+        {
           title: 'Documents that wait',
           description: 'More than the device can take at once: it is the bottleneck. Add devices or instances.',
           unit: 'short',

@@ -132,6 +132,7 @@ test('tokens are those that the server has counted', async () => {
     batches: expect.any(Number),
     paddingRatio: 0,
     truncatedTexts: 0,
+    oldestWaitMs: 0,
   })
 })
 
