@@ -12,9 +12,6 @@ export interface Deviation {
 
 const tombstones =
   'tombstones pass filter, mapValues and flatMapValues as they are: what was deleted stays deleted behind them, in an index too'
-const negativeTime =
-  'the log refuses a record with a negative timestamp, as Kafka does: an extractor cannot be asked about it'
-
 const oneStore =
   'a session that is too old for its store is counted as dropped in both kinds of storage, as in the memory store of the original'
 
@@ -32,7 +29,6 @@ const droppedRecord =
   'a record without a key is dropped by a left join with grace as by an inner one: in the original it ends the task'
 
 const passes = { out: { out: [['b', null, 921]] }, dropped: 0, failed: false }
-const refused = { out: {}, dropped: 0, failed: true }
 
 const deviations: readonly Deviation[] = [
   {
@@ -241,9 +237,6 @@ const deviations: readonly Deviation[] = [
       failed: false,
     },
   },
-  { case: 'extractor_LogAndSkipOnInvalidTimestamp_s153', rule: negativeTime, places: 1, ours: refused },
-  { case: 'extractor_LogAndSkipOnInvalidTimestamp_s154', rule: negativeTime, places: 1, ours: refused },
-  { case: 'extractor_UsePartitionTimeOnInvalidTimestamp_s156', rule: negativeTime, places: 1, ours: refused },
 ]
 
 export function isDeviation(deviation: Deviation, differences: readonly Difference[]): boolean {

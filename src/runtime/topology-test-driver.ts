@@ -221,6 +221,8 @@ export class TopologyTestDriver implements AsyncDisposable {
       [...new Set([...topics, ...globalTopics(this.#topology)])].map((topic) => ({
         topic,
         partitions,
+        // As old topics have them: for extractors.
+        settings: { 'millrace.negative.timestamps': 'true' },
         ...(copied.has(topic) && { cleanup: 'compact' }),
       })),
     )

@@ -10,6 +10,8 @@ import { merge } from '../../src/operators/merge.ts'
 import { json, string } from '../../src/serde.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
+import type { TimestampExtractor } from '../../src/topology/source.ts'
+import { skipInvalidTimestamp, usePartitionTime } from '../../src/topology/timestamps.ts'
 import { plainTopologyTo } from '../support/instance.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -150,5 +152,31 @@ describe('the test driver', () => {
     await driver.advance(100)
 
     expect((await driver.read(merged)).map(({ value }) => value)).toEqual(['left 30', 'right 40'])
+  })
+
+  test('takes negative timestamps, as old topics have them, for extractors to repair or to skip', async () => {
+    const dropped: string[] = []
+    const observer = { dropped: (_: string, reason: string) => void dropped.push(reason) }
+    const timesWith = async (timestamp: TimestampExtractor<string, string>) => {
+      const old = kafka({ topic: 'old', key: string, value: string, timestamp })
+      const builder = new TopologyBuilder()
+      builder.stream('old', old).to('pages', pages)
+      await using driver = await TopologyTestDriver.start(builder.build(), { observer })
+      await driver.pipe(old, { key: 'a', value: 'one', timestamp: 50 }, { key: 'a', value: 'two', timestamp: -1 })
+      return (await driver.read(pages)).map((record) => record.timestamp)
+    }
+
+    expect(await timesWith(usePartitionTime)).toEqual([50, 50])
+    expect(dropped).toEqual([])
+    expect(await timesWith(skipInvalidTimestamp)).toEqual([50])
+    expect(dropped).toEqual(['timestamp'])
+  })
+
+  test('a negative timestamp that no extractor looks at is fatal', async () => {
+    await using driver = await TopologyTestDriver.start(viewsTopology())
+
+    const piped = driver.pipe(views, { key: 'a', value: { page: '/one', bot: false }, timestamp: -1 })
+
+    await expect(piped).rejects.toMatchObject({ code: 'TIMESTAMP_INVALID' })
   })
 })

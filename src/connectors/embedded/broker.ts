@@ -48,7 +48,8 @@ export interface EmbeddedBrokerOptions {
  * directory it is durable: a record whose `send` has resolved survives a crash of the process, though not always a power cut.
  *
  * Topic settings that it follows, named as in Kafka: `retention.ms` (default -1: keep everything), `delete.retention.ms`
- * (86,400,000), `min.cleanable.dirty.ratio` (0.5), `max.message.bytes` (67,108,864). It stores the others and ignores them.
+ * (86,400,000), `min.cleanable.dirty.ratio` (0.5), `max.message.bytes` (67,108,864). It stores the others and ignores them. For tests there is
+ * `millrace.negative.timestamps` (false): records may have timestamps that Kafka refuses today, and holds in old topics.
  *
  * Opening throws STATE_LOCKED, STATE_FORMAT, STATE_CORRUPT or STATE_IO when the directory cannot be used.
  *

@@ -9,6 +9,9 @@ import { encodeRecord, sizeOf } from './record-codec.ts'
 /** LevelDB copies a value several times on its way: much larger ones would be felt. */
 const defaultMaxMessageBytes = 64 * 1024 * 1024
 
+/** A setting of topics: they take times before 1970, such as the -1 of Kafka for none. */
+const negativeTimestamps = 'millrace.negative.timestamps'
+
 /** Records that have offsets and are encoded, but are not in the store yet. */
 export interface Draft {
   /** One for each record, in order. */
@@ -60,7 +63,8 @@ function accepted(partition: Partition, record: ProducerRecord, index: number): 
   const bytes = sizeOf(record)
   if (bytes > limit) reject(`it has ${bytes} bytes, the limit is ${limit}`)
   if (record.key === null && cleanup !== 'delete') reject('a compacted topic needs a key')
-  if (!Number.isSafeInteger(record.timestamp) || record.timestamp < 0) {
+  const isTime = record.timestamp >= 0 || settings[negativeTimestamps] === 'true'
+  if (!Number.isSafeInteger(record.timestamp) || !isTime) {
     reject(`its timestamp is ${record.timestamp}, not milliseconds since the epoch`)
   }
   return partition
