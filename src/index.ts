@@ -110,7 +110,15 @@ export type {
 } from './topology/processor.ts'
 export type { Partitioning, Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
 export { Stream, type StreamSplit, Table, type TableOperator } from './topology/stream.ts'
-export type { Change, SourceTableStore, StoreAccess, TableHistory, TableRows, TableStore } from './topology/table.ts'
+export type {
+  Change,
+  RowHistory,
+  SourceTableStore,
+  StoreAccess,
+  TableHistory,
+  TableRows,
+  TableStore,
+} from './topology/table.ts'
 export { skipInvalidTimestamp, usePartitionTime, useWallClock } from './topology/timestamps.ts'
 export type { TopicChoice } from './topology/topic-choice.ts'
 export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'

@@ -123,7 +123,7 @@ export class Table<K, V> implements StreamHandle {
 
   /** As `get`, but the row as it was at a time. Throws TOPOLOGY_INVALID for a table without a history: see `historyMs`. */
   getAsOf(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined {
-    if (this.rows.getAsOf) return this.rows.getAsOf(key, asOfMs, context)
+    if (this.rows.history) return this.rows.history.getAsOf(key, asOfMs, context)
     const fact = `table "${this.name}" knows only the latest rows`
     throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or use `get`.' })
   }

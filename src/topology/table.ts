@@ -25,8 +25,15 @@ export interface TableRows<K, V> {
   /** What a node that calls `get` has to name in its own `stores`. */
   readonly stores: readonly string[]
   get(key: K, context: StoreAccess): Timestamped<V> | undefined
-  /** The row as it was at a time. Absent where the table has no history. */
-  getAsOf?(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined
+  /** Absent where only the latest rows are known. */
+  readonly history?: RowHistory<K, V>
+}
+
+/** How a node finds rows of a versioned table as they were. */
+export interface RowHistory<K, V> {
+  /** How far back, from the largest timestamp of the table. */
+  readonly historyMs: number
+  getAsOf(key: K, asOfMs: number, context: StoreAccess): Timestamped<V> | undefined
 }
 
 /** The part of a ProcessorContext that look-ups need. */
@@ -95,7 +102,7 @@ export function storedRows<K, V>(
   return {
     ...rows,
     get: (row, context) => versionsIn<K, V>(name, context).get(row),
-    getAsOf: (row, asOfMs, context) => versionsIn<K, V>(name, context).get(row, asOfMs),
+    history: { historyMs, getAsOf: (row, asOfMs, context) => versionsIn<K, V>(name, context).get(row, asOfMs) },
   }
 }
 

@@ -36,7 +36,7 @@ type Join<KIn, K, V, VOut> = ProcessorSupplier<KIn, V, K, VOut> & TableOperator<
  * out has the time of the record.
  *
  * In a versioned table the row is looked up as it was at the time of the record, whatever came since. With `graceMs` the record waits before
- * that for rows which come late: then records go out in the order of time. Without a history in the table that is TOPOLOGY_INVALID.
+ * that for rows which come late: then records go out in the order of time. Where the table has no history so long, that is TOPOLOGY_INVALID.
  *
  * Two tables give a third: each change on either side sends the row that the two make now, at the later of both times. With `store` its
  * rows are kept in the store `name`.

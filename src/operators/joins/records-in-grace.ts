@@ -32,7 +32,7 @@ type Rows<K, V> = WindowStore<K, Waiting<V>>
  * dropped. After `KStreamKTableJoinProcessor` of Kafka Streams, as a node of its own: where the join of one record fails, the others that
  * are due are joined.
  *
- * Throws CONFIG_INVALID for a grace that is negative, and TOPOLOGY_INVALID for a table without a history.
+ * Throws CONFIG_INVALID for a grace that is negative, and TOPOLOGY_INVALID for a table without a history, or with a shorter one.
  */
 export function waitForRows<K, V>(options: GraceOptions<K, V>): ProcessorSupplier<K | null, V, K, V> {
   const { other, graceMs, input = msgpack<V>(), storage = 'level' } = options
@@ -81,9 +81,14 @@ function requireHistory<K, V>({ name, other, graceMs }: GraceOptions<K, V>): voi
   if (!(graceMs >= 0)) {
     throw new StreamError('CONFIG_INVALID', `graceMs of join "${name}" is ${graceMs}`, { fix: 'Give 0 or more.' })
   }
-  if (!other.rows.getAsOf) {
+  const { history } = other.rows
+  if (!history) {
     const fact = `join "${name}" waits for the rows of a time, but table "${other.name}" knows only the latest`
     throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table `historyMs`, or leave out `graceMs`.' })
+  }
+  if (history.historyMs < graceMs) {
+    const fact = `join "${name}" waits ${graceMs} ms, but table "${other.name}" forgets its rows after ${history.historyMs} ms`
+    throw new StreamError('TOPOLOGY_INVALID', fact, { fix: 'Give the table a `historyMs` of `graceMs` or more.' })
   }
 }
 

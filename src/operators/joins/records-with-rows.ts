@@ -49,7 +49,7 @@ function looksUp<K, V, G, R, VOut>({
   joiner,
 }: RecordJoin<K, V, G, R, VOut>): Processor<G | null, V, G | null, VOut> {
   const rowAt = (key: G, timestamp: number, context: StoreAccess) =>
-    rows.getAsOf ? rows.getAsOf(key, timestamp, context) : rows.get(key, context)
+    rows.history ? rows.history.getAsOf(key, timestamp, context) : rows.get(key, context)
   return {
     process(record, context) {
       const { key, value, timestamp } = record

@@ -39,7 +39,7 @@ export function rowByRow<K, V, VOut>(step: RowByRow<K, V, VOut>): TableOperator<
           name,
           operator,
           ...(own && { stores: [tableStoreSpec(name, own)], caching: own.caching }),
-          create: () => madeOfRows({ ...step, ...(own && { store: own }) }, table.rows.getAsOf !== undefined),
+          create: () => madeOfRows({ ...step, ...(own && { store: own }) }, table.rows.history !== undefined),
         },
         own ? storedRows(name, own.key, own) : rowsMadeOf(table, step.row),
       )
@@ -62,13 +62,15 @@ function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, V
 }
 
 function rowsMadeOf<K, V, VOut>({ rows }: Table<K, V>, row: (value: V, key: K) => VOut | null): TableRows<K, VOut> {
-  const { key, stores, getAsOf } = rows
+  const { key, stores, history } = rows
   const made = (of: K, found: Timestamped<V> | undefined) => found && withRow(found, row(found.value, of))
   return {
     key,
     stores,
     get: (of, context) => made(of, rows.get(of, context)),
-    ...(getAsOf && { getAsOf: (of: K, asOfMs, context) => made(of, getAsOf(of, asOfMs, context)) }),
+    ...(history && {
+      history: { ...history, getAsOf: (of: K, asOfMs, context) => made(of, history.getAsOf(of, asOfMs, context)) },
+    }),
   }
 }
 

@@ -147,7 +147,7 @@ describe('with a grace', () => {
     expect(await outputs(driver)).toEqual(['a=a1 for 10@15'])
   })
 
-  test('refuses a table without a history, and a grace that is negative', () => {
+  test('refuses a table without a history, or with a shorter one, and a grace that is negative', () => {
     const builder = new TopologyBuilder()
     const [plain, versioned] = [
       builder.table('plain', prices),
@@ -156,6 +156,9 @@ describe('with a grace', () => {
 
     expect(() => joinTable('priced', plain, pair, { graceMs: 10 })).toThrow(
       'TOPOLOGY_INVALID: join "priced" waits for the rows of a time, but table "plain" knows only the latest',
+    )
+    expect(() => joinTable('priced', versioned, pair, { graceMs: 6 })).toThrow(
+      'TOPOLOGY_INVALID: join "priced" waits 6 ms, but table "versioned" forgets its rows after 5 ms',
     )
     expect(() => joinTable('priced', versioned, pair, { graceMs: -1 })).toThrow(
       'CONFIG_INVALID: graceMs of join "priced" is -1',
