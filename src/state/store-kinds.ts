@@ -28,6 +28,13 @@ export const storeFormats: Readonly<Record<StoreSpec['kind'], number>> = {
   versioned: 5,
 }
 
+/** What a store that is not what it was is told with. */
+export function formatDifference(found: number, kind: StoreSpec['kind']): string {
+  const before = Object.entries(storeFormats).find(([, format]) => format === found)?.[0]
+  if (before !== undefined) return `is of kind ${before} on disk, and of kind ${kind} in the topology`
+  return `has format ${found} on disk; this version reads format ${storeFormats[kind]}`
+}
+
 export function entriesOf(spec: StoreSpec, layers: StoreLayers): StoreEntries {
   if (spec.kind === 'window') return new WindowEntries(spec, layers)
   if (spec.kind === 'session') return new SessionEntries(spec, layers)

@@ -7,7 +7,7 @@ import { Overlay } from './overlay.ts'
 import { RecordCache } from './record-cache.ts'
 import { type RowQuery, readRows, type ScannedRow } from './row-reader.ts'
 import type { ByteChange, ByteStore, KeyValueStore, StateStore, StoreSpec } from './store.ts'
-import { entriesOf, keepsTime, rawRows, type StoreEntries, storeFormats } from './store-kinds.ts'
+import { entriesOf, formatDifference, keepsTime, rawRows, type StoreEntries, storeFormats } from './store-kinds.ts'
 import { timestampOf, withoutTimestamp, withTimestamp } from './timestamped.ts'
 
 export interface TaskStateOptions {
@@ -335,10 +335,9 @@ async function verifyFormats(disk: ByteStore, stores: readonly StoreSpec[]): Pro
     const found = disk.get(key)?.[0]
     if (found === undefined) added.push({ key, value: Uint8Array.of(expected) })
     else if (found !== expected) {
-      throw new StreamError(
-        'STATE_FORMAT',
-        `store "${name}" has format ${found} on disk; this version reads format ${expected}`,
-      )
+      throw new StreamError('STATE_FORMAT', `store "${name}" ${formatDifference(found, kind)}`, {
+        fix: 'Give a store of another kind another name, or run the version that wrote it.',
+      })
     }
   }
   await disk.write(added)

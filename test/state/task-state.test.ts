@@ -210,6 +210,19 @@ describe('the state of a task', () => {
     expect(without.position('first')).toBeUndefined()
   })
 
+  test('names both kinds when a store has become one of another kind', async () => {
+    const disk = lastingDisk()
+    await (await open(disk)).close()
+    const { key, value } = texts('second')
+
+    const reopening = open(disk, [texts('first'), { kind: 'window', name: 'second', key, value, retentionMs: 1 }])
+
+    await expect(reopening).rejects.toMatchObject({
+      code: 'STATE_FORMAT',
+      fact: 'store "second" is of kind key-value on disk, and of kind window in the topology',
+    })
+  })
+
   test('closes the disk when opening fails', async () => {
     const disk = lastingDisk()
     await disk.write([{ key: Buffer.from('\0format\0first'), value: Uint8Array.of(9) }])
