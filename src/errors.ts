@@ -56,6 +56,8 @@ export const errorTable = {
   STATE_CORRUPT: runtime('restore', 'Nothing to do: the store is wiped and restored from its changelog.'),
   STATE_IO: runtime('fatal', 'Check space, rights and health of the disk.'),
   STORE_UNKNOWN: configuration('Name a store that the node is connected to.'),
+  STORE_UNAVAILABLE: runtime('retry', 'Ask again in a moment.'),
+  QUERY_INVALID: usage('Correct the query.'),
   BUFFER_FULL: runtime('fatal', 'Raise `maxRecords` or `maxBytes` of the step, or let it emit early.'),
   CHANGELOG_CORRUPT: runtime('fatal', 'Repair or delete the named record of the changelog topic.'),
 

@@ -3,6 +3,7 @@ import type { RuntimeSettings } from '../config.ts'
 import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { GlobalPlace, GlobalState, GlobalStore } from '../state/global-state.ts'
+import type { RowQuery, ScannedRow } from '../state/row-reader.ts'
 import type { GlobalTableSpec, Topology } from '../topology/topology.ts'
 import type { Broker, PartitionOffsets } from './broker.ts'
 import { globalRows } from './global-rows.ts'
@@ -91,6 +92,11 @@ export class GlobalTables {
   /** The rows of a table, to read; undefined when there is none of that name. */
   store(name: string): GlobalStore | undefined {
     return this.#options.state.view(name)
+  }
+
+  /** The rows of a table, to be read from outside. Throws STORE_UNKNOWN. */
+  read(name: string, query: RowQuery): AsyncIterable<ScannedRow> {
+    return this.#options.state.read(name, query)
   }
 
   get view(): readonly GlobalTableView[] {

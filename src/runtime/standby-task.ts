@@ -5,6 +5,7 @@ import type { StoreSpec } from '../state/store.ts'
 import type { TaskState } from '../state/task-state.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { Broker, TopicPartition } from './broker.ts'
+import { type Behind, ChangelogDelay } from './changelog-delay.ts'
 import type { Permits } from './permits.ts'
 import { requirePosition, restoreStore } from './restorer.ts'
 import { partitionOf } from './task-id.ts'
@@ -36,6 +37,7 @@ export class StandbyTask {
   readonly #options: StandbyTaskOptions
   readonly #controller = new AbortController()
   #following: Promise<void> | undefined
+  readonly #delays: ReadonlyMap<string, ChangelogDelay>
   #caughtUpAt: number
 
   constructor(options: StandbyTaskOptions) {
@@ -46,6 +48,28 @@ export class StandbyTask {
     this.changelogs = restorableStores(stores).map(({ name }) => {
       return { store: name, topic: changelogTopic(application, name), partition: partitionOf(id) }
     })
+    this.#delays = new Map(this.changelogs.map(({ store }) => [store, new ChangelogDelay()]))
+  }
+
+  /** What it has read of the changelogs, to look at. */
+  get state(): TaskState {
+    return this.#options.state
+  }
+
+  /** Stores in memory, and those that copy a topic, come to life with the task. */
+  follows(store: string): boolean {
+    return this.#delays.has(store)
+  }
+
+  /** Of one store. Undefined while it is not known. */
+  behind(store: string): Behind | undefined {
+    const { state, clock } = this.#options
+    return this.#delays.get(store)?.behind(state.position(store) ?? 0, clock.now())
+  }
+
+  /** The changelogs ended there when it was asked, at that time on the clock. */
+  see(at: number, ends: ReadonlyMap<string, number>): void {
+    for (const place of this.changelogs) this.#delays.get(place.store)?.see(at, endOf(place, ends))
   }
 
   /** Offsets between what the stores hold and these ends of the changelogs. */

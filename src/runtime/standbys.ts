@@ -52,6 +52,11 @@ export class Standbys {
     return [...this.#tasks.keys()]
   }
 
+  /** The standby of a task; undefined when there is none. */
+  of(id: TaskId): StandbyTask | undefined {
+    return this.#tasks.get(id)
+  }
+
   /** Follows these tasks from now on, and no others. Returns at once. */
   assign(ids: readonly TaskId[]): void {
     if (!this.#options.states.areOnDisk) return
@@ -125,13 +130,15 @@ export class Standbys {
   }
 
   async #look(): Promise<void> {
-    const { broker, observer, logger } = this.#options
+    const { broker, observer, logger, clock } = this.#options
     const tasks = [...this.#tasks.values()]
+    const at = clock.now()
     try {
       const ranges = await broker.offsets(tasks.flatMap(({ changelogs }) => changelogs))
       if (this.#controller.signal.aborted) return
       const ends = new Map(ranges.map((range) => [partitionKey(range), range.latest]))
       for (const task of tasks) {
+        task.see(at, ends)
         observer.standby?.({ task: task.id, lag: task.lag(ends) })
         task.follow(ends)
       }

@@ -12,10 +12,10 @@ import { type DrainScope, isDrained } from './drained.ts'
 import { groupOptions } from './group-options.ts'
 import { LagWatch } from './lag.ts'
 import { Lifecycle, type RuntimeState, type StateListener } from './lifecycle.ts'
-import { decodeOrders } from './member-report.ts'
 import { Membership } from './membership.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { RecoveryWindows } from './recovery-windows.ts'
+import type { StoreQueries } from './store-queries.ts'
 import type { Task } from './task.ts'
 import { TaskFactory } from './task-factory.ts'
 import { TaskManager } from './task-manager.ts'
@@ -97,6 +97,7 @@ export class StreamRuntime implements AsyncDisposable {
       stateInMemory,
       signal: this.#joining.signal,
       member: () => this.#membership.member,
+      tasks: () => this.#manager.tasks,
       commitOffsets: (offsets) => this.#membership.commit(offsets),
       pause: (partition) => this.#membership.member?.pause([partition]),
       resume: (partition) => this.#membership.member?.resume([partition]),
@@ -115,12 +116,8 @@ export class StreamRuntime implements AsyncDisposable {
       failed: (error) => this.#fail(toStreamError(error, 'ILLEGAL_STATE', 'a task could not be restored')),
       stateChanged: () => this.#updateState(),
     })
-    const windows = new RecoveryWindows({
-      broker,
-      clock,
-      logger,
-      everyMs: Math.min(this.#settings.commitIntervalMs, 1_000),
-    })
+    const everyMs = Math.min(this.#settings.commitIntervalMs, 1_000)
+    const windows = new RecoveryWindows({ broker, clock, logger, everyMs })
     this.#loop = new WorkLoop({ clock, windows, observer, running: () => this.#manager.running })
     this.#watchdog = new Watchdog({
       broker,
@@ -178,6 +175,11 @@ export class StreamRuntime implements AsyncDisposable {
   /** Tasks of this instance, for views. */
   get tasks(): readonly Task[] {
     return this.#manager.tasks
+  }
+
+  /** Its stores, to be read while it runs. */
+  get queries(): StoreQueries {
+    return this.#factory.queries
   }
 
   /** What it is doing now, for metrics and probes. */
@@ -265,7 +267,7 @@ export class StreamRuntime implements AsyncDisposable {
       topology: this.#topology,
       settings: this.#settings,
       logger: this.#logger,
-      report: () => ({ tasks: this.#manager.tasks.map(({ id }) => id), positions: this.#factory.positions }),
+      report: () => this.#factory.report,
       signal: this.#joining.signal,
     })
     await this.#unlessEnding(this.#membership.join(options, this.#listener()))
@@ -293,7 +295,7 @@ export class StreamRuntime implements AsyncDisposable {
       assigned: async (partitions, data) => {
         // Who closes does not wait for a broker that is asked where to begin; what comes of it is closed by the manager.
         const starts = await Promise.race([this.#manager.assign(partitions), this.#ending.promise])
-        this.#factory.follow(decodeOrders(data).standbys)
+        this.#factory.obey(data)
         this.#firstAssignment.resolve()
         return starts
       },
@@ -315,8 +317,7 @@ export class StreamRuntime implements AsyncDisposable {
 
   #updateState(): void {
     if (!this.#lifecycle.alive || !this.#working || !this.#manager.assigned) return
-    const ready = this.#manager.tasks.every((task) => task.running)
-    this.#lifecycle.move(ready ? 'running' : 'rebalancing')
+    this.#lifecycle.move(this.#manager.tasks.every((task) => task.running) ? 'running' : 'rebalancing')
   }
 
   // ---- the end

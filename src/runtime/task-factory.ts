@@ -16,6 +16,7 @@ import { GlobalTables } from './global-tables.ts'
 import { GroupLease } from './group-lease.ts'
 import { CacheBudget } from './held-results.ts'
 import { requireKnownTasks, type TopicPlan } from './internal-topics.ts'
+import { decodeOrders, type MemberReport } from './member-report.ts'
 import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { nextEpoch } from './recovery-mark.ts'
@@ -25,6 +26,7 @@ import { retrying } from './retry.ts'
 import type { RecordWriter } from './running-nodes.ts'
 import { Standbys } from './standbys.ts'
 import { type StartFrom, startPositions } from './start-positions.ts'
+import { type QueriedEnvironment, StoreQueries } from './store-queries.ts'
 import { Task } from './task.ts'
 import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey, type TaskPartition } from './task-inputs.ts'
@@ -53,6 +55,8 @@ export interface TaskFactoryOptions {
   /** Aborts when the runtime ends, also while the factory is being opened. */
   readonly signal: AbortSignal
   readonly member: () => GroupMember | undefined
+  /** Those that were made of it and are not closed. */
+  readonly tasks: () => readonly Task[]
   readonly commitOffsets: (offsets: readonly CommitOffset[]) => Promise<void>
   readonly pause: (partition: TopicPartition) => void
   readonly resume: (partition: TopicPartition) => void
@@ -96,11 +100,13 @@ export class TaskFactory {
   readonly #closers: (() => Promise<void>)[] = []
   readonly #restores = new Permits(maxRestores)
   readonly #cacheBudget: CacheBudget
+  readonly queries: StoreQueries
   #environment: Environment | undefined
 
   constructor(options: TaskFactoryOptions) {
     this.#options = options
     this.#cacheBudget = new CacheBudget(options.settings.cacheMaxBytes)
+    this.queries = new StoreQueries({ ...options, environment: () => this.#queried() })
   }
 
   /** Nothing is written anywhere before the topics and the index were found to fit. */
@@ -151,10 +157,14 @@ export class TaskFactory {
     return this.#environment?.globalTables
   }
 
-  /** How far this machine has come in the changelogs of each task; undefined where stores do not outlive the process. */
-  get positions(): ReadonlyMap<TaskId, number> | undefined {
+  /** What the leader is told before every join. */
+  get report(): MemberReport {
     const states = this.#environment?.states
-    return states?.areOnDisk ? states.positions() : undefined
+    return {
+      tasks: this.#options.tasks().map(({ id }) => id),
+      positions: states?.areOnDisk ? states.positions() : undefined,
+      address: this.queries.address,
+    }
   }
 
   /** Tasks of other instances whose changelogs are followed. */
@@ -162,9 +172,11 @@ export class TaskFactory {
     return this.#environment?.standbys.ids ?? []
   }
 
-  /** Follows the changelogs of these tasks, which other instances own, until they come to this one. */
-  follow(standbys: readonly TaskId[]): void {
+  /** What the leader says besides the partitions: which changelogs to follow until their tasks come to this instance, and who has what. */
+  obey(data: Uint8Array): void {
+    const { standbys, hosts } = decodeOrders(data)
     this.#environment?.standbys.assign(standbys)
+    this.queries.learn(hosts)
   }
 
   /** Makes tasks with their committed positions; their stores are still to be restored. */
@@ -353,6 +365,10 @@ export class TaskFactory {
     const { topology, settings } = this.#options
     const indexTimeoutMs = requestTimeoutOf(topology, subtopologyOf(topology, task))
     return this.#lease(Math.max(indexTimeoutMs, settings.sessionTimeoutMs * brokerMargin))
+  }
+
+  #queried(): QueriedEnvironment | undefined {
+    return this.#environment && { ...this.#environment, tasks: this.#environment.plan.tasks }
   }
 
   #opened(): Environment {

@@ -18,6 +18,8 @@ export interface TaskView {
   readonly openGenerations: number
   /** Since when, on the clock, the oldest of what was taken waits for its commit; undefined when nothing does. */
   readonly uncommittedSince: number | undefined
+  /** The largest timestamp of any record that was taken; -1 before the first. */
+  readonly streamTime: number
   /** By partition key, the offset that was committed. */
   readonly committed: Positions
   readonly stores: readonly StoreView[]
@@ -40,8 +42,9 @@ export function taskView(parts: {
   readonly inputs: TaskInputs
   readonly progress: Progress
   readonly state: TaskState
+  readonly streamTime: number
 }): TaskView {
-  const { id, phase, inputs, progress, state } = parts
+  const { id, phase, inputs, progress, state, streamTime } = parts
   return {
     id,
     phase,
@@ -49,6 +52,7 @@ export function taskView(parts: {
     inFlight: progress.inFlight,
     openGenerations: progress.openGenerations,
     uncommittedSince: progress.uncommittedSince,
+    streamTime,
     committed: progress.committed,
     stores: state.stats,
     diskBytes: () => state.diskBytes(),

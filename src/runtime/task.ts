@@ -127,7 +127,7 @@ export class Task {
 
   get view(): TaskView {
     const [phase, inputs, progress] = [this.#phase, this.#inputs, this.#progress]
-    return taskView({ id: this.id, phase, inputs, progress, state: this.state })
+    return taskView({ id: this.id, phase, inputs, progress, state: this.state, streamTime: this.#streamTime })
   }
 
   /** Where the log goes on, as a commit. */

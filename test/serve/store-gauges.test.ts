@@ -13,6 +13,7 @@ function task(id: TaskId, reads: number, diskBytes: () => Promise<ReadonlyMap<st
     inFlight: 0,
     openGenerations: 1,
     uncommittedSince: undefined,
+    streamTime: -1,
   } as const
   return { id, ...idle, committed: new Map(), stores: [store], diskBytes }
 }
