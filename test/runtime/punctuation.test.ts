@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Punctuation } from '../../src/runtime/punctuation.ts'
 import type { RunningProcessor } from '../../src/runtime/running-nodes.ts'
@@ -114,3 +115,32 @@ test('a punctuator that another one cancels does not fire, and one that another 
   run(20)
   expect(fired).toEqual(['first', 'added'])
 })
+
+test('whatever times it is told: it fires when a point of its grid lies since the last look, once', () => {
+  const options = fc.record({ everyMs: fc.integer({ min: 1, max: 50 }), startMs: fc.nat(200), at: fc.nat(200) })
+  fc.assert(
+    fc.property(options, fc.array(fc.nat(60), { maxLength: 20 }), ({ everyMs, startMs, at }, steps) => {
+      const punctuation = new Punctuation()
+      punctuation.schedule('stream-time', { node, everyMs, punctuate, startMs }, at)
+      punctuation.schedule('wall-clock', { node, everyMs, punctuate, startMs }, at)
+      let before = at
+      // By stream time what lies before the call counts as well.
+      let sinceStart = -1
+      for (const step of steps) {
+        const now = before + step
+        expect(times(punctuation.dueByStreamTime(now))).toEqual(
+          hasPoint(sinceStart, now, startMs, everyMs) ? [now] : [],
+        )
+        expect(times(punctuation.dueByWallClock(now))).toEqual(hasPoint(before, now, startMs, everyMs) ? [now] : [])
+        before = now
+        sinceStart = now
+      }
+    }),
+  )
+})
+
+/** A point of the grid lies behind `after`, and not behind `until`. */
+function hasPoint(after: number, until: number, startMs: number, everyMs: number): boolean {
+  for (let point = startMs; point <= until; point += everyMs) if (point > after) return true
+  return false
+}
