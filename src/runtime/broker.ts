@@ -31,7 +31,7 @@ export interface Broker extends AsyncDisposable {
    * it is above the end.
    */
   read(partition: TopicPartition, from: number, signal?: AbortSignal): AsyncIterable<ReadBatch>
-  /** For people who operate an application; its instances need none of it. Absent where a log offers nothing of the kind. */
+  /** For people who operate an application; of all this its instances need only `deleteRecords`, to purge. Absent where a log offers nothing of the kind. */
   readonly admin?: BrokerAdmin
 }
 

@@ -21,6 +21,7 @@ import type { RuntimeObserver } from './observer.ts'
 import { Permits } from './permits.ts'
 import { nextEpoch } from './recovery-mark.ts'
 import { isFenced, type OpenResources, openResources, requestTimeoutOf, requireShortRequests } from './resources.ts'
+import { RepartitionPurge } from './repartition-purge.ts'
 import { restoreTask } from './restorer.ts'
 import { retrying } from './retry.ts'
 import type { RecordWriter } from './running-nodes.ts'
@@ -125,6 +126,9 @@ export class TaskFactory {
     const producer = await patiently(() => broker.producer(), 'opening a producer')
     this.#closers.push(() => producer.close())
     const topicProducer = new TopicProducer({ producer, clock, logger, signal: this.#controller.signal })
+    const purge = new RepartitionPurge(this.#options)
+    this.#closers.push(async () => purge.stop())
+    purge.start()
     this.#environment = { plan, resources, targets, ...stored, globalTables, producer, topicProducer }
   }
 
