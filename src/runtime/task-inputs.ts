@@ -48,6 +48,7 @@ export class TaskInputs {
   /** The times of the partitions at these positions. */
   readonly #times = new WeakMap<Positions, readonly number[]>()
   #idlesUntil: number | undefined
+  #behind: TaskPartition | undefined
   #turns = 0
 
   constructor(partitions: readonly TaskPartition[], options: TaskInputsOptions) {
@@ -83,6 +84,11 @@ export class TaskInputs {
   /** Until when, on the clock, records wait for a partition that has none; undefined when they do not. */
   get idlesUntil(): number | undefined {
     return this.#idlesUntil
+  }
+
+  /** The partition that holds the others back because its log has more than was fetched; undefined when none does. */
+  get behind(): TopicPartition | undefined {
+    return this.#behind
   }
 
   /** Fetched and not taken, of all partitions. */
@@ -179,14 +185,15 @@ export class TaskInputs {
   #mustWait(): boolean {
     const { maxTaskIdleMs } = this.#options
     this.#idlesUntil = undefined
+    this.#behind = undefined
     if (maxTaskIdleMs < 0 || this.#inputs.length === 1 || this.empty) return false
-    let waits = false
+    let idles = false
     for (const input of this.#inputs) {
       if (input.queue.length > 0) input.emptySince = undefined
-      else if (input.queue.position < (input.end ?? Number.POSITIVE_INFINITY)) waits = true
-      else if (maxTaskIdleMs > 0 && this.#idles(input)) waits = true
+      else if (input.queue.position < (input.end ?? Number.POSITIVE_INFINITY)) this.#behind = input.partition
+      else if (maxTaskIdleMs > 0 && this.#idles(input)) idles = true
     }
-    return waits
+    return idles || this.#behind !== undefined
   }
 
   #idles(input: Input): boolean {

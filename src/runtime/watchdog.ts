@@ -71,7 +71,7 @@ export class Watchdog {
     const isBehind = (task: Task) => !task.hasReached((partition) => latest.get(partitionKey(partition)))
     const stuck = this.#stuck(running.filter((task) => !task.waitsForOthers && (task.hasWork || isBehind(task))))
     if (stuck)
-      return stalled(`task ${stuck.id} has got nowhere for ${this.#options.deadlineMs} ms, though it has records`, {
+      return stalled(`task ${stuck.id} has got nowhere for ${this.#options.deadlineMs} ms${whyOf(stuck)}`, {
         task: stuck.id,
       })
     return this.#isUnassigned(assigned())
@@ -105,6 +105,12 @@ export class Watchdog {
     this.#sightings.clear()
     this.#unassignedSince = undefined
   }
+}
+
+function whyOf({ inputs: { behind } }: Task): string {
+  return behind
+    ? `: its records wait for those of ${behind.topic}-${behind.partition}, which are not delivered`
+    : ', though it has records'
 }
 
 function stalled(fact: string, details: Readonly<Record<string, unknown>>): StreamError {

@@ -99,15 +99,17 @@ describe('a task that reads several partitions', () => {
   })
 
   test('waits for what the log of an empty partition is known to have', () => {
-    const { add, takeAll } = inputsOf({ ends: { a: 1, b: 2 } })
+    const { inputs, add, takeAll } = inputsOf({ ends: { a: 1, b: 2 } })
     add('a', 10)
     expect(takeAll()).toEqual([])
+    expect(inputs.behind).toMatchObject({ topic: 'b', partition: 0 })
 
     add('b', 5)
     expect(takeAll()).toEqual(['b@5'])
 
     add('b', 7)
     expect(takeAll()).toEqual(['b@7', 'a@10'])
+    expect(inputs.behind).toBeUndefined()
   })
 
   test('waits for nothing when it is told so', () => {

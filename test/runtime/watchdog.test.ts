@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/clock.ts'
+import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
 import { StreamError } from '../../src/errors.ts'
+import { merge } from '../../src/operators/merge.ts'
 import { noHeaders } from '../../src/record.ts'
-import type { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import type { Broker, GroupListener } from '../../src/runtime/broker.ts'
+import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import { string } from '../../src/serde.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
+import type { Topology } from '../../src/topology/topology.ts'
 import { finishing, pass, plainTopologyTo, runningIn, until } from '../support/instance.ts'
+import { logRecord } from '../support/log-records.ts'
+import { overlaid } from '../support/overlaid.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 import { inTopic, ScriptedGroup } from '../support/scripted-group.ts'
 
@@ -34,6 +45,35 @@ describe('an instance that gets nowhere', () => {
     expect([before, instance.state]).toEqual(['running', 'failed'])
     await expect(instance.finished).rejects.toThrow(
       'PROCESSING_STALLED: task 0_0 has got nowhere for 10000 ms, though it has records. Restart the instance',
+    )
+  })
+
+  test('because one of two topics is not delivered names it', async () => {
+    const clock = new ManualClock()
+    await using log = embeddedBroker({ clock })
+    await log.open()
+    await log.createTopics(['left', 'right', 'out'].map((topic) => ({ topic, partitions: 1 })))
+    const producer = await log.producer()
+    await producer.send(['left', 'right'].map((topic) => logRecord({ topic, partition: 0 }, 'k', 'v')))
+    await producer.close()
+    const withoutRight = overlaid<Broker>(log, {
+      join: (options, listener) =>
+        log.join(
+          options,
+          overlaid<GroupListener>(listener, {
+            records: (partition, batch) => partition.topic === 'left' && listener.records(partition, batch),
+          }),
+        ),
+    })
+    const topology = mergedTopology()
+    const settings = { application: 'app', processingDeadlineMs: deadlineMs, stateInMemory: true }
+    const instance = new StreamRuntime({ ...settings, topology, broker: withoutRight, clock })
+    await instance.start()
+
+    await pass(clock, 2 * deadlineMs, 1_000)
+
+    await expect(instance.finished).rejects.toThrow(
+      'PROCESSING_STALLED: task 0_0 has got nowhere for 10000 ms: its records wait for those of right-0, which are not delivered.',
     )
   })
 
@@ -100,3 +140,11 @@ describe('an instance that has a reason to wait does not fail', () => {
     expect(instance.state).toBe('running')
   })
 })
+
+function mergedTopology(): Topology {
+  const builder = new TopologyBuilder()
+  const streamOf = (topic: string) => builder.stream(topic, kafka({ topic, key: string, value: string }))
+  const both = streamOf('left').process(merge('both', streamOf('right')))
+  both.to('out', kafkaTopic({ topic: 'out', key: string, value: string }))
+  return builder.build()
+}
