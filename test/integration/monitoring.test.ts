@@ -9,8 +9,10 @@ import { driftText } from '../../src/cli/audit-metrics.ts'
 import { kafkaBroker } from '../../src/connectors/kafka/broker.ts'
 import { book500, changeStream } from '../support/change-stream.ts'
 import { holds, type RunningCommand, startMillrace } from '../support/command-line.ts'
+import { send } from '../support/dead-letters.ts'
 import { produceEvents } from '../support/document-pipeline.ts'
 import { kafkaBrokers } from '../support/kafka-target.ts'
+import { logRecord } from '../support/log-records.ts'
 import { toolOrSkip } from '../support/ops-tools.ts'
 import { Prometheus } from '../support/prometheus.ts'
 import { startQdrantDouble } from '../support/qdrant-double.ts'
@@ -19,7 +21,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 const program = toolOrSkip('prometheus') ?? ''
 const partitions = 2
 
-/** Everything that metrics tell of: documents into an index, and copies of records into a topic. */
+/** Everything that metrics tell of: documents into an index, copies of records into a topic, and a global table. */
 function topologyFile(topic: string, url: string): string {
   return `
 import { FileDocument, json, string, TopologyBuilder } from 'millrace'
@@ -37,6 +39,7 @@ documents
   .process(embed('vectors', hash({ dimensions: 32 })))
   .to('index', index)
 documents.to('copies', kafkaTopic({ topic: '${topic}-copies', key: string, value: json(FileDocument) }))
+builder.globalTable('owners', kafka({ topic: '${topic}-owners', key: string, value: string }))
 export default builder.build()
 `
 }
@@ -84,7 +87,9 @@ test.skipIf(kafkaBrokers.length === 0 || program === '')(
     await broker.createTopics([
       { topic, partitions },
       { topic: `${topic}-copies`, partitions },
+      { topic: `${topic}-owners`, partitions: 1 },
     ])
+    await send(broker, [logRecord({ topic: `${topic}-owners`, partition: 0 }, 'all', 'Ann')])
     const file = join(folder.path, 'topology.ts')
     await writeFile(file, topologyFile(topic, double.url))
     const brokers = kafkaBrokers.join(',')
