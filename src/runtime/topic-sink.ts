@@ -24,7 +24,7 @@ export function topicSinkWriter({ producer, target, topic, partitions }: TopicSi
     throw new StreamError('RECORD_FAILED', fact, { fix: 'Correct `partition` of the topic.' })
   }
   return {
-    async write(record: StreamRecord<unknown, unknown>, signal, generation) {
+    write(record: StreamRecord<unknown, unknown>, signal, generation) {
       const { key, value, timestamp, headers } = record
       if (signal.aborted) throw signal.reason
       const keyBytes = key === null || key === undefined ? null : target.key.serialize(key)
@@ -32,7 +32,7 @@ export function topicSinkWriter({ producer, target, topic, partitions }: TopicSi
       if (timestamp < 0)
         throw new StreamError('TIMESTAMP_INVALID', `a record for topic "${topic}" has timestamp ${timestamp}`)
       const partition = partitionOf(record, keyBytes)
-      await producer.send(
+      return producer.send(
         { topic, partition, key: keyBytes, value: valueBytes, timestamp, headers },
         generation,
         signal,

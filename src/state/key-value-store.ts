@@ -21,6 +21,13 @@ export interface StoreReads {
   bytes: number
 }
 
+/** A key as the layers know it. */
+export interface Place {
+  /** With what comes before each key of the store. */
+  readonly bytes: Uint8Array
+  readonly text: string
+}
+
 /**
  * The bytes before each key of a store: several stores share one ByteStore. Names hold no zero byte, so no prefix is the start of
  * another one.
@@ -48,12 +55,18 @@ export class KeyValueEntries<K, V> {
   view(generation: () => number): KeyValueStore<K, V> {
     return {
       name: this.#spec.name,
-      get: (key) => this.#get(key),
+      get: (key) => this.read(this.place(key)),
       range: (range = {}) => firstOf(this.#entries(this.#bounds(range)), range.limit),
       prefix: (prefix) => this.#entries(prefixBounds(this.#keyBytes(prefix))),
-      put: (key, value) => this.#write(generation(), key, value, this.#encode(this.#spec.value, value)),
-      delete: (key) => this.#write(generation(), key, undefined, null),
+      put: (key, value) => this.put(generation(), this.place(key), value),
+      delete: (key) => this.delete(generation(), this.place(key)),
     }
+  }
+
+  /** Where a key lies. Made once for what is read and then written. */
+  place(key: K): Place {
+    const bytes = this.#keyBytes(key)
+    return { bytes, text: keyText(bytes) }
   }
 
   /** Entries in the order of the serialized keys, within bounds of these. */
@@ -68,10 +81,8 @@ export class KeyValueEntries<K, V> {
     })
   }
 
-  #get(key: K): V | undefined {
+  read({ bytes: keyBytes, text }: Place): V | undefined {
     const { overlay, cache, bytes, reads } = this.#layers
-    const keyBytes = this.#keyBytes(key)
-    const text = keyText(keyBytes)
     const own = overlay.lookup(text)
     if (own) {
       reads.overlay++
@@ -90,9 +101,12 @@ export class KeyValueEntries<K, V> {
     return value
   }
 
-  #write(generation: number, key: K, value: V | undefined, bytes: Uint8Array | null): void {
-    const keyBytes = this.#keyBytes(key)
-    this.#layers.overlay.put(generation, keyText(keyBytes), { key: keyBytes, bytes, value })
+  put(generation: number, { bytes: key, text }: Place, value: V): void {
+    this.#layers.overlay.put(generation, text, { key, bytes: this.#encode(this.#spec.value, value), value })
+  }
+
+  delete(generation: number, { bytes: key, text }: Place): void {
+    this.#layers.overlay.put(generation, text, { key, bytes: null, value: undefined })
   }
 
   /** Two ordered sequences become one. Both are snapshots taken at the first step, in one go: the result is the store at that moment. */

@@ -1,7 +1,7 @@
 import { bytes } from '../serde.ts'
 import { splitWindowKey, windowKey } from '../windowed.ts'
 import { bytesOfText, keyText } from './key-text.ts'
-import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import { KeyValueEntries, type Place, type StoreLayers } from './key-value-store.ts'
 import type { ByteChange, WindowEntry, WindowStore, WindowStoreSpec } from './store.ts'
 import { type Timestamped, timestamped, timestampOf } from './timestamped.ts'
 import { type IndexedWindow, WindowIndex } from './window-index.ts'
@@ -35,10 +35,11 @@ export class WindowEntries<K, V> {
 
   view(generation: () => number): WindowStore<K, V> {
     const { key: keySerde, name, retentionMs } = this.#spec
-    const rows = this.#rows.view(generation)
+    const rows = this.#rows
+    const rowOf = this.#rowFinder()
     const index = this.#index
     const entryOf = ({ key, startMs }: IndexedWindow): readonly WindowEntry<V>[] => {
-      const held = rows.get(windowKey(bytesOfText(key), startMs))
+      const held = rows.read(rows.place(windowKey(bytesOfText(key), startMs)))
       return held ? [{ ...held, startMs }] : []
     }
     const pairs = function* (windows: Iterable<IndexedWindow>) {
@@ -48,7 +49,7 @@ export class WindowEntries<K, V> {
     }
     const expire = (): void => {
       for (const window of index.before(index.latestMs - retentionMs)) {
-        rows.delete(windowKey(bytesOfText(window.key), window.startMs))
+        rows.delete(generation(), rows.place(windowKey(bytesOfText(window.key), window.startMs)))
         index.delete(window)
       }
     }
@@ -57,21 +58,19 @@ export class WindowEntries<K, V> {
       get observedMs() {
         return index.observedMs
       },
-      fetch: (key, startMs) => rows.get(windowKey(keySerde.serialize(key), startMs)),
+      fetch: (key, startMs) => rows.read(rowOf(key, startMs).place),
       fetchRange: (key, fromMs, toMs) => index.of(keyText(keySerde.serialize(key)), fromMs, toMs).flatMap(entryOf),
       all: () => pairs(index.all()),
       between: (fromMs, toMs) => pairs(index.between(fromMs, toMs)),
       put: (key, startMs, value, timestamp) => {
         if (startMs <= index.latestMs - retentionMs) return false
-        const keyBytes = keySerde.serialize(key)
-        const row = windowKey(keyBytes, startMs)
-        const window = indexed(keyBytes, startMs)
+        const { place, window } = rowOf(key, startMs)
         index.observe(window, timestamp)
         if (value === null) {
-          rows.delete(row)
+          rows.delete(generation(), place)
           index.delete(window)
         } else {
-          rows.put(row, { value, timestamp })
+          rows.put(generation(), place, { value, timestamp })
           index.add(window)
         }
         expire()
@@ -79,6 +78,26 @@ export class WindowEntries<K, V> {
       },
     }
   }
+
+  /** A window is fetched, and put again: its bytes are made once. */
+  #rowFinder(): (key: K, startMs: number) => Row<K> {
+    const { key: serde } = this.#spec
+    let recent: Row<K> | undefined
+    return (key, startMs) => {
+      if (recent && recent.key === key && recent.window.startMs === startMs) return recent
+      const bytes = serde.serialize(key)
+      const row = { key, place: this.#rows.place(windowKey(bytes, startMs)), window: indexed(bytes, startMs) }
+      // The same object may be another key the next time.
+      recent = typeof key === 'object' ? undefined : row
+      return row
+    }
+  }
+}
+
+interface Row<K> {
+  readonly key: K
+  readonly place: Place
+  readonly window: IndexedWindow
 }
 
 function indexed(key: Uint8Array, startMs: number): IndexedWindow {

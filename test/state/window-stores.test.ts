@@ -67,6 +67,20 @@ describe('a window store', () => {
     expect(windows.put('a', 0, 3, 5)).toBe(false)
   })
 
+  test('a key that is changed between a look-up and a put is another key', async () => {
+    const spec = { kind: 'window', name: 'windows', retentionMs: 100, ...base, key: msgpack<{ id: number }>() }
+    await using state = await TaskState.open({ stores: [spec as StoreSpec], openDisk: async () => memoryStore() })
+    const windows = state.view<WindowStore<{ id: number }, number>>('windows', () => 1)
+    const key = { id: 1 }
+    windows.fetch(key, 0)
+
+    key.id = 2
+    windows.put(key, 0, 1, 0)
+
+    expect([...windows.all()].map(([found]) => found)).toEqual([{ id: 2 }])
+    expect([windows.fetch({ id: 1 }, 0), windows.fetch(key, 0)]).toEqual([undefined, { value: 1, timestamp: 0 }])
+  })
+
   test('its changelog has the keys of Kafka Streams, plain values, and their times', async () => {
     await using state = await openInMemory()
     windowsOf(state).put('a', 100, 7, 149)
