@@ -154,9 +154,9 @@ export class SynchronousContext extends NodeContext {
     this.#held.put(result, this)
   }
 
-  /** What was held back and goes out now. */
-  takeHeld(): SentResult[] {
-    return this.#held.take()
+  /** What was held back and goes out next. */
+  nextHeld(): SentResult | undefined {
+    return this.#held.next()
   }
 
   /** What was held back never goes out. */

@@ -45,7 +45,9 @@ interface Held extends ResultOrigin, Pick<HeldResult<unknown, unknown>, 'bytes' 
 export class HeldResults {
   readonly #budget: CacheBudget
   /** In the order of the last put of each id. */
-  #held = new Map<string, Held>()
+  readonly #held = new Map<string, Held>()
+  /** Where `next` is. Looking for the first entry anew each time would mean stepping over the places of all that were deleted. */
+  #going: Iterator<[string, Held]> | undefined
 
   constructor(budget: CacheBudget) {
     this.#budget = budget
@@ -67,18 +69,22 @@ export class HeldResults {
     this.#budget.add(bytes - (earlier?.bytes ?? 0))
   }
 
-  /** What has to go out, in order. Nothing is held afterwards. */
-  take(): SentResult[] {
-    const held = [...this.#held.values()]
-    this.clear()
-    return held.flatMap(({ since, before, source, recovering }) => {
+  /** The next one that has to go out, which is not held any more; undefined when nothing is left. */
+  next(): SentResult | undefined {
+    this.#going ??= this.#held.entries()
+    for (let { value: entry } = this.#going.next(); entry; entry = this.#going.next().value) {
+      const [id, { since, before, bytes, source, recovering }] = entry
+      this.#held.delete(id)
+      this.#budget.add(-bytes)
       const record = since(before)
-      return record ? [{ record, source, recovering }] : []
-    })
+      if (record) return { record, source, recovering }
+    }
+    this.#going = undefined
+    return undefined
   }
 
   clear(): void {
     for (const { bytes } of this.#held.values()) this.#budget.add(-bytes)
-    this.#held = new Map()
+    this.#held.clear()
   }
 }

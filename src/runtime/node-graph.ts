@@ -83,17 +83,20 @@ export class NodeGraph {
 
   /**
    * Sends on what nodes hold back, node after node in the order of the topology, so that what one of them sends another may hold and send. Each
-   * result is a record of its own.
+   * result is a record of its own. True when nothing is left.
    */
-  sendHeld(track: (origin: ResultOrigin) => InFlight): void {
+  sendHeld(track: (origin: ResultOrigin) => InFlight, mayGoOn: () => boolean): boolean {
     for (const running of this.#processors()) {
       const context = this.#contexts.get(running)
-      for (const { record, ...origin } of context?.takeHeld() ?? []) {
+      for (let held = context?.nextHeld(); held; held = context?.nextHeld()) {
+        const { record, ...origin } = held
         const inFlight = track(origin)
         this.punctuate(running, inFlight, () => context?.forward(record))
         inFlight.release()
+        if (!mayGoOn()) return false
       }
     }
+    return true
   }
 
   dropHeld(): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Generation, Generations, type Positions } from './generation.ts'
+import type { ResultOrigin } from './held-results.ts'
 import { InFlight, type InFlightOrigin } from './in-flight.ts'
 
 export interface ProgressOptions {
@@ -10,8 +11,11 @@ export interface ProgressOptions {
   readonly maxInFlightBytes: number
   /** Where the task would go on now. */
   readonly positions: () => Positions
-  /** The open generation is about to be cut: what waits for that belongs to it. */
-  readonly beforeCut: () => void
+  /**
+   * The open generation is about to be cut: what waits for that belongs to it. False when that is not done: then there is no cut. `whole`: it has
+   * to be done, however long it takes.
+   */
+  readonly beforeCut: (whole: boolean) => boolean
   /** Commits a complete generation. */
   readonly commit: (generation: Generation) => Promise<void>
   readonly failed: (error: unknown) => void
@@ -114,10 +118,15 @@ export class Progress {
     })
   }
 
-  /** Starts a new generation. False when too many wait already. */
-  cut(): boolean {
+  /** A result that was held back goes out: it counts as a record of its own. */
+  trackResult(origin: ResultOrigin): InFlight {
+    return this.track({ ...origin, raw: undefined, bytes: 0 })
+  }
+
+  /** Starts a new generation. False when too many wait already, or something has to be done first and there is no time for the whole of it. */
+  cut(whole = false): boolean {
     if (this.#generations.count >= this.#options.maxOpenGenerations) return false
-    this.#options.beforeCut()
+    if (!this.#options.beforeCut(whole)) return false
     this.#cutPositions = this.#options.positions()
     this.#generations.cut(this.#cutPositions, this.#options.clock.now())
     this.#commitWhatIsComplete()
@@ -126,7 +135,7 @@ export class Progress {
 
   /** Cuts at once if anything has moved and it may, and waits until all that was taken before is committed, or the signal aborts. */
   async commit(signal: AbortSignal): Promise<void> {
-    await this.#until(() => !this.hasMoved || this.cut(), signal)
+    await this.#until(() => !this.hasMoved || this.cut(true), signal)
     await this.#until(() => this.#generations.count === 1 && !this.#committing, signal)
   }
 

@@ -7,6 +7,7 @@ import { commitGeneration } from './checkpoint.ts'
 import { closeAll } from './close-all.ts'
 import type { TaskServices } from './contexts.ts'
 import type { Generation } from './generation.ts'
+import { HeldSender } from './held-sender.ts'
 import type { InFlight } from './in-flight.ts'
 import { type FailedRecord, NodeGraph } from './node-graph.ts'
 import { sizeOf } from './partition-queue.ts'
@@ -34,6 +35,7 @@ export class Task {
   readonly #inputs: TaskInputs
   readonly #graph: NodeGraph
   readonly #progress: Progress
+  readonly #sender: HeldSender
   readonly #punctuation = new Punctuation()
   readonly #controller = new AbortController()
   #phase: TaskPhase = 'restoring'
@@ -59,11 +61,7 @@ export class Task {
       ...settings,
       clock,
       positions: () => this.#inputs.positions,
-      beforeCut: () => {
-        this.#sendHeld()
-        this.#graph.release()
-        this.#graph.flush()
-      },
+      beforeCut: (whole) => this.#sender.beforeCut(whole),
       commit: (generation) => this.#commit(generation),
       failed: (error) => this.#commitFailed(toStreamError(error, 'COMMIT_FAILED', `task ${this.id} cannot commit`)),
       finished: options.observer.finished?.bind(options.observer, options.id),
@@ -80,6 +78,7 @@ export class Task {
       },
       giveUp: (failed) => this.#giveUp(failed),
     })
+    this.#sender = new HeldSender({ ...options, graph: this.#graph, progress: this.#progress })
   }
 
   get partitions(): readonly TaskPartition[] {
@@ -104,7 +103,7 @@ export class Task {
 
   /** Everything fetched is processed; it may still have to be committed. */
   get caughtUp(): boolean {
-    return this.#phase === 'running' && this.#inputs.empty && this.#progress.quiet
+    return this.#phase === 'running' && this.#inputs.empty && this.#progress.quiet && !this.#sender.isSending
   }
 
   /** Counts records taken and generations committed: the same number twice is a task that gets nowhere. */
@@ -168,16 +167,17 @@ export class Task {
   /** Takes records until the queues are empty, a bound is reached or `until` has come. True when it took any. */
   run(until: number): boolean {
     let taken = 0
-    while (this.#mayTake()) {
+    if (this.#sender.isSending) this.#guarded(() => this.#sender.send(until))
+    while (!this.#sender.isSending && this.#mayTake()) {
       const record = this.#inputs.take()
       if (!record) break
       this.#steps++
       this.#guarded(() => this.#process(record))
-      if (this.#options.cacheBudget.isOver) this.#guarded(() => this.#sendHeld())
+      this.#guarded(() => this.#sender.keepWithinBudget(until))
       taken++
       if (taken % 16 === 0 && this.#options.clock.now() >= until) break
     }
-    return taken > 0
+    return taken > 0 || this.#sender.isSending
   }
 
   /** Cuts on the commit interval and fires wall-clock punctuators. */

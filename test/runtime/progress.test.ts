@@ -19,7 +19,7 @@ function setUp(overrides: { maxOpenGenerations?: number; maxInFlightRecords?: nu
     maxInFlightBytes: 1_000,
     ...overrides,
     positions: () => new Map([['topic-0', position]]),
-    beforeCut: () => undefined,
+    beforeCut: () => true,
     commit: (generation) => commit(generation),
     failed: (error) => failures.push(error),
     changed: () => undefined,
