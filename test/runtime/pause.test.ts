@@ -79,7 +79,7 @@ describe('a paused instance', () => {
     await finishing(group.clock, instance.close())
 
     expect(meanwhile).toBe(false)
-    expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 clean' })
+    expect(group.committed()).toMatchObject({ offset: 1, metadata: 'millrace/1 clean @1' })
   })
 })
 
