@@ -325,18 +325,13 @@ export class Task {
 
   // ---- committing
 
-  /** False when too many generations wait already: then intake has to pause, because nothing may be committed early. */
+  /** False when too many generations wait already, or held results are not all out: then intake has to pause. Nothing is committed early. */
   #cut(): boolean {
     this.#graph.release()
     if (!this.#progress.cut()) return false
     this.#commitRequested = false
     this.#graph.flush()
     return true
-  }
-
-  /** What nodes hold back belongs to the open generation, and so do the offsets of the records that it was made of. */
-  #sendHeld(): void {
-    this.#graph.sendHeld((origin) => this.#progress.track({ ...origin, raw: undefined, bytes: 0 }))
   }
 
   async #commit(generation: Generation): Promise<void> {
