@@ -137,14 +137,20 @@ describe('planning a topology', () => {
     })
   })
 
-  test('ends when it is told to, and leaves no copies behind', async () => {
-    await using broker = await logWith('one', 'two')
+  test.each([
+    ['while it copies', 0],
+    ['while it judges', 1],
+  ])('ends when it is told to %s, and leaves no copies behind', async (_, processed) => {
+    await using broker = await logWith('one', 'two', 'three')
     await using folder = await temporaryDirectory()
     const stop = new AbortController()
 
     const plan = await planRun({
       ...{ topology: plainTopologyTo(new RecordingSink()), settings, broker },
-      ...{ folder: folder.path, signal: stop.signal, onProgress: () => stop.abort() },
+      ...{ folder: folder.path, signal: stop.signal },
+      onProgress: (progress) => {
+        if (progress.processed === processed) stop.abort()
+      },
     })
 
     expect(plan).toBeUndefined()

@@ -13,8 +13,11 @@ export class PlanCounts implements RuntimeObserver {
   /** Records that would become dead letters, or be skipped, by error code. */
   readonly failures: Record<string, number> = {}
   readonly #operators: ReadonlyMap<string, string>
+  readonly #onFinished: () => void
 
-  constructor({ nodes }: Topology) {
+  /** Calls `onFinished` behind each record. */
+  constructor({ nodes }: Topology, onFinished: () => void = () => undefined) {
+    this.#onFinished = onFinished
     this.#operators = new Map(
       [...nodes].flatMap(([name, node]) => (node.kind === 'processor' ? [[name, node.supplier.operator]] : [])),
     )
@@ -22,6 +25,7 @@ export class PlanCounts implements RuntimeObserver {
 
   finished(): void {
     this.records++
+    this.#onFinished()
   }
 
   processed({ node, record, outputs }: NodeEvent): void {

@@ -84,9 +84,9 @@ async function planOn(log: Broker, { texts, stateDirectory }: Means, options: Pl
   let copy: LogCopy = { marks: [], hasState: false }
   const coalesces = () => recovers(copy, indexes)
   const { topology, indexes } = plannedTopology(options.topology, { texts, coalesces })
-  const counts = new PlanCounts(topology)
   let copied = 0
   const tell = () => onProgress?.({ copied, processed: counts.records })
+  const counts = new PlanCounts(topology, tell)
   const onRecords = (records: number) => {
     copied += records
     tell()
