@@ -121,6 +121,6 @@ export type {
 } from './topology/table.ts'
 export { skipInvalidTimestamp, usePartitionTime, useWallClock } from './topology/timestamps.ts'
 export type { TopicChoice } from './topology/topic-choice.ts'
-export type { Subtopology, Topology, TopologyNode } from './topology/topology.ts'
+export type { GlobalTableSpec, Subtopology, Topology, TopologyNode } from './topology/topology.ts'
 export type { Caching } from './topology/updates.ts'
 export { sessionWindowed, timeWindowed, type Window, type Windowed } from './windowed.ts'

@@ -47,7 +47,7 @@ function storeProblems(draft: GraphDraft): string[] {
     ...specs
       .filter((spec) => !legalName.test(spec.name))
       .map((spec) => `the store name ${quote(spec.name)} is not legal`),
-    ...specs
+    ...[...specs, ...draft.globalTables.map(({ store }) => store)]
       .filter(({ key, value }) => key.prepare !== undefined || value.prepare !== undefined)
       .map(
         (spec) => `the store ${quote(spec.name)} has a serde that asks a server, which is for topics; give msgpack()`,

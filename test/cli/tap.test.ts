@@ -127,6 +127,18 @@ describe('a tapped record', () => {
     ])
   })
 
+  test('of a global table is read by the serdes of its topic', async () => {
+    const builder = new TopologyBuilder()
+    builder.stream('in', kafka({ topic: 'in', key: string, value: string }))
+    builder.globalTable('pages', kafka({ topic: 'all-pages', key: string, value: json(View) }))
+    const found = topicNamed('pages', topicsOf(builder.build(), parseSettings({ application: 'app' })))
+
+    const shown = await shownRecord(record(page, Buffer.from('{"page":"p"}')), found)
+
+    expect(found).toMatchObject({ kind: 'source', topic: 'all-pages' })
+    expect(shown).toMatchObject({ value: { page: 'p' } })
+  })
+
   test('waits for what its serde has to get first', async () => {
     const known = new Set<string>()
     const late: Serde<string> = {

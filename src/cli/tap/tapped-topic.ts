@@ -7,7 +7,7 @@ import type { Serde } from '../../serde.ts'
 import { changelogTopic } from '../../state/changelog.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import { orDeleted, splitVersionRow } from '../../state/versioned-layout.ts'
-import { type Topology, type TopologyNode, topicName } from '../../topology/topology.ts'
+import { type GlobalTableSpec, type Topology, type TopologyNode, topicName } from '../../topology/topology.ts'
 import { splitSessionKey, splitWindowKey } from '../../windowed.ts'
 
 /** How the bytes of a record become what they mean. */
@@ -37,7 +37,8 @@ export function topicsOf(topology: Topology, settings: RuntimeSettings): readonl
   const nodes = [...topology.nodes.values()].flatMap((node) => topicOfNode(node, application))
   const stores = [...topology.stores.values()].filter(({ changelog }) => changelog ?? true)
   const changelogs = stores.map((store) => changelogOf(topology, store, application))
-  const known = [...Map.groupBy([...nodes, ...changelogs], ({ topic }) => topic).values()].flatMap(joined)
+  const globals = [...topology.globalTables.values()].map(topicOfTable)
+  const known = [...Map.groupBy([...nodes, ...globals, ...changelogs], ({ topic }) => topic).values()].flatMap(joined)
   return [...known, deadLettersOf(known, settings)]
 }
 
@@ -72,6 +73,11 @@ function topicOfNode(node: TopologyNode, application: string): readonly TappedTo
   const operator = own.replace(/-repartition$/, '')
   const names = node.internal ? [operator, own, node.name] : [node.name, own]
   return [{ kind: node.internal ? 'repartition' : node.kind, topic, names, reading: () => reading }]
+}
+
+function topicOfTable({ name, source: { topic, key, value } }: GlobalTableSpec): TappedTopic {
+  const reading = readingOf(key, value)
+  return { kind: 'source', topic, names: [name, topic], reading: () => reading }
 }
 
 function changelogOf(topology: Topology, store: StoreSpec, application: string): TappedTopic {
