@@ -41,9 +41,9 @@ export class HeldSender {
     return !this.#isSending
   }
 
-  /** After a record: sends when the instance holds more than it may. */
-  keepWithinBudget(until: number): void {
-    if (this.#options.cacheBudget.isOver) this.send(until)
+  /** The instance holds more than it may. */
+  get isOverBudget(): boolean {
+    return this.#options.cacheBudget.isOver
   }
 
   /** True: the generation may be cut, because everything is on its way. `whole`: it is, however long that takes. */

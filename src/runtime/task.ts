@@ -173,7 +173,7 @@ export class Task {
       if (!record) break
       this.#steps++
       this.#guarded(() => this.#process(record))
-      this.#guarded(() => this.#sender.keepWithinBudget(until))
+      if (this.#sender.isOverBudget) this.#guarded(() => this.#sender.send(until))
       taken++
       if (taken % 16 === 0 && this.#options.clock.now() >= until) break
     }
