@@ -38,9 +38,19 @@ export type {
 } from './runtime/observer.ts'
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
 export type { ReceivedBatch, RecordTrace, TracedRecord, Tracer } from './runtime/tracer.ts'
-export type { RuntimeView, TaskPhase, TaskView } from './runtime/views.ts'
+export type {
+  RuntimeView,
+  Staleness,
+  StoreCopy,
+  StoreEntry,
+  StoreQueries,
+  StoreQuery,
+  TaskPhase,
+  TaskView,
+} from './runtime/views.ts'
 export { bytes, json, msgpack, nullable, type Serde, string } from './serde.ts'
 export { type OperationsOptions, type OperationsServer, serveOperations } from './serve/operations.ts'
+export { type QueryServer, type QueryServerOptions, serveQueries } from './serve/queries/serve-queries.ts'
 export { RuntimeMetrics, type RuntimeMetricsOptions } from './serve/runtime-metrics.ts'
 export { RuntimeTracing, type RuntimeTracingOptions } from './serve/runtime-tracing.ts'
 export type {

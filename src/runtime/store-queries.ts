@@ -30,6 +30,8 @@ export interface LocalReadOptions extends Staleness {
 export interface QueryableStore {
   readonly name: string
   readonly kind: StoreSpec['kind']
+  /** Name of the serde of its keys: `string`, `json` ... */
+  readonly keySerde: string
   /** 1 for a global table, which every instance has as a whole. */
   readonly partitions: number
   readonly isGlobal: boolean
@@ -177,7 +179,8 @@ export class StoreQueries {
   /** Throws STORE_UNKNOWN. */
   store(name: string): QueryableStore {
     const { spec, subtopology } = this.#place(name)
-    return { name, kind: spec.kind, partitions: this.#count(subtopology), isGlobal: !subtopology }
+    const { kind, key } = spec
+    return { name, kind, keySerde: key.name, partitions: this.#count(subtopology), isGlobal: !subtopology }
   }
 
   /** Where what a query asks for may be: one partition when its key says which. Throws STORE_UNKNOWN, QUERY_INVALID. */

@@ -6,6 +6,15 @@ import type { TaskView } from './task-view.ts'
 
 export type { GlobalTableView } from './global-tables.ts'
 export type { RuntimeState } from './lifecycle.ts'
+export type {
+  QueryableStore,
+  ReadableCopy,
+  Staleness,
+  StoreCopy,
+  StoreHosts,
+  StoreQueries,
+} from './store-queries.ts'
+export type { StoreEntry, StoreQuery } from './store-query.ts'
 export type { StoreView, TaskPhase, TaskView } from './task-view.ts'
 
 /** A runtime as it is now, to look at: for metrics and probes. */

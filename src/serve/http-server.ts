@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, delay } from '../clock.ts'
 import { reasonOf, StreamError } from '../errors.ts'
@@ -9,6 +15,14 @@ export interface Answer {
   readonly status: number
   readonly contentType: string
   readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What is asked for. */
+export interface Asked {
+  /** What the address has behind its question mark. */
+  readonly query: URLSearchParams
+  readonly headers: IncomingHttpHeaders
 }
 
 export interface HttpServerOptions {
@@ -16,7 +30,7 @@ export interface HttpServerOptions {
   readonly port: number
   readonly host: string
   /** Answers by path, to GET and HEAD. What a route throws is answered with 500. */
-  readonly routes: Readonly<Record<string, () => Answer | Promise<Answer>>>
+  readonly routes: Readonly<Record<string, (asked: Asked) => Answer | Promise<Answer>>>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -87,25 +101,26 @@ export class HttpServer implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, contentType, body } = await this.#answerTo(request)
+    const { status, contentType, body, headers } = await this.#answerTo(request)
     response.writeHead(status, {
       'content-type': contentType,
       'content-length': Buffer.byteLength(body),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       ...(status === 405 && { allow: 'GET, HEAD' }),
+      ...headers,
     })
     response.end(request.method === 'HEAD' ? undefined : body)
   }
 
-  async #answerTo({ method = '', url = '' }: IncomingMessage): Promise<Answer> {
+  async #answerTo({ method = '', url = '', headers }: IncomingMessage): Promise<Answer> {
     const { routes, logger } = this.#options
-    const [path = ''] = url.split('?', 1)
+    const [path = '', ...parameters] = url.split('?')
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (!route) return json(404, { error: 'not found', paths: Object.keys(routes) })
     if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'only GET and HEAD' })
     try {
-      return await route()
+      return await route({ query: new URLSearchParams(parameters.join('?')), headers })
     } catch (error) {
       logger.warn({ path, error: reasonOf(error) }, 'a request could not be answered')
       return json(500, { error: 'the answer could not be made' })

@@ -1,7 +1,7 @@
 import { reasonOf } from '../../errors.ts'
+import { plainData } from '../../plain-data.ts'
 import type { LogRecord } from '../../runtime/broker.ts'
 import { isoTime } from '../iso-time.ts'
-import { plainData } from '../plain-data.ts'
 import { printableLine, textOrHex } from '../printable.ts'
 import type { TappedRecord } from './records.ts'
 import type { TappedTopic } from './tapped-topic.ts'
