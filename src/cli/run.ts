@@ -10,9 +10,10 @@ import { loadProgram } from './load-program.ts'
 import { jsonLogger } from './logger.ts'
 import { portNumber } from './port-number.ts'
 import { type ProgramOptions, settingsOf, withProgramOptions } from './program-options.ts'
+import { openQueries, type QueryOptions, withQueryOptions } from './query-options.ts'
 import { doneBefore, StopSignals } from './stop-signals.ts'
 
-interface RunOptions extends ProgramOptions {
+interface RunOptions extends ProgramOptions, QueryOptions {
   readonly port?: number
   readonly host: string
   readonly metrics: MetricLevel
@@ -23,7 +24,7 @@ export function runCommand(): Command {
   const command = new Command('run')
     .description('Run a pipeline or a topology file on Kafka until it is told to stop (SIGINT, SIGTERM).')
     .argument('<file>', 'pipeline (.yaml), or file (TypeScript or JavaScript) with a topology as its default export')
-  return withProgramOptions(command)
+  return withQueryOptions(withProgramOptions(command))
     .option('--port <number>', 'serve /metrics, /livez, /readyz and /startupz there', portNumber)
     .option('--host <address>', 'the address that --port is opened on; 0.0.0.0 in a container', '127.0.0.1')
     .addOption(
@@ -57,6 +58,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   })
   await using _ =
     metrics && (await serveOperations({ runtime, metrics, logger, host: options.host, port: options.port }))
+  await using __ = await openQueries(runtime, options, logger)
   // Nothing is begun yet, and a connection that is being made cannot be called back.
   if (!(await doneBefore(stop.signal, broker.open()))) process.exit(0)
   runtime.onStateChange((state) => logger.info({ state, application }, `the runtime is ${state}`))
