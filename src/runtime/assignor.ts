@@ -56,7 +56,12 @@ export interface StickyAssignorOptions {
   readonly restorable?: ReadonlySet<number>
   /** Called on the leader with the members that run another topology. */
   readonly foreign?: (members: readonly string[]) => void
+  /** Called on the leader when the group is too large for all to be told where each answers. */
+  readonly tooManyHosts?: () => void
 }
+
+/** For all members together: the log keeps what they are told in one record, of a mebibyte at most. */
+const maxHostBytes = 512 * 1024
 
 /**
  * Assigns whole tasks, so that equal partitions of the topics of a sub-topology meet in one instance: first to whom had them before, then
@@ -69,7 +74,8 @@ export interface StickyAssignorOptions {
  * Members of older versions use the same name: what they do not report they are not asked for. See docs/design/0002-standby-tasks.md.
  */
 export function stickyAssignor(options: StickyAssignorOptions): Assignor {
-  const { topics, report, standbyReplicas = 0, restorable = new Set(), foreign = () => undefined } = options
+  const { topics, report, standbyReplicas = 0, restorable = new Set() } = options
+  const { foreign = () => undefined, tooManyHosts = () => undefined } = options
   const shape = JSON.stringify([...topics])
   return {
     name: assignorName,
@@ -84,9 +90,12 @@ export function stickyAssignor(options: StickyAssignorOptions): Assignor {
       const owners = placeTasks([...tasks.keys()], members)
       const kept = [...tasks.keys()].filter((task) => restorable.has(Number(task.split('_')[0])))
       const standbys = placeStandbys(kept, standbyReplicas, { owners, members })
-      const hosts = members.flatMap(({ memberId: id, address }): Host[] =>
+      const known = members.flatMap(({ memberId: id, address }): Host[] =>
         address === undefined ? [] : [{ address, tasks: owners.get(id) ?? [], standbys: standbys.get(id) ?? [] }],
       )
+      const isTooMuch = encodeOrders({ standbys: [], hosts: known }).length * members.length > maxHostBytes
+      if (isTooMuch) tooManyHosts()
+      const hosts = isTooMuch ? [] : known
       const partitionsOf = (ids: readonly TaskId[]) => ids.flatMap((id) => tasks.get(id) ?? [])
       return new Map(
         [...owners].map(([member, ids]) => {

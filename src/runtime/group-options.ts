@@ -14,6 +14,9 @@ export interface GroupOptionsParts {
   readonly signal: AbortSignal
 }
 
+const tooManyHosts =
+  'the group is too large for all instances to be told where each answers queries: each answers for its own stores only'
+
 /** How an instance of the topology joins the group of its application. */
 export function groupOptions({ topology, settings, logger, report, signal }: GroupOptionsParts): GroupOptions {
   const topics = topicsBySubtopology(topology, settings.application)
@@ -26,6 +29,7 @@ export function groupOptions({ topology, settings, logger, report, signal }: Gro
       standbyReplicas: settings.numStandbyReplicas,
       restorable: restorableSubtopologies(topology),
       foreign: (members) => logger.warn({ members }, otherTopology),
+      tooManyHosts: () => logger.warn({}, tooManyHosts),
     }),
     sessionTimeoutMs: settings.sessionTimeoutMs,
     rebalanceTimeoutMs: settings.rebalanceTimeoutMs,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { stickyAssignor } from '../../src/runtime/assignor.ts'
 import { decodeOrders, decodeReport, encodeReport } from '../../src/runtime/member-report.ts'
 import { type Candidate, placeStandbys, placeTasks } from '../../src/runtime/task-placement.ts'
@@ -162,6 +162,20 @@ describe('members of two versions in one group', () => {
     const hosts = [{ address: 'http://10.0.0.7:9465', tasks: ['0_1'], standbys: ['0_0'] }]
     for (const id of ['old', 'hosting', 'new'])
       expect(decodeOrders(assignment.get(id)?.data ?? new Uint8Array(0)).hosts).toEqual(hosts)
+  })
+
+  test('nobody is told of addresses in a group so large that its log could not keep what all are told', () => {
+    const tooMany = vi.fn()
+    const large = stickyAssignor({ topics, report: () => ({ tasks: [] }), tooManyHosts: tooMany })
+    const members = Array.from({ length: 120 }, (_, index) => {
+      const data = encodeReport({ tasks: [], address: `http://10.0.0.${index}:9465` })
+      return { memberId: `member ${index}`, data }
+    })
+
+    const assignment = large.assign(members, [{ topic: 'in', partitions: 1_000 }])
+
+    expect(tooMany).toHaveBeenCalledOnce()
+    expect(decodeOrders(assignment.get('member 0')?.data ?? new Uint8Array(0)).hosts).toEqual([])
   })
 
   test.each(['ftp://x', 'no address', 7, null])(
