@@ -35,6 +35,9 @@ type Join<KIn, K, V, VOut> = ProcessorSupplier<KIn, V, K, VOut> & TableOperator<
  * A record without a row, and one whose key by `by` is null, is left out; one without key or value is dropped and counted. What comes
  * out has the time of the record.
  *
+ * Where the stream ends in an index, a record without a row or a value is a deletion there: it goes on as a tombstone, as in `filter`. With
+ * `by` only the value says which key that is, so what stood under an earlier key stays, as with `selectKey`.
+ *
  * In a versioned table the row is looked up as it was at the time of the record, whatever came since. With `graceMs` the record waits before
  * that for rows which come late: then records go out in the order of time. Where the table has no history so long, that is TOPOLOGY_INVALID.
  *

@@ -18,7 +18,8 @@ export interface GraceOptions<K, V> {
 
 /** What is kept of a record under its key and time. */
 interface Held<V> {
-  readonly value: V
+  /** Null: a deletion on its way to an index. */
+  readonly value: V | null
   readonly headers: Headers
 }
 
@@ -53,18 +54,25 @@ export function waitForRows<K, V>(options: GraceOptions<K, V>): ProcessorSupplie
     create: () => ({
       process(record, context) {
         const { key, value } = record
-        if (value === null) return context.drop('null_value')
+        // Before an index it is a deletion, which must not overtake what waits under its key.
+        if (value === null && !context.maintainsIndex) return context.drop('null_value')
         if (key === null) return context.drop('null_key')
-        const rows = context.store<Rows<K, V>>(name)
-        if (record.timestamp < rows.observedMs - graceMs) return context.forward({ ...record, key })
-        add(rows, { ...record, key, value })
-        for (const due of taken(rows, rows.observedMs - graceMs)) context.forward(due)
+        for (const due of admitted(context.store(name), { ...record, key }, graceMs)) context.forward(due)
       },
     }),
   }
 }
 
-function add<K, V>(rows: Rows<K, V>, { key, timestamp, value, headers }: StreamRecord<K, V> & Held<V>): void {
+/** What goes on now that the record has come. */
+function* admitted<K, V>(rows: Rows<K, V>, record: StreamRecord<K, V>, graceMs: number): Generator<StreamRecord<K, V>> {
+  if (record.timestamp < rows.observedMs - graceMs) yield record
+  else {
+    add(rows, record)
+    yield* taken(rows, rows.observedMs - graceMs)
+  }
+}
+
+function add<K, V>(rows: Rows<K, V>, { key, timestamp, value, headers }: StreamRecord<K, V>): void {
   const before = rows.fetch(key, timestamp)?.value ?? []
   rows.put(key, timestamp, [...before, { value, headers }], timestamp)
 }
@@ -93,13 +101,15 @@ function requireHistory<K, V>({ name, other, graceMs }: GraceOptions<K, V>): voi
 }
 
 function held<V>(value: Serde<V>): Serde<Held<V>> {
-  const pair = msgpack<readonly [value: Uint8Array, headers: Headers]>()
+  const bytesOf = (one: V | null) => (one === null ? null : value.serialize(one))
+  const valueIn = (bytes: Uint8Array | null) => (bytes === null ? null : value.deserialize(bytes))
+  const pair = msgpack<readonly [value: Uint8Array | null, headers: Headers]>()
   return {
     name: `held(${value.name})`,
-    serialize: (one) => pair.serialize([value.serialize(one.value), one.headers]),
+    serialize: (one) => pair.serialize([bytesOf(one.value), one.headers]),
     deserialize: (bytes) => {
       const [valueBytes, headers] = pair.deserialize(bytes)
-      return { value: value.deserialize(valueBytes), headers }
+      return { value: valueIn(valueBytes), headers }
     },
   }
 }

@@ -3,6 +3,7 @@ import { msgpack, nullable, type Serde } from '../../serde.ts'
 import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table } from '../../topology/stream.ts'
 import type { StoreAccess } from '../../topology/table.ts'
+import { leaveOut } from './leave-out.ts'
 import { waitForRows } from './records-in-grace.ts'
 
 /** A join of a stream with a table. */
@@ -53,10 +54,10 @@ function looksUp<K, V, G, R, VOut>({
   return {
     process(record, context) {
       const { key, value, timestamp } = record
-      if (value === null) return context.drop('null_value')
+      if (value === null) return leaveOut(record, context, 'null_value')
       if (key === null && kind === 'inner') return context.drop('null_key')
       const row = key === null ? undefined : rowAt(key, timestamp, context)
-      if (!row && kind === 'inner') return
+      if (!row && kind === 'inner') return leaveOut(record, context)
       context.forward(withValue(record, joiner(value, row?.value ?? null, key)))
     },
   }
