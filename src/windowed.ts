@@ -16,6 +16,9 @@ export interface Windowed<K> {
 
 const sequenceBytes = 4
 
+/** How many bytes lie behind the key of a window, and of a session. The first eight are a time. */
+export const bytesBehindKey = { window: timeBytes + sequenceBytes, session: 2 * timeBytes } as const
+
 /** Bytes of the key of a window in a changelog, as Kafka Streams writes it: key, start, and a sequence number that is always 0. */
 export function windowKey(key: Uint8Array, startMs: number): Uint8Array {
   return joined(key, [startMs], sequenceBytes)

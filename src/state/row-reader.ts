@@ -1,4 +1,5 @@
-import { splitSessionKey, splitWindowKey } from '../windowed.ts'
+import { timeBytes, writeTime } from '../time-bytes.ts'
+import { bytesBehindKey, splitSessionKey, splitWindowKey } from '../windowed.ts'
 import { afterPrefix } from './key-text.ts'
 import type { ByteRange, StoreSpec } from './store.ts'
 import { splitVersionRow } from './versioned-layout.ts'
@@ -123,12 +124,12 @@ const layouts: Readonly<Record<StoreSpec['kind'], RowLayout>> = {
     timesOf: () => always,
   },
   window: {
-    pieces: (query) => [rangeOf(query, 12)],
+    pieces: (query) => [rangeOf(query, bytesBehindKey.window)],
     rowOf: (place, held) => ({ ...splitWindowKey(place), ...(held as Held) }),
     timesOf: ({ startMs = 0 }) => ({ firstMs: startMs, lastMs: startMs }),
   },
   session: {
-    pieces: (query) => [rangeOf(query, 16)],
+    pieces: (query) => [rangeOf(query, bytesBehindKey.session)],
     rowOf: (place, held) => {
       const { key, window } = splitSessionKey(place)
       return { key, ...window, ...(held as Held) }
@@ -139,7 +140,7 @@ const layouts: Readonly<Record<StoreSpec['kind'], RowLayout>> = {
     // The latest versions lie apart from those before, of which one key is read, from the oldest on.
     pieces: (query) => {
       const latest = behind(0, rangeOf({ ...query, fromMs: undefined }, 0))
-      return query.key ? [behind(1, rangeOf(query, 8)), latest] : [latest]
+      return query.key ? [behind(1, rangeOf(query, timeBytes)), latest] : [latest]
     },
     rowOf: (place, held) => {
       const { value, timestamp } = held as Held
@@ -150,20 +151,20 @@ const layouts: Readonly<Record<StoreSpec['kind'], RowLayout>> = {
 }
 
 /** Where the rows of these keys may lie when each key is followed by so many bytes, of which the first eight are a time. */
-function rangeOf({ key, from = key, to = key, prefix, fromMs }: RowQuery, timeBytes: number): ByteRange {
-  const isTimed = key !== undefined && fromMs !== undefined && timeBytes > 0
+function rangeOf({ key, from = key, to = key, prefix, fromMs }: RowQuery, behindBytes: number): ByteRange {
+  const isTimed = key !== undefined && fromMs !== undefined && behindBytes > 0
   const first = isTimed ? Buffer.concat([key, timeOf(fromMs)]) : (from ?? new Uint8Array(0))
   const gte = prefix ? greatest([first, prefix]) : first
   const end = prefix && afterPrefix(prefix)
   if (to === undefined) return end ? { gte, lt: end } : { gte }
-  const last = lastRow(to, timeBytes)
+  const last = lastRow(to, behindBytes)
   return end && Buffer.compare(end, last) <= 0 ? { gte, lt: end } : { gte, lte: last }
 }
 
 /** The last row that a key up to this one can have. That of a shorter key may lie behind its own, because its times follow sooner. */
-function lastRow(key: Uint8Array, timeBytes: number): Uint8Array {
-  if (timeBytes === 0) return key
-  const times = Buffer.concat([timeOf(Number.MAX_SAFE_INTEGER), Buffer.alloc(timeBytes - 8, 0xff)])
+function lastRow(key: Uint8Array, behindBytes: number): Uint8Array {
+  if (behindBytes === 0) return key
+  const times = Buffer.concat([timeOf(Number.MAX_SAFE_INTEGER), Buffer.alloc(behindBytes - timeBytes, 0xff)])
   const beginnings = Array.from({ length: key.length + 1 }, (_, length) => key.subarray(0, length))
   return greatest(beginnings.map((beginning) => Buffer.concat([beginning, times])))
 }
@@ -180,7 +181,7 @@ function behind(first: number, { gte = new Uint8Array(0), lt, lte }: ByteRange):
 }
 
 function timeOf(timeMs: number): Uint8Array {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigInt64BE(BigInt(Math.max(0, timeMs)))
+  const bytes = Buffer.allocUnsafe(timeBytes)
+  writeTime(bytes, Math.max(0, timeMs))
   return bytes
 }

@@ -1,9 +1,9 @@
 import { StreamError } from '../errors.ts'
 import type { Serde } from '../serde.ts'
+import { readTime, timeBytes, writeTime } from '../time-bytes.ts'
 
 /** First byte of a row: the latest version of a key lies apart from those that were replaced. */
 const part = { latest: 0, replaced: 1 } as const
-const timeBytes = 8
 
 /** Where a version lies. */
 export interface VersionRow {
@@ -17,7 +17,7 @@ export function versionRow({ key, untilMs }: VersionRow): Uint8Array {
   const bytes = Buffer.alloc(1 + key.length + (untilMs === undefined ? 0 : timeBytes))
   bytes[0] = untilMs === undefined ? part.latest : part.replaced
   bytes.set(key, 1)
-  if (untilMs !== undefined) bytes.writeBigInt64BE(BigInt(untilMs), 1 + key.length)
+  if (untilMs !== undefined) writeTime(bytes, untilMs, 1 + key.length)
   return bytes
 }
 
@@ -28,8 +28,7 @@ export function splitVersionRow(bytes: Uint8Array): VersionRow {
   if (bytes[0] !== part.replaced || keyEnd < 1) {
     throw new StreamError('RECORD_UNDECODABLE', `${bytes.length} bytes are no key of a version`)
   }
-  const time = Buffer.from(bytes.buffer, bytes.byteOffset + keyEnd, timeBytes)
-  return { key: bytes.subarray(1, keyEnd), untilMs: Number(time.readBigInt64BE()) }
+  return { key: bytes.subarray(1, keyEnd), untilMs: readTime(bytes, keyEnd) }
 }
 
 /** Begins the rows of all latest versions, in the order of their keys. */
