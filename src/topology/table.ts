@@ -217,13 +217,17 @@ export function onLatestChange<K, V, KOut, VOut>(
   })
 }
 
-/** Takes the new values out of the changes. */
+/** Takes the new values out of the changes. An index has the latest rows: there a change out of order is dropped and counted. */
 export function newValues<K, V>(name: string): ProcessorSupplier<K, Change<V>, K, V> {
   return {
     name,
     operator: 'toStream',
     create: () => ({
-      process: (record, context) => context.forward(withValue<K, V>(record, record.value?.newValue ?? null)),
+      process(record, context) {
+        const { value: change } = record
+        if (change?.outOfOrder && context.maintainsIndex) context.drop('late')
+        else context.forward(withValue<K, V>(record, change?.newValue ?? null))
+      },
     }),
   }
 }

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { sqliteIndex } from '../../../src/connectors/embedded/sqlite-index.ts'
 import { kafkaTopic } from '../../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { count, filter, joinTable, latest, mapValues, suppress } from '../../../src/operators/index.ts'
+import { embed } from '../../../src/embed/embed.ts'
+import { hash } from '../../../src/embed/hash.ts'
+import { chunk, count, diff, filter, joinTable, latest, mapValues, suppress } from '../../../src/operators/index.ts'
 import { msgpack, string } from '../../../src/serde.ts'
 import type { StateStore, VersionedStore } from '../../../src/state/store.ts'
 import { TopologyTestDriver } from '../../../src/testing.ts'
@@ -143,6 +146,29 @@ describe('behind a versioned table', () => {
 
     expect(await outputs(driver)).toEqual(['a=11', 'a=21'])
     expect(dropped).toEqual(['late'])
+  })
+
+  test('an index has the latest rows: what comes out of order is dropped and counted', async () => {
+    const index = sqliteIndex({ path: ':memory:' })
+    const texts = kafka({ topic: 'texts', key: string, value: string })
+    const builder = new TopologyBuilder()
+    builder
+      .table('texts', texts, { historyMs: 100 })
+      .process(filter('shown', (text) => text !== 'hidden'))
+      .toStream()
+      .process(chunk('chunks', { text: (text: string) => text }))
+      .process(diff('changes', { against: index }))
+      .process(embed('vectors', hash({ dimensions: 8 })))
+      .to('index', index)
+    const dropped: string[] = []
+    const observer = { dropped: (_: string, reason: string) => void dropped.push(reason) }
+    await using driver = await TopologyTestDriver.start(builder.build(), { observer })
+
+    await driver.pipe(texts, { key: 'a', value: 'new', timestamp: 50 }, { key: 'a', value: 'old', timestamp: 20 })
+    await driver.pipe(texts, { key: 'a', value: 'hidden', timestamp: 30 }, { key: 'a', value: null, timestamp: 40 })
+
+    expect((await Array.fromAsync(index.scan())).map(({ payload }) => payload.content)).toEqual(['new'])
+    expect(dropped).toEqual(['late', 'late', 'late'])
   })
 
   test('what is held back is not replaced by what comes out of order', async () => {
