@@ -150,8 +150,14 @@ export class SynchronousContext extends NodeContext {
     this.enter = flow.enter
   }
 
+  /**
+   * In the recovery window an index may have what the store has lost with its generation. Held back, the update that was between would be missing,
+   * and a step behind, told of a row that was never there, would leave it there.
+   */
   hold(result: HeldResult<unknown, unknown>): void {
-    this.#held.put(result, this)
+    const record = this.recovering && this.maintainsIndex ? result.since(result.before, true) : undefined
+    if (record) this.forward(record)
+    else this.#held.put(result, this)
   }
 
   /** What was held back and goes out next. */

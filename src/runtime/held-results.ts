@@ -76,7 +76,7 @@ export class HeldResults {
       const [id, { since, before, bytes, source, recovering }] = entry
       this.#held.delete(id)
       this.#budget.add(-bytes)
-      const record = since(before)
+      const record = since(before, recovering)
       if (record) return { record, source, recovering }
     }
     this.#going = undefined

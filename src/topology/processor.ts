@@ -46,8 +46,11 @@ export interface HeldResult<K, V> {
   readonly bytes: number
   /** What there was before it, for `since`. Of results that take one another's place that of the first counts. */
   readonly before: unknown
-  /** What goes out, given what there was when a result last went out. Undefined: nothing has to. */
-  readonly since: (before: unknown) => StreamRecord<K, V> | undefined
+  /**
+   * What goes out, given what there was when a result last went out. Undefined: nothing has to. While recovering something always has: a result
+   * may have gone out before that the store has forgotten with its generation.
+   */
+  readonly since: (before: unknown, recovering: boolean) => StreamRecord<K, V> | undefined
 }
 
 /**
@@ -61,7 +64,8 @@ export interface ProcessorContext<K, V> {
   forward(record: StreamRecord<K, V>, to?: string): void
   /**
    * Hands a result to all children before the open generation is cut, unless a later one takes its place; sooner when the instance holds more
-   * than `cacheMaxBytes`. Results go out in the order of their last `hold`. Beyond the gate it throws ILLEGAL_STATE.
+   * than `cacheMaxBytes`. Results go out in the order of their last `hold`; at once while the task is recovering, if they end in an index. Beyond
+   * the gate it throws ILLEGAL_STATE.
    */
   hold(result: HeldResult<K, V>): void
   /**

@@ -55,8 +55,8 @@ export function sendUpdates<K, V, R>(
       // The value before is kept as well. It is taken to be as large.
       bytes: id.length + 2 * sizeOf(value ?? before),
       before,
-      since: (known) => {
-        if (value === null && known === null) return undefined
+      since: (known, recovering) => {
+        if (value === null && known === null && !recovering) return undefined
         const result = resultOf(value, known as V | null)
         return { key, value: result, timestamp: value === null ? recordMs : timestamp, headers }
       },

@@ -9,8 +9,8 @@ function result(id: string, before: number | null, value: number | null, bytes =
     id: Buffer.from(id),
     bytes,
     before,
-    since: (known) => {
-      if (known === null && value === null) return undefined
+    since: (known, recovering) => {
+      if (known === null && value === null && !recovering) return undefined
       return { key: id, value: `${known}->${value}`, timestamp: 0, headers: noHeaders }
     },
   }
@@ -51,6 +51,14 @@ describe('results that a node holds back', () => {
     held.put(result('known', 5, null), origin(2))
 
     expect(all(held).map(({ record }) => record.value)).toEqual(['5->null'])
+  })
+
+  test('a deletion goes out of what may have been sent before a crash', () => {
+    const held = new HeldResults(new CacheBudget(1_000))
+    held.put(result('new', null, 1), origin(0, true))
+    held.put(result('new', 1, null), origin(1))
+
+    expect(all(held).map(({ record }) => record.value)).toEqual(['null->null'])
   })
 
   test('once one of an id may have been processed before, what goes out may have been', () => {

@@ -76,7 +76,7 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
 
   /** Every record has its own generation here. */
   hold({ before, since }: HeldResult<K, V>): void {
-    const record = since(before)
+    const record = since(before, this.recovering)
     if (record) this.forward(record)
   }
 
