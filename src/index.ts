@@ -91,8 +91,10 @@ export {
   describeAsText,
   describeTopology,
   type NodeDescription,
+  type StoreDescription,
   type TopologyDescription,
 } from './topology/describe.ts'
+export { diffTopologies, losesState, type StateEffect, type TopologyChange } from './topology/diff-topologies.ts'
 export type { Feed, FeedBatch, FeedProblem, FeedRecord, FeedStats } from './topology/feed.ts'
 export { GlobalTable } from './topology/global-table.ts'
 export type {

@@ -6,16 +6,26 @@ export interface TopologyDescription {
   readonly subtopologies: readonly {
     readonly id: number
     readonly nodes: readonly NodeDescription[]
-    readonly stores: readonly {
-      readonly name: string
-      readonly storage: string
-      readonly changelog: string | null
-      readonly copyOf?: string
-    }[]
+    /** What it reads. */
+    readonly topics: readonly string[]
+    readonly stores: readonly StoreDescription[]
   }[]
   /** Those that every instance has as a whole. */
   readonly globalTables: readonly { readonly name: string; readonly topic: string; readonly storage: string }[]
   readonly internalTopics: readonly string[]
+  /** Those of the internal topics that are between sub-topologies; partitions null: as many as the topics that feed it. */
+  readonly repartitions: readonly { readonly topic: string; readonly partitions: number | null }[]
+}
+
+export interface StoreDescription {
+  readonly name: string
+  readonly kind: StoreSpec['kind']
+  /** Names of the serdes. */
+  readonly key: string
+  readonly value: string
+  readonly storage: string
+  readonly changelog: string | null
+  readonly copyOf?: string
 }
 
 export interface NodeDescription {
@@ -45,8 +55,12 @@ export function describeTopology(topology: Topology): TopologyDescription {
     subtopologies: topology.subtopologies.map((part) => ({
       id: part.id,
       nodes: part.nodes.flatMap((name) => describeNode(topology.nodes.get(name))),
+      topics: part.topics,
       stores: part.stores.map((spec) => ({
         name: spec.name,
+        kind: spec.kind,
+        key: spec.key.name,
+        value: spec.value.name,
         storage: spec.storage ?? 'level',
         changelog: changelogOf(spec),
         ...(spec.copyOf !== undefined && { copyOf: spec.copyOf }),
@@ -58,6 +72,11 @@ export function describeTopology(topology: Topology): TopologyDescription {
       storage: store.storage ?? 'level',
     })),
     internalTopics: [...new Set([...internal, ...changelogs])],
+    repartitions: nodes.flatMap((node) =>
+      node.kind === 'sink' && node.internal
+        ? [{ topic: topicOf(node) ?? node.name, partitions: node.partitions ?? null }]
+        : [],
+    ),
   }
 }
 

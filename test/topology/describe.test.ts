@@ -65,8 +65,16 @@ describe('the description of a topology', () => {
 
     expect(JSON.parse(JSON.stringify(description))).toEqual(description)
     expect(description.subtopologies[1]?.stores).toEqual([
-      { name: 'seen', storage: 'level', changelog: 'seen-changelog' },
+      {
+        name: 'seen',
+        kind: 'key-value',
+        key: 'string',
+        value: 'bytes',
+        storage: 'level',
+        changelog: 'seen-changelog',
+      },
     ])
+    expect(description.repartitions).toEqual([{ topic: 'by-author-repartition', partitions: null }])
   })
 
   test('as Mermaid has one line for every edge', () => {
