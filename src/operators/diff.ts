@@ -4,6 +4,7 @@ import { string } from '../serde.ts'
 import { requireShape } from '../shapes.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier, VectorIndex } from '../topology/processor.ts'
+import { partitionOf } from '../topology/task-id.ts'
 import { IndexLook } from './index-look.ts'
 import { manifestPoints, type WantedPoint, wantedPoints } from './manifest/document-points.ts'
 import { manifestSerde } from './manifest/manifest-codec.ts'
@@ -130,7 +131,7 @@ interface Before {
 
 function pointsOf(record: Input, document: ChunkedDocument, context: Context): WantedPoint[] {
   const { pipeline } = context
-  return wantedPoints(record.key, document, { pipeline, partition: partitionOf(context), at: record.timestamp })
+  return wantedPoints(record.key, document, { pipeline, partition: partitionOf(context.task), at: record.timestamp })
 }
 
 function payloadHashes(key: DocumentKey, manifest: Manifest): Map<PointId, string> {
@@ -138,13 +139,8 @@ function payloadHashes(key: DocumentKey, manifest: Manifest): Map<PointId, strin
 }
 
 function emptyManifest(context: Context): Manifest {
-  const source = { partition: partitionOf(context), offset: context.source?.offset ?? -1 }
+  const source = { partition: partitionOf(context.task), offset: context.source?.offset ?? -1 }
   return { source, pipeline: context.pipeline, chunks: [], dirty: false }
-}
-
-/** The partition of the task, which is that of its source topics. */
-function partitionOf(context: Context): number {
-  return Number(context.task.split('_')[1])
 }
 
 /** Undefined when nothing has to be done. */

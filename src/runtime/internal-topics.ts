@@ -1,8 +1,8 @@
 import { StreamError } from '../errors.ts'
 import type { TaskId } from '../topology/processor.ts'
+import { partitionOf, subtopologyOf } from '../topology/task-id.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import type { TopicDescription, TopicSpec } from './broker.ts'
-import { partitionOf, subtopologyOf } from './task-id.ts'
 
 /** How many partitions every topic of a topology has, and so how many tasks each sub-topology. */
 export interface TopicPlan {

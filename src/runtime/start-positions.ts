@@ -1,10 +1,10 @@
 import type { RuntimeSettings } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { changelogTopic } from '../state/changelog.ts'
+import { partitionOf, subtopologyOf } from '../topology/task-id.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { Broker, CommittedOffset, PartitionOffsets } from './broker.ts'
 import { decodeEpoch, decodeMark, decodeTime, type RecoveryMark } from './recovery-mark.ts'
-import { partitionOf, subtopologyOf } from './task-id.ts'
 import { partitionKey } from './task-inputs.ts'
 import type { TaskStart } from './task-manager.ts'
 

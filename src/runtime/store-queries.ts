@@ -4,6 +4,7 @@ import { nearestName } from '../nearest-name.ts'
 import type { RowQuery, ScannedRow } from '../state/row-reader.ts'
 import type { StoreSpec } from '../state/store.ts'
 import type { TaskId } from '../topology/processor.ts'
+import { partitionOf } from '../topology/task-id.ts'
 import type { Subtopology, Topology } from '../topology/topology.ts'
 import type { Behind } from './changelog-delay.ts'
 import type { GlobalTables } from './global-tables.ts'
@@ -233,9 +234,8 @@ export class StoreQueries {
   }
 
   #standbyCopy(spec: StoreSpec, id: TaskId, { maxBehindMs, maxBehindRecords }: Staleness): ReadableCopy {
-    const partition = id.split('_')[1]
     const standby = this.#environment.standbys.of(id)
-    const where = `partition ${partition} of store "${spec.name}"`
+    const where = `partition ${partitionOf(id)} of store "${spec.name}"`
     if (!standby?.follows(spec.name)) throw unavailable(`${where} is on another instance`)
     if (maxBehindMs === undefined && maxBehindRecords === undefined)
       throw unavailable(`${where} is here as a standby only`, 'Say how far behind an answer may be, or ask its owner.')

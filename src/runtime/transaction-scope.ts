@@ -1,10 +1,10 @@
 import { deadLetterTopicOf, type RuntimeSettings } from '../config.ts'
 import { changelogTopic } from '../state/changelog.ts'
 import type { TaskId } from '../topology/processor.ts'
+import { partitionOf, subtopologyOf } from '../topology/task-id.ts'
 import { type Topology, topicName } from '../topology/topology.ts'
 import type { TransactionScope } from './broker.ts'
 import { partitionsOf } from './partitions.ts'
-import { partitionOf, subtopologyOf } from './task-id.ts'
 
 export interface TransactionScopeOptions {
   readonly topology: Topology

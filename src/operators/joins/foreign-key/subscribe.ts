@@ -1,7 +1,8 @@
 import type { StreamRecord } from '../../../record.ts'
 import { nullable, type Serde } from '../../../serde.ts'
-import type { ProcessorContext, ProcessorSupplier, TaskId } from '../../../topology/processor.ts'
+import type { ProcessorContext, ProcessorSupplier } from '../../../topology/processor.ts'
 import type { Change } from '../../../topology/table.ts'
+import { partitionOf } from '../../../topology/task-id.ts'
 import { type ForeignKeyJoin, hashOf, registrationTopic, sameBytes } from './foreign-key-join.ts'
 import { type Subscriber, type Subscription, subscriptions } from './messages.ts'
 
@@ -89,9 +90,4 @@ function messages<F>(kind: 'inner' | 'left', { before, now, hasMoved }: ForeignK
   if (kind === 'inner' && now === null) return [{ to: before, kind: 'unsubscribe', answer }]
   const leaving: readonly Message<F>[] = hasMoved ? [{ to: before, kind: 'unsubscribe', answer: 'never' }] : []
   return [...leaving, { to: now, kind: 'subscribe', answer }]
-}
-
-/** `0_3` works on partition 3 of all topics. */
-function partitionOf(task: TaskId): number {
-  return Number(task.split('_')[1])
 }

@@ -1,6 +1,6 @@
 import { StreamError } from '../errors.ts'
-import type { TaskId } from '../topology/processor.ts'
-import type { Subtopology, Topology } from '../topology/topology.ts'
+import type { TaskId } from './processor.ts'
+import type { Subtopology, Topology } from './topology.ts'
 
 /** The sub-topology that a task runs. */
 export function subtopologyOf(topology: Topology, task: TaskId): Subtopology {
