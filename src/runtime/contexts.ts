@@ -80,6 +80,12 @@ abstract class NodeContext implements ProcessorContext<unknown, unknown> {
     return this.running.node.maintainsIndex
   }
 
+  leftBehind(to: string | undefined): readonly string[] {
+    const children = this.running.children.flatMap((child) => (child.kind === 'processor' ? [child.node] : []))
+    const reached = children.find(({ name }) => name === to)?.indexEnds
+    return children.filter(({ indexEnds }) => [...indexEnds].some((end) => !reached?.has(end))).map(({ name }) => name)
+  }
+
   get pipeline(): string {
     return this.services.pipelineOf(this.running.node.name)
   }

@@ -93,20 +93,24 @@ export function isVectorIndex(sink: Sink<never, never>): sink is VectorIndex {
   return 'observe' in sink && 'scan' in sink
 }
 
-/** Nodes from which a path leads to an index, also through topics of the application's own. */
-function nodesThatMaintainAnIndex(nodes: readonly DraftNode[]): Set<string> {
+/** Of each node those that write or observe an index and to which a path leads from it, also through topics of the application's own. */
+function indexEndsOf(nodes: readonly DraftNode[]): Map<string, ReadonlySet<string>> {
   const byName = new Map(nodes.map((node) => [node.name, node]))
+  const ends = new Map(nodes.map(({ name }) => [name, new Set<string>()]))
   const above = (node: DraftNode): readonly string[] => {
     if (node.kind !== 'source' || !node.internal) return node.parents
     const writers = nodes.filter((other) => other.kind === 'sink' && other.internal && topicOf(other) === topicOf(node))
     return writers.map((writer) => writer.name)
   }
-  const maintaining = new Set(nodes.filter(touchesIndex).flatMap(above))
-  for (const name of maintaining) {
-    const node = byName.get(name)
-    for (const parent of node ? above(node) : []) maintaining.add(parent)
+  for (const end of nodes.filter(touchesIndex)) {
+    const leading = new Set(above(end))
+    for (const name of leading) {
+      ends.get(name)?.add(end.name)
+      const node = byName.get(name)
+      for (const parent of node ? above(node) : []) leading.add(parent)
+    }
   }
-  return maintaining
+  return ends
 }
 
 function touchesIndex(node: DraftNode): boolean {
@@ -119,12 +123,13 @@ export function finishGraph(draft: GraphDraft): Topology {
   const ordered = topologicalOrder(draft.nodes)
   const children = childrenOf(draft.nodes)
   const zones = zonesOf(ordered)
-  const maintaining = nodesThatMaintainAnIndex(ordered)
+  const indexEnds = indexEndsOf(ordered)
   const nodes = new Map<string, TopologyNode>()
   for (const node of ordered) {
     const links = { parents: node.parents, children: Object.freeze(children.get(node.name) ?? []) }
     const zone = zones.get(node.name) ?? 'synchronous'
-    nodes.set(node.name, Object.freeze(finishNode(node, links, { zone, maintainsIndex: maintaining.has(node.name) })))
+    const place = { zone, indexEnds: indexEnds.get(node.name) ?? new Set() }
+    nodes.set(node.name, Object.freeze(finishNode(node, links, place)))
   }
   const stores = new Map(storeSpecs(draft).map((spec) => [spec.name, Object.freeze(spec)]))
   const globalTables = new Map(draft.globalTables.map((table) => [table.name, Object.freeze(table)]))
@@ -135,11 +140,12 @@ export function finishGraph(draft: GraphDraft): Topology {
 function finishNode(
   node: DraftNode,
   links: Pick<TopologyNode, 'parents' | 'children'>,
-  place: Pick<ProcessorNode, 'zone' | 'maintainsIndex'>,
+  place: Pick<ProcessorNode, 'zone' | 'indexEnds'>,
 ): TopologyNode {
   if (node.kind === 'source') return { ...node, ...links } satisfies SourceNode
   if (node.kind === 'sink') return { ...node, ...links, zone: place.zone } satisfies SinkNode
-  return { ...node, ...links, ...place, stores: storeNames(node) } satisfies ProcessorNode
+  const maintainsIndex = place.indexEnds.size > 0
+  return { ...node, ...links, ...place, maintainsIndex, stores: storeNames(node) } satisfies ProcessorNode
 }
 
 /** Connected components over edges and shared stores, numbered in the order of their first node. */

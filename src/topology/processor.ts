@@ -94,6 +94,11 @@ export interface ProcessorContext<K, V> {
   readonly recovering: boolean
   /** True when what this node emits ends in an index: a record that is dropped here would leave its points behind. */
   readonly maintainsIndex: boolean
+  /**
+   * The children that end in an index in which `to`, another one of them, does not end. What goes to `to` only, or nowhere where that is undefined,
+   * would leave its points behind there.
+   */
+  leftBehind(to: string | undefined): readonly string[]
   /** Identifies everything around this node that decides what vectors look like (chunker, model ...). */
   readonly pipeline: string
   /** Aborts when the task closes or its record ran out of time. */

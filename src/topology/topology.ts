@@ -27,6 +27,9 @@ export interface ProcessorNode {
   readonly children: readonly string[]
   /** `gate`: at most one record of a key is here or further down. `beyond`: below such a node. */
   readonly zone: Zone
+  /** Nodes behind it that write or observe an index. */
+  readonly indexEnds: ReadonlySet<string>
+  /** There are such nodes. */
   readonly maintainsIndex: boolean
 }
 

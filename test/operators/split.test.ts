@@ -79,6 +79,40 @@ describe('split', () => {
     expect((await driver.read(drafts)).map(({ key, value }) => [key, value])).toEqual([['a', 'draft: hello']])
   })
 
+  test('branches that are merged before an index keep what goes from one of them to another', async () => {
+    const index = sqliteIndex({ path: ':memory:' })
+    const builder = new TopologyBuilder()
+    const { draft, loud, rest } = builder.stream('documents', documents).split(
+      branches('documents-by-state', {
+        draft: (text) => text?.startsWith('draft') ?? false,
+        loud: (text) => text?.endsWith('!') ?? false,
+        rest: () => true,
+      }),
+    )
+    draft.to('drafts', drafts)
+    loud
+      .process(mapValues('louder', (text) => text.toUpperCase()))
+      .process(merge('published', rest))
+      .process(chunk('chunks', { text: (text: string) => text }))
+      .process(diff('changes', { against: index }))
+      .process(embed('vectors', hash({ dimensions: 8 })))
+      .to('index', index)
+    await using driver = await TopologyTestDriver.start(builder.build())
+    const points = async () => (await Array.fromAsync(index.scan())).map(({ payload }) => payload.content).toSorted()
+
+    const seen: string[][] = []
+    for (const [a, b] of [
+      ['hi!', 'hello'],
+      ['hi', 'hello!'],
+      ['draft: hi', null],
+    ] as const) {
+      await driver.pipe(documents, { key: 'a', value: a }, { key: 'b', value: b })
+      seen.push(await points())
+    }
+
+    expect(seen).toEqual([['HI!', 'hello'], ['HELLO!', 'hi'], []])
+  })
+
   test('a branch with a number for a name is refused: it would not keep its place', () => {
     expect(() => branches('by', { small: () => true, 2: () => true })).toThrow(
       expect.objectContaining({

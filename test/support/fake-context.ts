@@ -74,6 +74,10 @@ export class FakeContext<K, V> implements ProcessorContext<K, V> {
     this.forwarded.push(record)
   }
 
+  leftBehind(): readonly string[] {
+    throw new StreamError('ILLEGAL_STATE', 'a fake context has no children')
+  }
+
   /** Every record has its own generation here. */
   hold({ before, since }: HeldResult<K, V>): void {
     const record = since(before, this.recovering)
