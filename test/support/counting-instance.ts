@@ -7,16 +7,19 @@ import { string } from '../../src/serde.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 
-/** Counts the records of topic `in` by key, by key and second; keeps their last value, and its versions. */
-export function countingTopology(): Topology {
+/**
+ * Counts the records of topic `in` by key, by key and second, and keeps their last value; keeps the versions of the rows of topic `rows`, and
+ * all of topic `countries`. The prefix is that of all three.
+ */
+export function countingTopology(prefix = ''): Topology {
   const builder = new TopologyBuilder()
-  const source = kafka({ topic: 'in', key: string, value: string })
+  const source = kafka({ topic: `${prefix}in`, key: string, value: string })
   const lines = builder.stream('in', source)
   lines.toTable(count('counts'))
   lines.process(count('per-second', { window: tumbling({ sizeMs: 1_000, graceMs: 10_000 }) }))
   lines.toTable(latest('last'))
-  builder.table('versions', kafka({ topic: 'rows', key: string, value: string }), { historyMs: 10_000 })
-  builder.globalTable('countries', kafka({ topic: 'countries', key: string, value: string }))
+  builder.table('versions', kafka({ topic: `${prefix}rows`, key: string, value: string }), { historyMs: 10_000 })
+  builder.globalTable('countries', kafka({ topic: `${prefix}countries`, key: string, value: string }))
   return builder.build()
 }
 
@@ -24,10 +27,11 @@ export const countedTopics = ['in', 'rows', 'countries']
 
 export interface CountingOptions extends Partial<StreamRuntimeOptions> {
   readonly broker: Broker
+  readonly prefix?: string
 }
 
-export function countingInstance(options: CountingOptions): StreamRuntime {
-  return new StreamRuntime({ topology: countingTopology(), application: 'app', commitIntervalMs: 20, ...options })
+export function countingInstance({ prefix, ...options }: CountingOptions): StreamRuntime {
+  return new StreamRuntime({ topology: countingTopology(prefix), application: 'app', commitIntervalMs: 20, ...options })
 }
 
 export interface Written {
