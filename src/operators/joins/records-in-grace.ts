@@ -1,4 +1,5 @@
 import { StreamError } from '../../errors.ts'
+import { packed, packOptional, unpackOptional } from '../../packed-serde.ts'
 import type { Headers, StreamRecord } from '../../record.ts'
 import { msgpack, type Serde } from '../../serde.ts'
 import type { WindowStore, WindowStoreSpec } from '../../state/store.ts'
@@ -43,7 +44,7 @@ export function waitForRows<K, V>(options: GraceOptions<K, V>): ProcessorSupplie
     kind: 'window',
     name,
     key: other.rows.key,
-    value: listOf(held(input)),
+    value: listOf(heldSerde(input)),
     storage,
     retentionMs: Number.POSITIVE_INFINITY,
   }
@@ -100,16 +101,12 @@ function requireHistory<K, V>({ name, other, graceMs }: GraceOptions<K, V>): voi
   }
 }
 
-function held<V>(value: Serde<V>): Serde<Held<V>> {
-  const bytesOf = (one: V | null) => (one === null ? null : value.serialize(one))
-  const valueIn = (bytes: Uint8Array | null) => (bytes === null ? null : value.deserialize(bytes))
-  const pair = msgpack<readonly [value: Uint8Array | null, headers: Headers]>()
-  return {
-    name: `held(${value.name})`,
-    serialize: (one) => pair.serialize([bytesOf(one.value), one.headers]),
-    deserialize: (bytes) => {
-      const [valueBytes, headers] = pair.deserialize(bytes)
-      return { value: valueIn(valueBytes), headers }
-    },
-  }
+type Packed = readonly [value: Uint8Array | null, headers: Headers]
+
+function heldSerde<V>(value: Serde<V>): Serde<Held<V>> {
+  return packed(
+    `held(${value.name})`,
+    (held): Packed => [packOptional(held.value, value), held.headers],
+    ([held, headers]) => ({ value: unpackOptional(held, value), headers }),
+  )
 }

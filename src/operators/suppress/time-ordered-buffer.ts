@@ -1,5 +1,6 @@
+import { packed, packOptional, unpackOptional } from '../../packed-serde.ts'
 import { type Headers, noHeaders, type StreamRecord } from '../../record.ts'
-import { bytes, msgpack, type Serde } from '../../serde.ts'
+import { bytes, type Serde } from '../../serde.ts'
 import type { WindowEntry, WindowStore, WindowStoreSpec } from '../../state/store.ts'
 import type { StoreAccess } from '../../topology/table.ts'
 import { type BufferBounds, BufferFill } from './buffer-fill.ts'
@@ -133,16 +134,16 @@ function keepTime<V>(rows: Rows<V>, timestamp: number): void {
   rows.put(clock.key, clock.placeMs, clock.row, timestamp)
 }
 
+type Packed = readonly [value: Uint8Array | null, before: Uint8Array | null, headers: Headers]
+
 function heldSerde<V>(value: Serde<V>): Serde<Held<V>> {
-  const row = msgpack<readonly [value: Uint8Array | null, before: Uint8Array | null, headers: Headers]>()
-  const bytesOf = (held: V | null) => (held === null ? null : value.serialize(held))
-  const heldOf = (held: Uint8Array | null) => (held === null ? null : value.deserialize(held))
-  return {
-    name: `held(${value.name})`,
-    serialize: (held) => row.serialize([bytesOf(held.value), bytesOf(held.before), held.headers]),
-    deserialize: (stored) => {
-      const [now, before, headers] = row.deserialize(stored)
-      return { value: heldOf(now), before: heldOf(before), headers }
-    },
-  }
+  return packed(
+    `held(${value.name})`,
+    (held): Packed => [packOptional(held.value, value), packOptional(held.before, value), held.headers],
+    ([now, before, headers]) => ({
+      value: unpackOptional(now, value),
+      before: unpackOptional(before, value),
+      headers,
+    }),
+  )
 }

@@ -1,4 +1,5 @@
-import { msgpack, type Serde } from '../../../serde.ts'
+import { packed, packOptional, unpackOptional } from '../../../packed-serde.ts'
+import type { Serde } from '../../../serde.ts'
 
 /** What a row of the left table tells the task that has the row it refers to. */
 export interface Subscription {
@@ -71,13 +72,13 @@ export function answersWith<R>(rows: Serde<R>): Serde<Answer<R>> {
     ({ partition, hash, row, quiet }): readonly [number, Uint8Array | null, Uint8Array | null, boolean] => [
       partition,
       hash,
-      row === null ? null : rows.serialize(row),
+      packOptional(row, rows),
       quiet,
     ],
     ([partition, hash, row, quiet]) => ({
       partition,
       hash,
-      row: row === null ? null : rows.deserialize(row),
+      row: unpackOptional(row, rows),
       quiet,
     }),
   )
@@ -97,13 +98,4 @@ export const references: Serde<Reference> = {
     const keyAt = lengthBytes + Buffer.from(bytes.buffer, bytes.byteOffset, lengthBytes).readInt32BE()
     return { foreignKey: bytes.subarray(lengthBytes, keyAt), key: bytes.subarray(keyAt) }
   },
-}
-
-function packed<T, P>(name: string, pack: (value: T) => P, unpack: (pair: P) => T): Serde<T> {
-  const fields = msgpack<P>()
-  return {
-    name,
-    serialize: (value) => fields.serialize(pack(value)),
-    deserialize: (bytes) => unpack(fields.deserialize(bytes)),
-  }
 }
