@@ -39,6 +39,8 @@ export type {
 export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runtime.ts'
 export type { ReceivedBatch, RecordTrace, TracedRecord, Tracer } from './runtime/tracer.ts'
 export type {
+  Behind,
+  LocalReadOptions,
   RuntimeView,
   Staleness,
   StoreCopy,
@@ -55,6 +57,7 @@ export { RuntimeMetrics, type RuntimeMetricsOptions } from './serve/runtime-metr
 export { RuntimeTracing, type RuntimeTracingOptions } from './serve/runtime-tracing.ts'
 export type {
   KeyRange,
+  KeysInMemory,
   KeyValueStore,
   KeyValueStoreSpec,
   PutVersion,
@@ -102,6 +105,7 @@ export type {
   HeldResult,
   IndexReport,
   IndexStats,
+  Lease,
   Pipeline,
   PipelineFacts,
   Processor,
@@ -117,11 +121,13 @@ export type {
   Sink,
   SinkWriter,
   StoredPoint,
+  StreamHandle,
+  StreamInput,
   TaskId,
   VectorIndex,
 } from './topology/processor.ts'
 export type { Partitioning, Repartition, TimestampExtractor, TopicSource, TopicTarget } from './topology/source.ts'
-export { Stream, type StreamSplit, Table, type TableOperator } from './topology/stream.ts'
+export { Stream, type StreamSplit, Table, type TableMaker, type TableOperator } from './topology/stream.ts'
 export type {
   Change,
   RowHistory,

@@ -4,9 +4,11 @@ import type { GlobalTableView } from './global-tables.ts'
 import type { RuntimeState } from './lifecycle.ts'
 import type { TaskView } from './task-view.ts'
 
+export type { Behind } from './changelog-delay.ts'
 export type { GlobalTableView } from './global-tables.ts'
 export type { RuntimeState } from './lifecycle.ts'
 export type {
+  LocalReadOptions,
   QueryableStore,
   ReadableCopy,
   Staleness,
