@@ -2,9 +2,14 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
+import { kafka } from '../../src/connectors/kafka/source.ts'
 import { partitionFor } from '../../src/partitioner.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { ChangelogDelay } from '../../src/runtime/changelog-delay.ts'
+import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
+import { string } from '../../src/serde.ts'
+import { timestampedKeyValueStore } from '../../src/state/store-specs.ts'
+import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { countedTopics, countingInstance, writeAll } from '../support/counting-instance.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -111,6 +116,64 @@ describe('queries of one instance', () => {
     await expect(ask()).rejects.toThrow('STORE_UNAVAILABLE')
 
     expect(['restoring', 'active']).toContain(atStart?.role)
+  })
+})
+
+describe('a query that is under way', () => {
+  test.each([true, false])('ends with STORE_UNAVAILABLE when its task goes (in memory: %s)', async (stateInMemory) => {
+    await using folder = await temporaryDirectory()
+    await using broker = await openLog(1)
+    const runtime = countingInstance({ broker, stateInMemory, stateDirectory: folder.path })
+    await runtime.start()
+    await writeAll(
+      broker,
+      Array.from({ length: 3_000 }, (_, index) => ({ key: `key ${index}` })),
+    )
+    await runtime.drain()
+    const entries = runtime.queries.entries('counts')
+    await entries.next()
+
+    await runtime.close()
+
+    await expect(Array.fromAsync(entries)).rejects.toThrow('STORE_UNAVAILABLE')
+  })
+})
+
+describe('a store with a time to live', () => {
+  test('shows nothing that has outlived it in the stream time of its task', async () => {
+    const seen = timestampedKeyValueStore('seen', { key: string, value: string, ttlMs: 1_000 })
+    const builder = new TopologyBuilder()
+    builder.stream('in', kafka({ topic: 'in', key: string, value: string })).process({
+      name: 'remember',
+      operator: 'remember',
+      stores: [seen],
+      create: () => ({
+        process({ key, value, timestamp }, context) {
+          if (value !== 'pass') context.store(seen).put(key, { value: value ?? '', timestamp })
+        },
+      }),
+    })
+    await using broker = await openLog(1)
+    await using runtime = new StreamRuntime({
+      topology: builder.build(),
+      application: 'app',
+      broker,
+      stateInMemory: true,
+    })
+    await runtime.start()
+    const keys = async () => (await Array.fromAsync(runtime.queries.entries('seen'))).map(({ key }) => key)
+
+    await writeAll(broker, [
+      { key: 'old', timestamp: 1_000 },
+      { key: 'young', timestamp: 1_900 },
+    ])
+    await runtime.drain()
+    const before = await keys()
+    await writeAll(broker, [{ key: 'time', value: 'pass', timestamp: 2_000 }])
+    await runtime.drain()
+
+    expect(before).toEqual(['old', 'young'])
+    expect(await keys()).toEqual(['young'])
   })
 })
 

@@ -90,6 +90,36 @@ describe('the stores of one instance over HTTP', () => {
     expect(noWindow.body.entries).toEqual([])
   })
 
+  test('come in pages of a few mebibytes, however large the limit is', async () => {
+    const broker = await openLog(1)
+    const instance = await startInstance(broker)
+    const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`)
+    await writeAll(
+      broker,
+      keys.map((key) => ({ key, value: 'x'.repeat(500_000) })),
+    )
+    await instance.runtime.drain()
+
+    const { keys: found, sizes } = await everything(instance, 'store=last&limit=1000')
+
+    expect(found.toSorted()).toEqual(keys.toSorted())
+    expect(sizes).toEqual([9, 9, 2])
+  })
+
+  test('are looked through for a key in every partition, where its record may be in any', async () => {
+    const broker = await openLog(4)
+    const instance = await startInstance(broker)
+    const misplaced = (partitionFor(Buffer.from('a'), 4) + 1) % 4
+    await writeAll(broker, [{ key: 'a', partition: misplaced }])
+    await instance.runtime.drain()
+
+    const own = await ask(instance, '/entries?store=counts&key=a')
+    const all = await ask(instance, '/entries?store=counts&key=a&partition=all')
+    const named = await ask(instance, `/entries?store=counts&key=a&partition=${misplaced}`)
+
+    expect([own, all, named].map(({ body }) => body.entries.length)).toEqual([0, 1, 1])
+  })
+
   test('are listed with their kinds, and with how far behind each copy is', async () => {
     const broker = await openLog(1)
     const instance = await startInstance(broker)
