@@ -120,5 +120,4 @@ test.skipIf(kafkaBrokers.length === 0).each(cases)(
     expect(outputs).toEqual(expectedOutputs(inputs))
     expect(outputs.settled.length).toBeGreaterThan(progress)
   },
-  120_000,
 )
