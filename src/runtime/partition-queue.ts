@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { type StreamError, toStreamError } from '../errors.ts'
+import { StreamError, toStreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
 import type { AnySource } from '../topology/topology.ts'
 import type { LogRecord, ReadBatch } from './broker.ts'
@@ -111,8 +111,15 @@ export class PartitionQueue {
     return batch?.records[batch.index]
   }
 
-  #timeOf(record: StreamRecord<unknown, unknown>): number | undefined {
-    return this.#source.timestamp?.(record, this.#time, this.#clock.now())
+  /** In whole milliseconds. What is no time would stay the largest one for ever. */
+  #timeOf(record: StreamRecord<unknown, unknown>): number {
+    const chosen = this.#source.timestamp?.(record, this.#time, this.#clock.now())
+    if (chosen === undefined) return record.timestamp
+    const time = Math.floor(chosen)
+    if (Number.isSafeInteger(time)) return time
+    throw new StreamError('RECORD_UNDECODABLE', `the timestamp extractor gave ${chosen}, which is no time`, {
+      fix: 'Correct the extractor, or the record.',
+    })
   }
 
   #decode(raw: LogRecord): QueueHead {
@@ -120,7 +127,7 @@ export class PartitionQueue {
       const key = raw.key === null ? null : this.#source.key.deserialize(raw.key)
       const value = raw.value === null ? null : this.#source.value.deserialize(raw.value)
       const record = { key, value, timestamp: raw.timestamp, headers: raw.headers }
-      const timestamp = this.#timeOf(record) ?? raw.timestamp
+      const timestamp = this.#timeOf(record)
       return { kind: 'record', raw, record: timestamp === raw.timestamp ? record : { ...record, timestamp } }
     } catch (error) {
       return {

@@ -10,9 +10,13 @@ export type RecoveryMark = 'open' | 'quiet' | 'clean'
 
 const format = /^millrace\/1 (open|quiet|clean)(?: (\d{1,16}))?(?: @(\d{1,16}))?$/
 
-/** With the epoch of the owner, where its index asks for one, and the largest timestamp of the partition up to the offset, where it has one. */
+/**
+ * With the epoch of the owner, where its index asks for one, and the largest timestamp of the partition up to the offset, where it has one
+ * that can be read back: a log may hold any number.
+ */
 export function encodeMark(mark: RecoveryMark, epoch?: number, time = -1): string {
-  return `millrace/1 ${mark}${epoch === undefined ? '' : ` ${epoch}`}${time < 0 ? '' : ` @${time}`}`
+  const hasTime = time >= 0 && Number.isSafeInteger(time)
+  return `millrace/1 ${mark}${epoch === undefined ? '' : ` ${epoch}`}${hasTime ? ` @${time}` : ''}`
 }
 
 /** What is no mark of a format that we know counts as open: looking once too often costs little. */

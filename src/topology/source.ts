@@ -3,8 +3,9 @@ import type { Serde } from '../serde.ts'
 
 /**
  * Chooses the event time of a record, in milliseconds. `partitionTime` is the largest time seen in its partition so far, -1 before
- * the first; `wallClock` is the time on the clock of the runtime. A negative result skips the record, counted as dropped. Default: the
- * timestamp that the log keeps, which is TIMESTAMP_INVALID where it is negative.
+ * the first; `wallClock` is the time on the clock of the runtime. A negative result skips the record, counted as dropped; NaN, or
+ * what is too large, makes it RECORD_UNDECODABLE; fractions are cut off. Default: the timestamp that the log keeps, which is TIMESTAMP_INVALID
+ * where it is negative.
  */
 export type TimestampExtractor<K, V> = (record: StreamRecord<K, V>, partitionTime: number, wallClock: number) => number
 

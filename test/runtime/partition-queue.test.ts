@@ -91,6 +91,19 @@ describe('a partition queue', () => {
     expect(queue.bytes).toBe(0)
   })
 
+  test('takes whole milliseconds of what the extractor gives, and no record without a time', () => {
+    const times = [1_000.75, Number.NaN, Date.parse('not a date'), 1e300, 2_000]
+    const timestamp = ({ timestamp: at }: { timestamp: number }) => times[at] ?? 0
+    const queue = new PartitionQueue({ ...source, timestamp }, 0, alone)
+    queue.add({ records: times.map((_, offset) => record(offset, { timestamp: offset })), next: times.length })
+
+    const heads = times.map(() => queue.take())
+
+    const seen = heads.map((head) => (head?.kind === 'record' ? head.record.timestamp : head?.kind))
+    expect(seen).toEqual([1_000, 'undecodable', 'undecodable', 'undecodable', 2_000])
+    expect(queue.time).toBe(2_000)
+  })
+
   test('takes the time from its extractor: of the log, of the partition, of the clock', () => {
     const clock = new ManualClock(7_000)
     const takenWith = (timestamp: TimestampExtractor<unknown, unknown>) => {

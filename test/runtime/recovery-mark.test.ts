@@ -52,6 +52,12 @@ describe('the mark of a commit', () => {
     expect([decodeMark(metadata), decodeEpoch(metadata)]).toEqual([mark, epoch])
   })
 
+  test.each([1.7e18, 1e300, 12.5, Number.NaN])('comes back without a time that is none: %s', (time) => {
+    const metadata = encodeMark('clean', 17, time)
+
+    expect([decodeMark(metadata), decodeEpoch(metadata), decodeTime(metadata)]).toEqual(['clean', 17, -1])
+  })
+
   test.each([
     [encodeMark('clean', undefined, 0), 0],
     [encodeMark('open', 17, 1_700_000_000_000), 1_700_000_000_000],
