@@ -42,6 +42,11 @@ export const string: Serde<string> = {
   deserialize: (bytes) => decoding('string', () => utf8Decoder.decode(bytes)),
 }
 
+/** `string` for keys of a type that the compiler does not know: the default of options that name the serde of a key. */
+export function textKeys<K>(): Serde<K> {
+  return string as Serde<unknown> as Serde<K>
+}
+
 /** Bytes as they are. */
 export const bytes: Serde<Uint8Array> = {
   name: 'bytes',

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { StreamError } from '../errors.ts'
 import type { StreamRecord } from '../record.ts'
-import { bytes, msgpack, type Serde, string } from '../serde.ts'
+import { bytes, msgpack, type Serde, textKeys } from '../serde.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../topology/processor.ts'
 
@@ -27,7 +27,7 @@ export interface DedupeOptions<K, V> {
  */
 export function dedupe<K, V>(name: string, options: DedupeOptions<K, V> = {}): ProcessorSupplier<K, V, K, V> {
   const content = options.content ?? ((value: V): unknown => value)
-  const key = options.key ?? (string as Serde<unknown> as Serde<K>)
+  const key = options.key ?? textKeys<K>()
   return {
     name,
     operator: 'dedupe',

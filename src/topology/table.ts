@@ -1,6 +1,6 @@
 import { StreamError } from '../errors.ts'
 import { type StreamRecord, withValue } from '../record.ts'
-import { msgpack, type Serde, string } from '../serde.ts'
+import { msgpack, type Serde, textKeys } from '../serde.ts'
 import type { KeyValueStore, StateStore, StoreSpec, Timestamped, VersionedStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier } from './processor.ts'
 import { type Caching, sendUpdates, type Update } from './updates.ts'
@@ -75,7 +75,7 @@ type AnyTableStore<K, V> = TableStore<K, V> & TableHistory & Caching
 
 /** Throws CONFIG_INVALID for options that do not go together. */
 export function tableStoreSpec<K, V>(name: string, store: AnyTableStore<K, V> & CopyOf): StoreSpec {
-  const { key = string as Serde<unknown>, value = msgpack<V>(), storage = 'level', copyOf, historyMs } = store
+  const { key = textKeys<K>(), value = msgpack<V>(), storage = 'level', copyOf, historyMs } = store
   if (historyMs !== undefined && !(historyMs >= 0)) {
     throw new StreamError('CONFIG_INVALID', `historyMs of table "${name}" is ${historyMs}`, { fix: 'Give 0 or more.' })
   }
@@ -165,7 +165,7 @@ type ChangedRecord<K> = Omit<Update<K, unknown>, 'value' | 'before'>
 
 /** How a step sends on the changes of the rows that it keeps: as the store says, at once or the last of each row. */
 export function sendChanges<K, V>({ key, value, caching }: TableStore<K, V> & Caching) {
-  const serdes = { key: key ?? (string as Serde<unknown> as Serde<K>), value: value ?? msgpack<V>() }
+  const serdes = { key: key ?? textKeys<K>(), value: value ?? msgpack<V>() }
   const send = caching ? sendUpdates<K, V, Change<V>>(changeBetween, serdes) : undefined
   return (record: ChangedRecord<K>, change: Change<V>, context: ProcessorContext<K, Change<V>>): void => {
     if (send) send({ ...record, value: change.newValue, before: change.oldValue() }, context)

@@ -1,5 +1,5 @@
 import { withValue } from '../../record.ts'
-import { msgpack, type Serde, string } from '../../serde.ts'
+import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { Stream } from '../../topology/stream.ts'
 import type { Windowed } from '../../windowed.ts'
@@ -106,7 +106,7 @@ export function cogroup(
 ): object {
   const { initialize, merge, value = msgpack<unknown>(), by: _, ...grouping } = options
   const of = (node: string, topic: string, member: AnyMember) =>
-    changes({ node, topic, key: grouping.key ?? (string as Serde<unknown>), ...member })
+    changes({ node, topic, key: grouping.key ?? textKeys<unknown>(), ...member })
   const node = {
     name,
     operator: 'cogroup',

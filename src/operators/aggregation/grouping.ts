@@ -1,5 +1,5 @@
 import { withKeyValue } from '../../record.ts'
-import { msgpack, type Serde, string } from '../../serde.ts'
+import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { Processor, ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableMaker } from '../../topology/stream.ts'
@@ -75,7 +75,7 @@ export function aggregation(
   grouping: AnyGrouping,
   fold: Fold<unknown, unknown, unknown>,
 ): CheckedAggregation {
-  const key = grouping.key ?? (string as Serde<unknown>)
+  const key = grouping.key ?? textKeys<unknown>()
   const { name } = node
   const place = {
     ...node,

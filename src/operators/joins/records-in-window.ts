@@ -1,4 +1,4 @@
-import { msgpack, type Serde, string } from '../../serde.ts'
+import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import { type FromSide, fromSide, listOf, type Side } from './side.ts'
@@ -29,7 +29,7 @@ function comingFrom(side: Side, join: string): ProcessorSupplier<unknown, unknow
 
 /** What came on each side, as long as it can find a match; and what has found none so far, where that comes out alone. */
 function storesOf({ name, kind, within, storage = 'level', ...serdes }: StreamJoin): StoreSpec[] {
-  const { key = string as Serde<unknown>, left = msgpack<unknown>(), right = msgpack<unknown>() } = serdes
+  const { key = textKeys<unknown>(), left = msgpack<unknown>(), right = msgpack<unknown>() } = serdes
   const base = { kind: 'window', storage } as const
   // Records of one time stay while it lasts.
   const retentionMs = Math.max(1, within.beforeMs + within.afterMs + within.graceMs)

@@ -1,6 +1,6 @@
 import { StreamError } from '../../errors.ts'
 import { withValue } from '../../record.ts'
-import { msgpack, type Serde, string } from '../../serde.ts'
+import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import { onLatestChange, type TableRows } from '../../topology/table.ts'
@@ -78,7 +78,7 @@ function untilWindowCloses<K, V>(
   options: UntilWindowCloses<K, V>,
 ): ProcessorSupplier<Windowed<K>, V, Windowed<K>, V> {
   const { untilWindowCloses: windows } = options
-  const key = sessionWindowed(options.key ?? (string as Serde<unknown> as Serde<K>))
+  const key = sessionWindowed(options.key ?? textKeys<K>())
   const waitMs = windows.graceMs + (windows.kind === 'session' ? windows.gapMs : 0)
   const create = () => new TimeOrderedBuffer<Windowed<K>, V>({ name, ...kept(options, 'shut-down'), key, waitMs })
   return {
@@ -102,7 +102,7 @@ function untilTimeLimitOfRecords<K, V>(
   name: string,
   options: UntilTimeLimit<K, V>,
 ): ProcessorSupplier<K | null, V, K, V> {
-  const create = limited(name, options, options.key ?? (string as Serde<unknown> as Serde<K>))
+  const create = limited(name, options, options.key ?? textKeys<K>())
   return {
     name,
     operator: 'suppress',

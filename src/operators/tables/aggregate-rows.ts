@@ -1,5 +1,5 @@
 import { withKeyValue } from '../../record.ts'
-import { msgpack, type Serde, string } from '../../serde.ts'
+import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
 import type { TableOperator } from '../../topology/stream.ts'
 import {
@@ -45,7 +45,7 @@ function aggregateRows<K, V, G, A>(
   fold: RowFold<G, V, A>,
 ): TableOperator<K, V, G, A> {
   const { name } = node
-  const { storage = 'level', key = string as Serde<unknown> as Serde<G>, caching = false } = grouping
+  const { storage = 'level', key = textKeys<G>(), caching = false } = grouping
   const store = { key, value: fold.value, storage, caching }
   const supplier: ProcessorSupplier<G, Change<V>, G, Change<A>> = {
     ...node,

@@ -1,4 +1,4 @@
-import { type Serde, string } from '../../serde.ts'
+import { textKeys } from '../../serde.ts'
 import type { TableMaker } from '../../topology/stream.ts'
 import { materialize, storedRows, type TableHistory, type TableStore } from '../../topology/table.ts'
 import type { Caching } from '../../topology/updates.ts'
@@ -14,7 +14,7 @@ export function latest<K, V>(
   name: string,
   store: TableStore<K, V> & TableHistory & Caching = {},
 ): TableMaker<K | null, V, K, V> {
-  const key = store.key ?? (string as Serde<unknown> as Serde<K>)
+  const key = store.key ?? textKeys<K>()
   return {
     onStream: (stream) => stream.derive(materialize<K, V>(name, 'latest', store), storedRows(name, key, store)),
   }
