@@ -254,6 +254,7 @@ export class GlobalTables {
       observer.globalRead?.({ table: table.name, records: records.length, lag: this.#lagOf(table) })
     }
   }
+
   async #lookForPartitions(): Promise<void> {
     const { clock, broker } = this.#options
     if (clock.now() - this.#partitionsKnownAt < partitionsMs) return
