@@ -26,6 +26,7 @@ export type { RuntimeState, StateListener } from './runtime/lifecycle.ts'
 export type {
   DeliveredEvent,
   GivenUpEvent,
+  GlobalReadEvent,
   LoopPhase,
   NodeEvent,
   PartitionLag,
