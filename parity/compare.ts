@@ -3,12 +3,41 @@ import type { StoreSpec } from '../src/state/store.ts'
 import type { Played, PlayedStep } from './play.ts'
 import type { RecordedEntry, RecordedOutput, RecordedStep, Recording } from './recording.ts'
 
+/** What a step gives, in a form that can be compared. */
+export interface Outcome {
+  /** Rows of each topic: key, value, time, start and end of the window, headers. */
+  readonly out: Readonly<Record<string, readonly unknown[]>>
+  readonly dropped: number
+  readonly failed: boolean
+  readonly trace?: readonly unknown[]
+}
+
 /** A thing in which we differ from a recording. */
-export interface Difference {
-  /** Number of the step, the name of a store, or `internal topics`. */
+export type Difference = StepDifference | StoreDifference | NameDifference
+
+interface StepDifference {
+  readonly in: 'step'
+  /** For people: the step and its input, the name of the store, or `internal topics`. */
   readonly at: string
-  readonly recorded: unknown
-  readonly ours: unknown
+  readonly step: number
+  readonly recorded: Outcome
+  readonly ours: Outcome
+}
+
+export interface StoreDifference {
+  readonly in: 'store'
+  readonly at: string
+  readonly store: string
+  /** Rows as JSON: key, value, time, start of the window. */
+  readonly recorded: readonly string[]
+  readonly ours: readonly string[]
+}
+
+interface NameDifference {
+  readonly in: 'names'
+  readonly at: string
+  readonly recorded: readonly string[] | undefined
+  readonly ours: readonly string[]
 }
 
 /** In the order of the steps, then of the stores, then of the names. */
@@ -23,7 +52,7 @@ function nameDifferences({ op, topology, internalTopics }: Recording, played: Pl
   if (op !== 'naming' || topology.words?.startsWith('auto-generated')) return []
   const recorded = internalTopics?.toSorted()
   const ours = played.internalTopics.toSorted()
-  return isDeepStrictEqual(recorded, ours) ? [] : [{ at: 'internal topics', recorded, ours }]
+  return isDeepStrictEqual(recorded, ours) ? [] : [{ in: 'names', at: 'internal topics', recorded, ours }]
 }
 
 function storeDifferences(
@@ -37,31 +66,30 @@ function storeDifferences(
     const recorded = comparable(isCached ? withoutForgotten(entries, specs.get(name)) : entries)
     const keepsTime = entries.some(([, , ts]) => typeof ts === 'number')
     const ours = comparable((stores[name] ?? []).map((entry) => (keepsTime ? entry : withoutTime(entry))))
-    return isDeepStrictEqual(recorded, ours) ? [] : { at: `store ${name}`, recorded, ours }
+    return isDeepStrictEqual(recorded, ours) ? [] : { in: 'store', at: `store ${name}`, store: name, recorded, ours }
   })
 }
 
 function stepDifference(index: number, step: RecordedStep, played: PlayedStep): Difference | undefined {
-  const { trace } = step
-  const recorded = {
-    out: byTopic(step.out ?? []),
-    dropped: step.dropped ?? 0,
-    failed: step.error !== undefined,
-    ...(trace && { trace }),
-  }
-  const ours = {
-    out: byTopic(played.out),
-    dropped: played.dropped,
-    failed: played.failed,
-    ...(trace && { trace: played.trace }),
-  }
+  const recorded = recordedOutcome(step)
+  const ours = playedOutcome(step, played)
   if (recorded.failed && ours.failed) return undefined
   if (isDeepStrictEqual(recorded, ours)) return undefined
-  return { at: `step ${index} ${JSON.stringify(step.in ?? {})}`, recorded, ours }
+  return { in: 'step', at: `step ${index} ${JSON.stringify(step.in ?? {})}`, step: index, recorded, ours }
+}
+
+export function recordedOutcome({ out = [], dropped = 0, error, trace }: RecordedStep): Outcome {
+  return { out: byTopic(out), dropped, failed: error !== undefined, ...(trace && { trace }) }
+}
+
+/** With the trace only where the recording has one. */
+export function playedOutcome({ trace }: RecordedStep, played: PlayedStep): Outcome {
+  const { out, dropped, failed } = played
+  return { out: byTopic(out), dropped, failed, ...(trace && { trace: played.trace }) }
 }
 
 /** In the order of each topic: between topics we promise none. */
-function byTopic(outputs: readonly RecordedOutput[]): Record<string, readonly unknown[]> {
+function byTopic(outputs: readonly RecordedOutput[]): Outcome['out'] {
   const topics = [...Map.groupBy(outputs, ({ topic }) => topic)].sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(
     topics.map(([topic, own]) => [
@@ -104,7 +132,7 @@ function withoutTime([key, value, , window]: RecordedEntry): RecordedEntry {
 }
 
 /** By key and start. Of windows only the starts are compared, because the stores keep no ends; sessions have both. */
-function comparable(entries: readonly RecordedEntry[]): readonly unknown[] {
+function comparable(entries: readonly RecordedEntry[]): readonly string[] {
   // The persistent store of a join keeps no time, which is recorded as -1: it is that of the window.
   const timeOf = (ts: number | null | undefined, window: readonly number[] | undefined) =>
     ts === -1 ? window?.[0] : ts

@@ -1,4 +1,5 @@
 import type { Difference } from './compare.ts'
+import { rules } from './rules.ts'
 
 /** Where we differ from a recording on purpose. */
 export interface Deviation {
@@ -10,30 +11,12 @@ export interface Deviation {
   readonly places: number
 }
 
-const tombstones =
-  'tombstones pass filter, mapValues and flatMapValues as they are: what was deleted stays deleted behind them, in an index too'
-const oneStore =
-  'a session that is too old for its store is counted as dropped in both kinds of storage, as in the memory store of the original'
-
-const sameWithCache =
-  'a session that its store has forgotten is not joined any more, with and without caching: the cache of the original still finds it'
-
-const nothingLost =
-  'the result of a window that closes is never lost: the original forgets windows before it looks which of them have closed'
-const oneRetention = 'both kinds of storage forget a window at the same time, that of the memory store of the original'
-
-const notThrottled =
-  'what has closed or expired is looked for with every record that moves the time, not once a second: the same input gives the same output'
-
-const droppedRecord =
-  'a record without a key is dropped by a left join with grace as by an inner one: in the original it ends the task'
-
 const passes = { out: { out: [['b', null, 921]] }, dropped: 0, failed: false }
 
 const deviations: readonly Deviation[] = [
   {
     case: 'emitFinal_hopping_100_g0_s381',
-    rule: nothingLost,
+    rule: rules.nothingLost.words,
     places: 56,
     ours: {
       out: {
@@ -49,7 +32,7 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'emitFinal_hopping_200_g20_s380',
-    rule: nothingLost,
+    rule: rules.nothingLost.words,
     places: 2,
     ours: {
       out: {
@@ -73,13 +56,13 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'emitFinal_session_50_g100_s389',
-    rule: nothingLost,
+    rule: rules.nothingLost.words,
     places: 27,
     ours: { out: { out: [['c', 18116, 6, 6, 6]] }, dropped: 0, failed: false },
   },
   {
     case: 'emitFinal_sliding_100_g0_s383',
-    rule: nothingLost,
+    rule: rules.nothingLost.words,
     places: 2,
     ours: {
       out: {
@@ -96,7 +79,7 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'emitFinal_tumbling_100_g0_s375',
-    rule: nothingLost,
+    rule: rules.nothingLost.words,
     places: 15,
     ours: {
       out: {
@@ -112,26 +95,26 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'emitFinal_tumbling_100_g0_s376',
-    rule: oneRetention,
+    rule: rules.oneRetention.words,
     places: 1,
     ours: ['["a",227,6141,6100]', '["b",219110,6148,6100]', '["c",7121,6161,6100]'],
   },
-  { case: 'ssjoin_inner_b200_a0_g500_s507', rule: oneRetention, places: 1, ours: [] },
+  { case: 'ssjoin_inner_b200_a0_g500_s507', rule: rules.oneRetention.words, places: 1, ours: [] },
   {
     case: 'ssjoin_left_b0_a200_g20_s516',
-    rule: oneRetention,
+    rule: rules.oneRetention.words,
     places: 11,
     ours: { out: {}, dropped: 1, failed: false },
   },
   {
     case: 'ssjoin_left_b100_a100_g50_s513',
-    rule: oneRetention,
+    rule: rules.oneRetention.words,
     places: 6,
     ours: { out: { out: [['c', 'L38|null', 0]] }, dropped: 1, failed: false },
   },
   {
     case: 'emitFinal_throttled_s391',
-    rule: notThrottled,
+    rule: rules.notThrottled.words,
     places: 20,
     ours: {
       out: {
@@ -147,19 +130,19 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'ssjoin_left_throttled_s531',
-    rule: notThrottled,
+    rule: rules.notThrottled.words,
     places: 5,
     ours: { out: { out: [['b', 'L119|null', 2001]] }, dropped: 0, failed: false },
   },
   {
     case: 'ssjoin_left_throttled_s532',
-    rule: notThrottled,
+    rule: rules.notThrottled.words,
     places: 13,
     ours: { out: { out: [['c', 'L42|null', 1325]] }, dropped: 0, failed: false },
   },
   {
     case: 'ssjoin_outer_throttled_s534',
-    rule: notThrottled,
+    rule: rules.notThrottled.words,
     places: 12,
     ours: {
       out: {
@@ -175,23 +158,23 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'stjoin_grace_left_nullkey_hand',
-    rule: droppedRecord,
+    rule: rules.droppedRecord.words,
     places: 1,
     ours: { out: {}, dropped: 1, failed: false },
   },
-  { case: 'filter_s11', rule: tombstones, places: 10, ours: passes },
-  { case: 'mapValues_s11', rule: tombstones, places: 10, ours: passes },
-  { case: 'flatMapValues_s11', rule: tombstones, places: 10, ours: passes },
-  { case: 'merge_s11', rule: tombstones, places: 6, ours: passes },
+  { case: 'filter_s11', rule: rules.tombstones.words, places: 10, ours: passes },
+  { case: 'mapValues_s11', rule: rules.tombstones.words, places: 10, ours: passes },
+  { case: 'flatMapValues_s11', rule: rules.tombstones.words, places: 10, ours: passes },
+  { case: 'merge_s11', rule: rules.tombstones.words, places: 6, ours: passes },
   {
     case: 'session_aggregate_50_g0_s351',
-    rule: oneStore,
+    rule: rules.oneStore.words,
     places: 1,
     ours: { out: { out: [['a', 250, 1656, 1656, 1656]] }, dropped: 1, failed: false },
   },
   {
     case: 'session_aggregate_200_g30_cached_s370',
-    rule: sameWithCache,
+    rule: rules.sameWithCache.words,
     places: 7,
     ours: {
       out: {
@@ -208,7 +191,7 @@ const deviations: readonly Deviation[] = [
   },
   {
     case: 'session_aggregate_50_g100_cached_s358',
-    rule: sameWithCache,
+    rule: rules.sameWithCache.words,
     places: 5,
     ours: {
       out: {

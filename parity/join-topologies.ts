@@ -10,7 +10,7 @@ import {
   outerJoinTable,
 } from '../src/operators/index.ts'
 import { type AnyStream, anyJson, onlyWithValue, type PlayedTopology } from './played-topology.ts'
-import { numberOf, type Recording } from './recording.ts'
+import { kindOf, numberOf, type Recording } from './recording.ts'
 import { keptIn, storageOf, storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
@@ -96,10 +96,4 @@ function playStreamJoin(recording: Recording, played: PlayedTopology, left: AnyS
 
 export function pair(left: unknown, right: unknown): string {
   return `${left}|${right}`
-}
-
-export function kindOf({ topology }: Recording): 'inner' | 'left' | 'outer' {
-  const { join } = topology
-  if (join === 'inner' || join === 'left' || join === 'outer') return join
-  throw new TypeError(`there is no join "${join}"`)
 }

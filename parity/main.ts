@@ -2,6 +2,7 @@ import { differences } from './compare.ts'
 import { deviationOf, isDeviation } from './deviations.ts'
 import { play, unsupported } from './play.ts'
 import { type Recording, readRecordings } from './recording.ts'
+import { type Compared, rulesFor } from './rules.ts'
 
 interface Tally {
   passed: number
@@ -25,19 +26,28 @@ async function main(folder: string | undefined): Promise<void> {
 }
 
 async function judge(recording: Recording, tally: Tally): Promise<void> {
-  const all = differences(recording, await play(recording))
+  const played = await play(recording)
+  const all = differences(recording, played)
   const [difference] = all
-  const deviation = deviationOf(recording.name)
+  const why = deviating({ recording, played, differences: all })
   if (!difference) tally.passed++
-  else if (deviation && isDeviation(deviation, all)) {
+  else if (why) {
     tally.deviated++
-    print(`deviates ${recording.name}: ${deviation.rule}`)
+    print(`deviates ${recording.name}${why}`)
   } else {
     tally.failed++
     print(`differs  ${recording.name} in ${all.length} places, first at ${difference.at}`)
     print(`  recorded ${JSON.stringify(difference.recorded)}`)
     print(`  ours     ${JSON.stringify(difference.ours)}`)
   }
+}
+
+/** As the list has it; a case that is not in there may be argued by rule. Undefined when it may not differ. */
+function deviating(compared: Compared): string | undefined {
+  const deviation = deviationOf(compared.recording.name)
+  if (deviation) return isDeviation(deviation, compared.differences) ? `: ${deviation.rule}` : undefined
+  const applied = rulesFor(compared)
+  return applied && ` by rule: ${applied.map(({ words }) => words).join('; ')}`
 }
 
 function tallyOf(tallies: Map<string, Tally>, op: string): Tally {

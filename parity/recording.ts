@@ -73,3 +73,9 @@ export function numberOf({ topology }: Recording, parameter: string): number {
   if (typeof value !== 'number') throw new TypeError(`the topology has no number "${parameter}"`)
   return value
 }
+
+export function kindOf({ topology }: Recording): 'inner' | 'left' | 'outer' {
+  const { join } = topology
+  if (join === 'inner' || join === 'left' || join === 'outer') return join
+  throw new TypeError(`there is no join "${join}"`)
+}

@@ -1,9 +1,9 @@
 import { aggregate, count, filter, joinTable, leftJoinTable, outerJoinTable } from '../src/operators/index.ts'
 import type { Table } from '../src/topology/stream.ts'
 import { isEven, num } from './functions.ts'
-import { kindOf, pair } from './join-topologies.ts'
+import { pair } from './join-topologies.ts'
 import { anyJson, type PlayedTopology } from './played-topology.ts'
-import { numberOf, type Recording } from './recording.ts'
+import { kindOf, numberOf, type Recording } from './recording.ts'
 import { storageOf, storedAs } from './table-topologies.ts'
 
 type Builder = (recording: Recording, played: PlayedTopology) => void
