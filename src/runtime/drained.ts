@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Broker, TopicPartition } from './broker.ts'
 import { Deadline } from './deadline.ts'
+import { partitionKey } from './partitions.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 import type { TaskManager } from './task-manager.ts'
 
 /** What is enough to be drained. */

@@ -8,10 +8,9 @@ import type { GlobalTableSpec, Topology } from '../topology/topology.ts'
 import type { Broker, PartitionOffsets } from './broker.ts'
 import { globalRows } from './global-rows.ts'
 import type { RuntimeObserver } from './observer.ts'
-import { partitionsOf } from './partitions.ts'
+import { partitionKey, partitionsOf } from './partitions.ts'
 import { Permits } from './permits.ts'
 import { retrying } from './retry.ts'
-import { partitionKey } from './task-inputs.ts'
 
 export interface GlobalTablesOptions {
   readonly topology: Topology

@@ -3,8 +3,8 @@ import { reasonOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Broker, PartitionOffsets, TopicPartition } from './broker.ts'
 import type { PartitionLag, RuntimeObserver } from './observer.ts'
+import { partitionKey } from './partitions.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 
 export interface LagOptions {
   readonly broker: Broker

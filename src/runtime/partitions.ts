@@ -4,3 +4,8 @@ import type { TopicPartition } from './broker.ts'
 export function partitionsOf(topic: string, count: number): TopicPartition[] {
   return Array.from({ length: count }, (_, partition) => ({ topic, partition }))
 }
+
+/** A partition as the key of a map. */
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`
+}

@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Broker, TopicPartition } from './broker.ts'
+import { partitionKey } from './partitions.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 
 export interface RecoveryWindowsOptions {
   readonly broker: Broker

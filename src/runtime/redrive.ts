@@ -3,6 +3,7 @@ import { isStreamError, StreamError } from '../errors.ts'
 import type { Broker, LogRecord, Producer, ProducerRecord } from './broker.ts'
 import { attemptOf, placeText, redriveHeaders } from './dead-letter.ts'
 import { type LetterFilter, readLetters } from './dead-letter-topic.ts'
+import { partitionKey } from './partitions.ts'
 import { type LetterRecord, SourceRecords, type Standing } from './source-records.ts'
 
 export interface RedriveOptions {
@@ -100,7 +101,7 @@ async function judge({ broker, topic, filter, signal, maxRecords = defaultMaxRec
     // A copy of the key: the original may be a part of all that was fetched with it.
     else records.set(placeText(source), { source, key: key && Uint8Array.from(key) })
   }
-  const groups = Map.groupBy(records.values(), ({ source }) => `${source.topic}-${source.partition}`)
+  const groups = Map.groupBy(records.values(), ({ source }) => partitionKey(source))
   const sources = [...groups.values()].flatMap((group) => {
     const [first] = group
     if (!first) return []

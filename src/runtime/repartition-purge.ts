@@ -3,8 +3,8 @@ import { isStreamError, reasonOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Broker, StartPosition } from './broker.ts'
 import type { Positions } from './generation.ts'
+import { partitionKey } from './partitions.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 
 export interface RepartitionPurgeOptions {
   readonly broker: Broker

@@ -7,9 +7,9 @@ import type { TaskId } from '../topology/processor.ts'
 import { partitionOf } from '../topology/task-id.ts'
 import type { Broker, TopicPartition } from './broker.ts'
 import { type Behind, ChangelogDelay } from './changelog-delay.ts'
+import { partitionKey } from './partitions.ts'
 import type { Permits } from './permits.ts'
 import { requirePosition, restoreStore } from './restorer.ts'
-import { partitionKey } from './task-inputs.ts'
 import { maxStateAgeMs, restorableStores } from './task-states.ts'
 
 export interface StandbyTaskOptions {

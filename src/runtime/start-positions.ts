@@ -4,8 +4,8 @@ import { changelogTopic } from '../state/changelog.ts'
 import { partitionOf, subtopologyOf } from '../topology/task-id.ts'
 import type { Topology } from '../topology/topology.ts'
 import type { Broker, CommittedOffset, PartitionOffsets } from './broker.ts'
+import { partitionKey } from './partitions.ts'
 import { decodeEpoch, decodeMark, decodeTime, type RecoveryMark } from './recovery-mark.ts'
-import { partitionKey } from './task-inputs.ts'
 import type { TaskStart } from './task-manager.ts'
 
 /** Where a partition goes on, and what its last owner said about what lies beyond. */

@@ -2,6 +2,7 @@ import type { SourceNode } from '../topology/topology.ts'
 import type { CommitOffset, ReadBatch, TopicPartition } from './broker.ts'
 import type { Positions } from './generation.ts'
 import { PartitionQueue, type QueueHead } from './partition-queue.ts'
+import { partitionKey } from './partitions.ts'
 import type { PreparationOptions } from './preparation.ts'
 import { encodeMark, type RecoveryMark } from './recovery-mark.ts'
 
@@ -215,8 +216,4 @@ interface Offer {
 
 function precedes(a: Offer, b: Offer): boolean {
   return a.timestamp === b.timestamp ? a.input.turn < b.input.turn : a.timestamp < b.timestamp
-}
-
-export function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`
 }

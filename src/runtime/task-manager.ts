@@ -4,9 +4,9 @@ import type { Logger } from '../logger.ts'
 import type { TaskId } from '../topology/processor.ts'
 import type { CommitOffset, ReadBatch, StartPosition, TopicPartition } from './broker.ts'
 import { closeAll } from './close-all.ts'
+import { partitionKey } from './partitions.ts'
 import { retrying } from './retry.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 
 /** What a new task starts from. */
 export interface TaskStart {

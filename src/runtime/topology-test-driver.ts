@@ -9,9 +9,9 @@ import type { TopicSource, TopicTarget } from '../topology/source.ts'
 import { copiedTopics, globalTopics, type Topology, topicName } from '../topology/topology.ts'
 import type { Broker, Producer } from './broker.ts'
 import type { RuntimeObserver } from './observer.ts'
+import { partitionKey } from './partitions.ts'
 import { checkedPair, withCheckedSerdes } from './round-trip.ts'
 import { StreamRuntime } from './stream-runtime.ts'
-import { partitionKey } from './task-inputs.ts'
 import type { Tracer } from './tracer.ts'
 
 export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput> {
@@ -115,7 +115,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     const records: StreamRecord<K, V>[] = []
     const partitions = this.#options.partitions ?? 1
     for (let partition = 0; partition < partitions; partition++) {
-      const place = `${target.topic}-${partition}`
+      const place = partitionKey({ topic: target.topic, partition })
       for await (const batch of this.#broker.read({ topic: target.topic, partition }, this.#read.get(place) ?? 0)) {
         for (const { key, value, timestamp, headers } of batch.records) {
           const parts = await Promise.all([this.#decoded(target.key, key), this.#decoded(target.value, value)])

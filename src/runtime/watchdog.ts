@@ -1,8 +1,8 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
 import type { Broker } from './broker.ts'
+import { partitionKey } from './partitions.ts'
 import type { Task } from './task.ts'
-import { partitionKey } from './task-inputs.ts'
 
 export interface WatchdogOptions {
   readonly broker: Broker
