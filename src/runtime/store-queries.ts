@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isStreamError, StreamError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
-import type { RowQuery, ScannedRow } from '../state/row-reader.ts'
+import type { RowQuery, ScannedRow, StoreEntry } from '../state/row-reader.ts'
 import type { StoreSpec } from '../state/store.ts'
 import type { TaskId } from '../topology/processor.ts'
 import { partitionOf } from '../topology/task-id.ts'
@@ -11,7 +11,7 @@ import type { GlobalTables } from './global-tables.ts'
 import { partitionOfKey } from './key-partition.ts'
 import type { Host } from './member-report.ts'
 import type { Standbys } from './standbys.ts'
-import { entryOf, rowQueryOf, type ScannedEntry, type StoreEntry, type StoreQuery } from './store-query.ts'
+import { entryOf, rowQueryOf, type ScannedEntry, type StoreQuery } from './store-query.ts'
 import type { Task } from './task.ts'
 
 /** How stale the copy of a standby may be to answer. Without bounds only active tasks answer. */

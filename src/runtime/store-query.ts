@@ -1,5 +1,5 @@
 import { isStreamError, reasonOf, StreamError, type StreamErrorOptions } from '../errors.ts'
-import type { RowQuery, ScannedRow } from '../state/row-reader.ts'
+import type { RowQuery, ScannedRow, StoreEntry } from '../state/row-reader.ts'
 import type { StoreSpec } from '../state/store.ts'
 
 /** What to read of a store. Without bounds: everything, in the order of the serialized keys, then of time. */
@@ -18,20 +18,6 @@ export interface StoreQuery<K = unknown> {
   readonly fromMs?: number | undefined
   /** Windows and sessions that start then or earlier, versions that began then or earlier. Milliseconds. */
   readonly toMs?: number | undefined
-}
-
-/** One entry of a store of any kind. */
-export interface StoreEntry<K = unknown, V = unknown> {
-  readonly key: K
-  readonly value: V
-  /** The event time of the value, milliseconds. Stores of kind `key-value` have none. */
-  readonly timestamp?: number
-  /** Of a window, or of a session. */
-  readonly startMs?: number
-  /** Of a session: the time of its last record. */
-  readonly endMs?: number
-  /** Of a version: when another took its place. Undefined: it is the latest. */
-  readonly untilMs?: number
 }
 
 /** An entry that was looked at. */

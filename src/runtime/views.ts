@@ -4,6 +4,7 @@ import type { GlobalTableView } from './global-tables.ts'
 import type { RuntimeState } from './lifecycle.ts'
 import type { TaskView } from './task-view.ts'
 
+export type { StoreEntry } from '../state/row-reader.ts'
 export type { Behind } from './changelog-delay.ts'
 export type { GlobalTableView } from './global-tables.ts'
 export type { RuntimeState } from './lifecycle.ts'
@@ -16,7 +17,7 @@ export type {
   StoreHosts,
   StoreQueries,
 } from './store-queries.ts'
-export type { StoreEntry, StoreQuery } from './store-query.ts'
+export type { StoreQuery } from './store-query.ts'
 export type { StoreView, TaskPhase, TaskView } from './task-view.ts'
 
 /** A runtime as it is now, to look at: for metrics and probes. */

@@ -26,11 +26,10 @@ export interface RowQuery {
 }
 
 /** One entry of a store of any kind. */
-export interface StoreRow {
-  /** The serialized key. */
-  readonly key: Uint8Array
-  readonly value: unknown
-  /** The event time of the value. Stores of kind `key-value` have none. */
+export interface StoreEntry<K = unknown, V = unknown> {
+  readonly key: K
+  readonly value: V
+  /** The event time of the value, milliseconds. Stores of kind `key-value` have none. */
   readonly timestamp?: number
   /** Of a window, or of a session. */
   readonly startMs?: number
@@ -39,6 +38,9 @@ export interface StoreRow {
   /** Of a version: when another took its place. Undefined: it is the latest. */
   readonly untilMs?: number
 }
+
+/** As it lies: with the serialized key. */
+export type StoreRow = StoreEntry<Uint8Array>
 
 /** A row that was looked at. */
 export interface ScannedRow {
