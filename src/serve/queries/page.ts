@@ -5,7 +5,7 @@ export interface Page {
   readonly entries: readonly string[]
   /** Where the next page begins; undefined: there is none. */
   readonly next: Cursor | undefined
-  /** Partitions of which a standby, or a global table, has told. */
+  /** Partitions of which a standby has told. */
   readonly stale: readonly StalePart[]
 }
 
