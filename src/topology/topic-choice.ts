@@ -23,7 +23,7 @@ export function choosesTopic<K, V>(name: string, choice: TopicChoice<K, V>): Pro
   const topics = new Set(choice.targets.map(({ topic }) => topic))
   return {
     name,
-    operator: 'topic choice',
+    operator: 'chooseTopic',
     create: () => ({
       process(record, context) {
         const topic = choice.choose(record, context.source)

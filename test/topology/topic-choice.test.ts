@@ -61,7 +61,7 @@ describe('a stream that ends in one of several topics', () => {
 
     expect(nodes).toEqual([
       'views: topic views',
-      'by-country: topic choice',
+      'by-country: chooseTopic',
       'by-country-views-de: topic views-de',
       'by-country-views-other: topic views-other',
     ])
