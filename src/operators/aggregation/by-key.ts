@@ -1,5 +1,4 @@
-import type { KeyValueStore } from '../../state/store.ts'
-import type { Timestamped } from '../../state/timestamped.ts'
+import type { KeyValueStore, Timestamped } from '../../state/store.ts'
 import type { Processor } from '../../topology/processor.ts'
 import type { SendUpdate } from '../../topology/updates.ts'
 import type { Fold } from './fold.ts'

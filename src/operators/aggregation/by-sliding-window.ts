@@ -1,6 +1,5 @@
 import type { StreamRecord } from '../../record.ts'
-import type { WindowEntry, WindowStore } from '../../state/store.ts'
-import type { Timestamped } from '../../state/timestamped.ts'
+import type { Timestamped, WindowEntry, WindowStore } from '../../state/store.ts'
 import type { Processor, ProcessorContext } from '../../topology/processor.ts'
 import type { Windowed } from '../../windowed.ts'
 import { forwardClosed, type WindowResults } from './emit.ts'
