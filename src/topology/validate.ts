@@ -85,15 +85,16 @@ function globalTableProblems({ nodes, stores, globalTables }: GraphDraft): strin
 
 /** How long a store keeps what it has, in milliseconds. */
 function durationProblems(spec: StoreSpec): string[] {
+  const problemOf = (name: string, durationMs: number, least: string) =>
+    `the store ${quote(spec.name)} has ${name} ${durationMs}; give milliseconds ${least}`
+  if ('historyMs' in spec) return spec.historyMs >= 0 ? [] : [problemOf('historyMs', spec.historyMs, 'from zero on')]
   const durations = {
     ...('ttlMs' in spec && { ttlMs: spec.ttlMs }),
     ...('retentionMs' in spec && { retentionMs: spec.retentionMs }),
   }
-  return Object.entries(durations)
-    .filter(([, durationMs]) => durationMs !== undefined && !(durationMs > 0))
-    .map(
-      ([name, durationMs]) => `the store ${quote(spec.name)} has ${name} ${durationMs}; give milliseconds above zero`,
-    )
+  return Object.entries(durations).flatMap(([name, durationMs]) =>
+    durationMs === undefined || durationMs > 0 ? [] : [problemOf(name, durationMs, 'above zero')],
+  )
 }
 
 function linkProblems({ nodes }: GraphDraft): string[] {

@@ -8,7 +8,7 @@ import { selectKey } from '../../src/operators/map.ts'
 import { merge } from '../../src/operators/merge.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { string } from '../../src/serde.ts'
-import { sessionStore, timestampedKeyValueStore, windowStore } from '../../src/state/store-specs.ts'
+import { sessionStore, timestampedKeyValueStore, versionedStore, windowStore } from '../../src/state/store-specs.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import type { ProcessorSupplier } from '../../src/topology/processor.ts'
 
@@ -205,6 +205,7 @@ describe('validation', () => {
       timestampedKeyValueStore('brief', { key: string, value: string, ttlMs: 0 }),
       windowStore('windows', { key: string, value: string, retentionMs: Number.NaN }),
       sessionStore('sessions', { key: string, value: string, retentionMs: -5 }),
+      versionedStore('versions', { key: string, value: string, historyMs: -1 }),
     ]
     const problems = problemsOf((builder) =>
       builder.stream('in', source('a')).process({ ...filter<string, string>('one', () => true), stores }),
@@ -214,6 +215,7 @@ describe('validation', () => {
       'the store "brief" has ttlMs 0; give milliseconds above zero',
       'the store "windows" has retentionMs NaN; give milliseconds above zero',
       'the store "sessions" has retentionMs -5; give milliseconds above zero',
+      'the store "versions" has historyMs -1; give milliseconds from zero on',
     ])
   })
 
