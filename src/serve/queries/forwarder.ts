@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { isStreamError, StreamError } from '../../errors.ts'
 import { type Answer, HttpConnection } from '../../http-connection.ts'
 import type { Page, StalePart } from './page.ts'
-import { type Cursor, cursorText, type PageRequest } from './page-request.ts'
+import { type Cursor, cursorOf, cursorText, type PageRequest } from './page-request.ts'
 
 /** Says to an instance that another one asks: it answers itself, or says why not. */
 export const forwardedHeader = 'millrace-forwarded'
@@ -58,14 +58,14 @@ export class Forwarder {
 function pageIn({ status, text }: Answer, address: string, { partition }: Cursor): Page {
   const answer = jsonIn(text)
   if (status === 400) throw new StreamError('QUERY_INVALID', factOf(answer), { fix: `So says ${address}.` })
-  if (status !== 200 || !Array.isArray(answer.entries)) {
+  const next = typeof answer.next === 'string' ? cursorOf(answer.next) : undefined
+  if (status !== 200 || !Array.isArray(answer.entries) || (answer.next !== undefined && !next)) {
     const fact = status === 401 ? 'does not take the token of this instance' : `answers ${status}: ${factOf(answer)}`
     throw new StreamError('STORE_UNAVAILABLE', `the instance at ${address} ${fact}`)
   }
-  const row = typeof answer.next === 'string' ? answer.next.split('.')[1] : undefined
   return {
     entries: answer.entries.map((entry) => JSON.stringify(entry)),
-    next: row === undefined ? undefined : { partition, after: row === '' ? undefined : Buffer.from(row, 'base64url') },
+    next: next && { ...next, partition },
     stale: Array.isArray(answer.stale) ? (answer.stale as StalePart[]) : [],
   }
 }

@@ -80,11 +80,18 @@ export function cursorText({ partition, after }: Cursor): string {
   return `${partition}.${Buffer.from(after ?? []).toString('base64url')}`
 }
 
+/** What `cursorText` has written; undefined for anything else. */
+export function cursorOf(text: string): Cursor | undefined {
+  const [, partition, row = ''] = /^(\d{1,9})\.([\w-]*)$/.exec(text) ?? []
+  if (partition === undefined) return undefined
+  return { partition: Number(partition), after: row === '' ? undefined : Buffer.from(row, 'base64url') }
+}
+
 function cursorIn(text: string | null): Cursor | undefined {
   if (text === null) return undefined
-  const [, partition, row = ''] = /^(\d{1,9})\.([\w-]*)$/.exec(text) ?? []
-  if (partition === undefined) throw invalid('`next` is not what a page gave', 'Give it as it came, or leave it out.')
-  return { partition: Number(partition), after: row === '' ? undefined : Buffer.from(row, 'base64url') }
+  const cursor = cursorOf(text)
+  if (!cursor) throw invalid('`next` is not what a page gave', 'Give it as it came, or leave it out.')
+  return cursor
 }
 
 /** Text for keys that are text, hexadecimal for bytes, else JSON. */
