@@ -42,12 +42,24 @@ interface Grace {
   readonly graceMs?: number
 }
 
-/** Windows side by side: each record is in one. Kafka Streams: `TimeWindows.ofSizeAndGrace`. */
+/**
+ * Windows side by side: each record is in one. Kafka Streams: `TimeWindows.ofSizeAndGrace`. Throws CONFIG_INVALID for a size below 1 ms and for
+ * a negative grace.
+ *
+ * @example
+ * views.process(count('views-per-minute', { window: tumbling({ sizeMs: 60_000, graceMs: 5_000 }) }))
+ */
 export function tumbling({ sizeMs, graceMs = 0 }: Grace & { readonly sizeMs: number }): TimeWindows {
   return hopping({ sizeMs, advanceMs: sizeMs, graceMs })
 }
 
-/** Windows that overlap: each record is in up to `sizeMs / advanceMs`. Kafka Streams: `TimeWindows.ofSizeAndGrace(...).advanceBy`. */
+/**
+ * Windows that overlap: each record is in up to `sizeMs / advanceMs`. Kafka Streams: `TimeWindows.ofSizeAndGrace(...).advanceBy`. Throws as
+ * `tumbling`, and for an advance beyond the size.
+ *
+ * @example
+ * views.process(count('views-per-hour', { window: hopping({ sizeMs: 3_600_000, advanceMs: 60_000 }) }))
+ */
 export function hopping(options: Grace & { readonly sizeMs: number; readonly advanceMs: number }): TimeWindows {
   const { sizeMs, advanceMs, graceMs = 0 } = options
   require(sizeMs >= 1, `a window of ${sizeMs} ms holds nothing`, 'Give a size of at least 1 ms.')
@@ -57,13 +69,25 @@ export function hopping(options: Grace & { readonly sizeMs: number; readonly adv
   return { kind: 'time', sizeMs, advanceMs, graceMs: graceOf(graceMs) }
 }
 
-/** Windows that move with the records. Kafka Streams: `SlidingWindows.ofTimeDifferenceAndGrace`. Both ends belong to a window. */
+/**
+ * Windows that move with the records. Kafka Streams: `SlidingWindows.ofTimeDifferenceAndGrace`. Both ends belong to a window. Throws
+ * CONFIG_INVALID for a negative difference or grace.
+ *
+ * @example
+ * logins.process(count('attempts', { window: sliding({ differenceMs: 10_000 }) }))
+ */
 export function sliding({ differenceMs, graceMs = 0 }: Grace & { readonly differenceMs: number }): SlidingWindows {
   require(differenceMs >= 0, `a time difference of ${differenceMs} ms is negative`, 'Give 0 or more.')
   return { kind: 'sliding', differenceMs, graceMs: graceOf(graceMs) }
 }
 
-/** Windows of activity that end with a pause of more than `gapMs`. Kafka Streams: `SessionWindows.ofInactivityGapAndGrace`. */
+/**
+ * Windows of activity that end with a pause of more than `gapMs`. Kafka Streams: `SessionWindows.ofInactivityGapAndGrace`. Throws CONFIG_INVALID
+ * for a gap below 1 ms and for a negative grace.
+ *
+ * @example
+ * views.process(count('views-per-visit', { window: session({ gapMs: 1_800_000 }) }))
+ */
 export function session({ gapMs, graceMs = 0 }: Grace & { readonly gapMs: number }): SessionWindows {
   require(gapMs >= 1, `sessions with a gap of ${gapMs} ms never grow`, 'Give a gap of at least 1 ms.')
   return { kind: 'session', gapMs, graceMs: graceOf(graceMs) }
@@ -71,7 +95,10 @@ export function session({ gapMs, graceMs = 0 }: Grace & { readonly gapMs: number
 
 /**
  * One window from `startMs` on, default 0, that ends with `Number.MAX_SAFE_INTEGER`; earlier records are in none, and not counted. Kafka
- * Streams: `UnlimitedWindows.of().startOn`.
+ * Streams: `UnlimitedWindows.of().startOn`. Throws CONFIG_INVALID for a start that is negative or no whole number.
+ *
+ * @example
+ * views.process(count('views-of-2026', { window: unlimited({ startMs: Date.UTC(2026, 0, 1) }) }))
  */
 export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): UnlimitedWindows {
   require(Number.isSafeInteger(startMs) && startMs >= 0, `a window cannot start at ${startMs}`, 'Give 0 or more.')

@@ -53,6 +53,11 @@ export function joinStream<K, L, KR extends NoInfer<K> | null, R, VOut>(
  * the join past its window and grace, or at once when it comes after the end of its window. One without a key comes out at once.
  *
  * A record that came out alone because it was late may find a match afterwards, and comes out again.
+ *
+ * @example
+ * orders.process(leftJoinStream('maybe-paid', payments, (order, payment) => ({ ...order, isPaid: payment !== null }), {
+ *   within: { beforeMs: 0, afterMs: 3_600_000 },
+ * }))
  */
 export function leftJoinStream<K, L, KR extends NoInfer<K> | null, R, VOut>(
   name: string,
@@ -63,7 +68,14 @@ export function leftJoinStream<K, L, KR extends NoInfer<K> | null, R, VOut>(
   return joining({ name, operator: 'leftJoinStream', kind: 'left' }, { other, joiner, ...options })
 }
 
-/** As `leftJoinStream`, for the records of both streams. */
+/**
+ * As `leftJoinStream`, for the records of both streams.
+ *
+ * @example
+ * orders.process(outerJoinStream('both', payments, (order, payment) => ({ order, payment }), {
+ *   within: { beforeMs: 600_000, afterMs: 3_600_000 },
+ * }))
+ */
 export function outerJoinStream<K, L, KR extends NoInfer<K> | null, R, VOut>(
   name: string,
   other: Stream<KR, R>,
