@@ -7,7 +7,7 @@ import type { Topology } from './topology/topology.ts'
 
 export { ManualClock } from './clock.ts'
 export { memorySchemaRegistry } from './connectors/schema-registry/memory-registry.ts'
-export type { TestRecord } from './runtime/topology-test-driver.ts'
+export type { LookedAt, TestRecord } from './runtime/topology-test-driver.ts'
 
 export type TopologyTestDriverOptions = Omit<DriverOptions, 'broker'>
 export type TopologyTestDriver = Driver
