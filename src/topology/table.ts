@@ -161,6 +161,16 @@ export function changeBetween<V>(newValue: V | null, oldValue: V | null): Change
   return { newValue, oldValue: () => oldValue }
 }
 
+/**
+ * In the recovery window an index may have what was made of rows that the tables have lost with their generation, and that are gone from the log
+ * since: a deletion goes on there though nothing is known of what it deletes.
+ */
+export function mayBeForgotten(
+  context: Pick<ProcessorContext<never, never>, 'recovering' | 'maintainsIndex'>,
+): boolean {
+  return context.recovering && context.maintainsIndex
+}
+
 type ChangedRecord<K> = Omit<Update<K, unknown>, 'value' | 'before'>
 
 /** How a step sends on the changes of the rows that it keeps: as the store says, at once or the last of each row. */

@@ -4,6 +4,7 @@ import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
   type Change,
   changeRow,
+  mayBeForgotten,
   onChange,
   onLatestChange,
   sendChanges,
@@ -93,7 +94,7 @@ function sideOf<K, V, O, VOut>({
       onLatestChange((change, record, context) => {
         const { key, timestamp } = record
         const row = other.get(key, context)
-        if (!row && (!alone || (change.newValue === null && change.oldValue() === null))) return
+        if (!row && !(alone && isThere(change)) && !mayBeForgotten(context)) return
         const beside = row ? row.value : null
         const value = {
           newValue: joined(change.newValue, beside, key),
@@ -102,6 +103,10 @@ function sideOf<K, V, O, VOut>({
         context.forward({ ...record, timestamp: row ? Math.max(timestamp, row.timestamp) : timestamp, value })
       }),
   }
+}
+
+function isThere({ newValue, oldValue }: Change<unknown>): boolean {
+  return newValue !== null || oldValue() !== null
 }
 
 /**

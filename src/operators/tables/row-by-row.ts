@@ -3,6 +3,7 @@ import type { Timestamped } from '../../state/store.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import {
   changeRow,
+  mayBeForgotten,
   onChange,
   sendChanges,
   storedRows,
@@ -56,7 +57,9 @@ function madeOfRows<K, V, VOut>({ name, row, store, sendsAll }: RowByRow<K, V, V
     const value = store
       ? changeRow<K, VOut>(name, store, next, context)
       : { ...change, newValue: next.value, oldValue: () => made(change.oldValue()) }
-    if (!value || (next.value === null && !sendsAll && !versioned && value.oldValue() === null)) return
+    if (!value) return
+    const isNothing = next.value === null && value.oldValue() === null
+    if (isNothing && !sendsAll && !versioned && !mayBeForgotten(context)) return
     send(record, value, context)
   })
 }
