@@ -41,13 +41,17 @@ export { StreamRuntime, type StreamRuntimeOptions } from './runtime/stream-runti
 export type { ReceivedBatch, RecordTrace, TracedRecord, Tracer } from './runtime/tracer.ts'
 export type {
   Behind,
+  GlobalTableView,
   LocalReadOptions,
+  QueryableStore,
   RuntimeView,
   Staleness,
   StoreCopy,
   StoreEntry,
+  StoreHosts,
   StoreQueries,
   StoreQuery,
+  StoreView,
   TaskPhase,
   TaskView,
 } from './runtime/views.ts'
