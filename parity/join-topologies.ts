@@ -49,7 +49,7 @@ export const joinTopologies: Readonly<Record<string, Builder>> = {
   },
   streamJoinOwnTable: (recording, played) => {
     const stream = played.stream('left')
-    const ownNode = recording.name.includes('joinNodeFirst')
+    const ownNode = recording.topology.words?.includes('s.mapValues(') === true
     const rows = ownNode ? stream.process(mapValues('values', (value) => value)) : stream
     const table = rows.toTable(latest('T', { value: anyJson, ...storedAs(recording) }))
     const joining = ownNode ? stream.process(filter('all', () => true)) : stream

@@ -28,7 +28,7 @@ import { errorTopologies } from './error-topologies.ts'
 import { fold31, foldAny, isEven, merge41, num } from './functions.ts'
 import { globalTopologies } from './global-topologies.ts'
 import { joinTopologies } from './join-topologies.ts'
-import { namingTopologies } from './naming-topologies.ts'
+import { namedTopology } from './naming-topologies.ts'
 import { anyJson, onlyWithValue, type PlayedTopology, severalOf } from './played-topology.ts'
 import { processorTopologies } from './processor-topologies.ts'
 import { numberOf, type Recording } from './recording.ts'
@@ -136,7 +136,7 @@ const topologies: Readonly<Record<string, Builder>> = {
   groupByRepartition: (recording, played) => {
     const stream = played.stream()
     const byValue = (value: unknown) => (value === null ? null : `g${num(value) % 4}`)
-    if (recording.name.startsWith('groupBy'))
+    if (recording.topology.words?.includes('-> groupBy('))
       played.to(stream.process(count('S', { by: byValue, ...storedAs(recording) })))
     else {
       const by = (value: unknown, key: string | null) => (value === null ? key : `s${num(value) % 3}`)
@@ -221,9 +221,10 @@ const topologies: Readonly<Record<string, Builder>> = {
 }
 
 /** The topology of a recording; undefined when it is not built. */
-export function builderOf({ op, name }: Recording): Builder | undefined {
-  const named = namingTopologies[name]
-  return op === 'naming' ? named && ((_, played) => named(played)) : topologies[op]
+export function builderOf(recording: Recording): Builder | undefined {
+  if (recording.op !== 'naming') return topologies[recording.op]
+  const build = namedTopology(recording)
+  return build && ((_, played) => build(played))
 }
 
 function timeWindows(recording: Recording): TimeWindows {
