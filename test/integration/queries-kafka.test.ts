@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { partitionFor } from '../../src/partitioner.ts'
 import { serveQueries } from '../../src/serve/queries/serve-queries.ts'
-import { useLog } from '../contracts/broker/harness.ts'
+import { keepingOldRecords, useLog } from '../contracts/broker/harness.ts'
 import { countedTopics, countingInstance, writeAll } from '../support/counting-instance.ts'
 import { kafkaBrokers, kafkaTarget } from '../support/kafka-target.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -41,14 +41,16 @@ describe.skipIf(kafkaBrokers.length === 0)('the stores of two instances on a rea
     const application = log.name('app')
     const prefix = `${application}-`
     await using folder = await temporaryDirectory()
-    await log.broker.createTopics(countedTopics.map((topic) => ({ topic: `${prefix}${topic}`, partitions })))
+    const settings = keepingOldRecords
+    await log.broker.createTopics(countedTopics.map((topic) => ({ topic: `${prefix}${topic}`, partitions, settings })))
     const written = [...keys, ...keys].map((key) => {
       return { topic: `${prefix}in`, key, partition: partitionFor(Buffer.from(key), partitions) }
     })
     await writeAll(log.broker, written)
     const start = async (name: string) => {
-      const options = { application, prefix, stateDirectory: join(folder.path, name), numStandbyReplicas: 1 }
-      const runtime = countingInstance({ ...options, broker: await log.another() })
+      const stateDirectory = join(folder.path, name)
+      const instance = { application, stateDirectory, numStandbyReplicas: 1, sessionTimeoutMs: 6_000 }
+      const runtime = countingInstance({ ...instance, prefix, broker: await log.another() })
       const server = await serveQueries({ runtime, port: 0, token: null })
       onTestFinished(() => runtime.close())
       await runtime.start()
