@@ -66,7 +66,7 @@ export function hopping(options: Grace & { readonly sizeMs: number; readonly adv
   require(advanceMs >= 1 &&
     advanceMs <=
       sizeMs, `windows of ${sizeMs} ms that advance by ${advanceMs} ms leave records out`, 'Give an advance from 1 ms to the size.')
-  return { kind: 'time', sizeMs, advanceMs, graceMs: graceOf(graceMs) }
+  return whole({ kind: 'time', sizeMs, advanceMs, graceMs: graceOf(graceMs) })
 }
 
 /**
@@ -78,7 +78,7 @@ export function hopping(options: Grace & { readonly sizeMs: number; readonly adv
  */
 export function sliding({ differenceMs, graceMs = 0 }: Grace & { readonly differenceMs: number }): SlidingWindows {
   require(differenceMs >= 0, `a time difference of ${differenceMs} ms is negative`, 'Give 0 or more.')
-  return { kind: 'sliding', differenceMs, graceMs: graceOf(graceMs) }
+  return whole({ kind: 'sliding', differenceMs, graceMs: graceOf(graceMs) })
 }
 
 /**
@@ -90,7 +90,7 @@ export function sliding({ differenceMs, graceMs = 0 }: Grace & { readonly differ
  */
 export function session({ gapMs, graceMs = 0 }: Grace & { readonly gapMs: number }): SessionWindows {
   require(gapMs >= 1, `sessions with a gap of ${gapMs} ms never grow`, 'Give a gap of at least 1 ms.')
-  return { kind: 'session', gapMs, graceMs: graceOf(graceMs) }
+  return whole({ kind: 'session', gapMs, graceMs: graceOf(graceMs) })
 }
 
 /**
@@ -108,6 +108,14 @@ export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): 
 function graceOf(graceMs: number): number {
   require(graceMs >= 0, `a grace of ${graceMs} ms is negative`, 'Give 0 or more.')
   return graceMs
+}
+
+/** Bounds of windows become keys of stores, which have whole milliseconds. */
+function whole<W extends object>(windows: W): W {
+  for (const [name, ms] of Object.entries(windows))
+    require(typeof ms !== 'number' ||
+      Number.isSafeInteger(ms), `${name} of a window is ${ms}`, 'Give whole milliseconds.')
+  return windows
 }
 
 function require(holds: boolean, fact: string, fix: string): void {

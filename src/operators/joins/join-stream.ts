@@ -91,8 +91,9 @@ function joining(
 ): never {
   const { beforeMs, afterMs, graceMs = 0 } = sides.within
   for (const [bound, ms] of Object.entries({ beforeMs, afterMs, graceMs })) {
-    if (ms >= 0) continue
-    throw new StreamError('CONFIG_INVALID', `${bound} of join "${node.name}" is ${ms}`, { fix: 'Give 0 or more.' })
+    if (Number.isSafeInteger(ms) && ms >= 0) continue
+    const fix = 'Give whole milliseconds, 0 or more.'
+    throw new StreamError('CONFIG_INVALID', `${bound} of join "${node.name}" is ${ms}`, { fix })
   }
   return joinInWindow({ ...node, ...sides, within: { beforeMs, afterMs, graceMs } } as StreamJoin) as never
 }

@@ -16,6 +16,12 @@ describe('windows', () => {
     ['a negative difference', () => sliding({ differenceMs: -1 }), 'a time difference of -1 ms is negative'],
     ['a gap of nothing', () => session({ gapMs: 0 }), 'sessions with a gap of 0 ms never grow'],
     ['a negative grace', () => tumbling({ sizeMs: 10, graceMs: -1 }), 'a grace of -1 ms is negative'],
+    ['half a millisecond', () => tumbling({ sizeMs: 1_000.5 }), 'sizeMs of a window is 1000.5'],
+    [
+      'a grace without an end',
+      () => session({ gapMs: 1, graceMs: Number.POSITIVE_INFINITY }),
+      'graceMs of a window is Infinity',
+    ],
   ])('with %s are refused', (_, make, fact) => {
     expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', fact }))
   })
