@@ -1,8 +1,12 @@
+import { setTimeout } from 'node:timers/promises'
 import { differences } from './compare.ts'
 import { deviationOf, isDeviation } from './deviations.ts'
-import { play, unsupported } from './play.ts'
+import { type Played, play, unsupported } from './play.ts'
 import { type Recording, readRecordings } from './recording.ts'
 import { type Compared, rulesFor } from './rules.ts'
+
+/** A case takes less than a second. */
+const deadlineMs = 30_000
 
 interface Tally {
   passed: number
@@ -26,7 +30,12 @@ async function main(folder: string | undefined): Promise<void> {
 }
 
 async function judge(recording: Recording, tally: Tally): Promise<void> {
-  const played = await play(recording)
+  const played = await playedInTime(recording)
+  if (typeof played === 'string') {
+    tally.failed++
+    print(`differs  ${recording.name}: ${played}`)
+    return
+  }
   const all = differences(recording, played)
   const [difference] = all
   const why = deviating({ recording, played, differences: all })
@@ -39,6 +48,21 @@ async function judge(recording: Recording, tally: Tally): Promise<void> {
     print(`differs  ${recording.name} in ${all.length} places, first at ${difference.at}`)
     print(`  recorded ${JSON.stringify(difference.recorded)}`)
     print(`  ours     ${JSON.stringify(difference.ours)}`)
+  }
+}
+
+/** What came of it, or why nothing did: one case does not keep the others from being played. */
+async function playedInTime(recording: Recording): Promise<Played | string> {
+  const over = new AbortController()
+  try {
+    return await Promise.race([
+      play(recording),
+      setTimeout(deadlineMs, `it has not ended after ${deadlineMs} ms`, { signal: over.signal }),
+    ])
+  } catch (error) {
+    return `it cannot be played: ${String(error)}`
+  } finally {
+    over.abort()
   }
 }
 
