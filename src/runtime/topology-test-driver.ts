@@ -39,6 +39,8 @@ export interface TopologyTestDriverOptions extends Partial<RuntimeSettingsInput>
 
 /** The log delivers a batch a turn of the event loop. */
 const maxTurns = 10_000
+/** How often a loop that is waited for is woken, in real time. */
+const wakingMs = 5
 
 /** A store that a test looks at: what it wrote would belong to no record. */
 export type LookedAt<S extends StateStore> = Omit<S, 'put' | 'delete'>
@@ -160,7 +162,13 @@ export class TopologyTestDriver implements AsyncDisposable {
   async settle(): Promise<void> {
     const runtime = this.#started()
     runtime.resume()
-    await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
+    // Who waits for a loop that sleeps is answered after a moment by the clock, which stands still here.
+    const waking = setInterval(() => runtime.paused || runtime.resume(), wakingMs)
+    try {
+      await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
+    } finally {
+      clearInterval(waking)
+    }
     this.#throwMismatch()
   }
 
