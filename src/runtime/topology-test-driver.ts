@@ -1,4 +1,4 @@
-import { ManualClock } from '../clock.ts'
+import { type Cancel, ManualClock, systemClock } from '../clock.ts'
 import type { RuntimeSettingsInput } from '../config.ts'
 import { StreamError } from '../errors.ts'
 import { partitionFor } from '../partitioner.ts'
@@ -162,12 +162,11 @@ export class TopologyTestDriver implements AsyncDisposable {
   async settle(): Promise<void> {
     const runtime = this.#started()
     runtime.resume()
-    // Who waits for a loop that sleeps is answered after a moment by the clock, which stands still here.
-    const waking = setInterval(() => runtime.paused || runtime.resume(), wakingMs)
+    const stopWaking = keepAwake(runtime)
     try {
       await runtime.drain({ commit: this.#options.commit !== 'manual', mayIdle: true })
     } finally {
-      clearInterval(waking)
+      stopWaking()
     }
     this.#throwMismatch()
   }
@@ -285,6 +284,16 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (!this.#runtime) throw new StreamError('ILLEGAL_STATE', 'the driver has crashed; call restart first')
     return this.#runtime
   }
+}
+
+/** Who waits for a loop that sleeps is answered after a moment by the clock, which stands still in a test: real time wakes it. */
+function keepAwake(runtime: StreamRuntime): Cancel {
+  const wake = (): void => {
+    if (!runtime.paused) runtime.resume()
+    cancel = systemClock.after(wakingMs, wake)
+  }
+  let cancel = systemClock.after(wakingMs, wake)
+  return () => cancel()
 }
 
 /** Without what is the driver's own. */
