@@ -107,7 +107,7 @@ function storeOf(
   if (window.kind === 'session')
     return { kind: 'session', ...base, retentionMs: window.gapMs + window.graceMs + lastMs }
   if (window.kind === 'sliding')
-    return { kind: 'window', ...base, retentionMs: 2 * window.differenceMs + window.graceMs + lastMs }
+    return { kind: 'window', ...base, retentionMs: Math.max(1, 2 * window.differenceMs + window.graceMs + lastMs) }
   return { kind: 'window', ...base, retentionMs: window.sizeMs + window.graceMs }
 }
 

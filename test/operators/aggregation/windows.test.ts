@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { kafka } from '../../../src/connectors/kafka/source.ts'
-import { count, hopping, selectKey, session, sliding, tumbling } from '../../../src/operators/index.ts'
+import { count, hopping, map, selectKey, session, sliding, tumbling } from '../../../src/operators/index.ts'
 import { nullable, string } from '../../../src/serde.ts'
 import { TopologyBuilder } from '../../../src/topology/builder.ts'
 import { drive, input, outputs } from '../../support/drive.ts'
@@ -25,6 +25,23 @@ describe('windows', () => {
   ])('with %s are refused', (_, make, fact) => {
     expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', fact }))
   })
+})
+
+test('sliding windows without a difference hold what has one and the same time', async () => {
+  await using driver = await drive<string>((stream) =>
+    stream
+      .process(count('views', { window: sliding({ differenceMs: 0 }) }))
+      .process(map('plain', ({ key, window }, views) => [`${key}@${window.startMs}-${window.endMs}`, views])),
+  )
+
+  await driver.pipe(
+    input,
+    { key: 'a', value: 'x', timestamp: 5 },
+    { key: 'a', value: 'y', timestamp: 5 },
+    { key: 'a', value: 'z', timestamp: 6 },
+  )
+
+  expect(await outputs(driver)).toEqual(['a@5-5=1', 'a@5-5=2', 'a@6-6=1'])
 })
 
 describe('a group', () => {
