@@ -39,11 +39,17 @@ async function loaded(file: string): Promise<{ readonly topology: Topology; read
   return isPipelineFile(file) ? loadPipeline(file) : { topology: await loadTopology(file) }
 }
 
-/** `topic documents -> qdrant:documents` */
+/** `topic documents -> qdrant:documents`: what is outside of the application. */
 function summaryOf(topology: Topology): string {
-  const nodes = describeTopology(topology).subtopologies.flatMap((part) => part.nodes)
+  const { subtopologies, globalTables } = describeTopology(topology)
+  const internal = new Set(
+    [...topology.nodes.values()].flatMap((node) => (node.kind !== 'processor' && node.internal ? [node.name] : [])),
+  )
+  const nodes = subtopologies.flatMap((part) => part.nodes).filter(({ name }) => !internal.has(name))
   const ends = (kind: 'source' | 'sink') => nodes.filter((node) => node.kind === kind).map(({ does }) => does)
-  return `${ends('source').join(', ')} -> ${ends('sink').join(', ')}`
+  const tables = globalTables.map(({ topic }) => `topic ${topic} (global table)`)
+  const targets = ends('sink')
+  return [[...ends('source'), ...tables].join(', '), ...(targets.length > 0 ? [targets.join(', ')] : [])].join(' -> ')
 }
 
 function writeVerdict(file: string, problems: readonly unknown[]): void {

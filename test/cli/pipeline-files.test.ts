@@ -102,6 +102,30 @@ describe('millrace validate', () => {
     ])
   })
 
+  test('names the topics outside of the application: global tables too, but no repartition topic', async () => {
+    const topology = `
+import { string, TopologyBuilder } from 'millrace'
+import { kafka, kafkaTopic } from 'millrace/connectors'
+import { repartition, selectKey } from 'millrace/operators'
+
+const builder = new TopologyBuilder()
+builder.globalTable('rates', kafka({ topic: 'rates', key: string, value: string }))
+builder
+  .stream('orders', kafka({ topic: 'orders', key: string, value: string }))
+  .process(selectKey('shop', (value, key) => value ?? key))
+  .process(repartition('by-shop', { key: string, value: string }))
+  .to('out', kafkaTopic({ topic: 'shops', key: string, value: string }))
+export default builder.build()
+`
+    await using place = await workplace({ 'orders.ts': topology })
+
+    const { stdout } = await millrace(['validate', place.file('orders.ts')])
+
+    expect(stdout).toBe(
+      `${place.file('orders.ts')} is valid: topic orders, topic rates (global table) -> topic shops\n`,
+    )
+  })
+
   test.each<[string, string[], number, RegExp]>([
     ['a file that is not there', ['validate', 'none.yaml'], 78, /^TOPOLOGY_FILE: there is no file none\.yaml\. /],
     ['a folder', ['validate', 'folder.yaml'], 78, /^TOPOLOGY_FILE: .*folder\.yaml cannot be read: EISDIR/],
