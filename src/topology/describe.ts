@@ -1,5 +1,5 @@
 import type { StoreSpec } from '../state/store.ts'
-import { type Subtopology, type Topology, type TopologyNode, topicOf } from './topology.ts'
+import { type Topology, type TopologyNode, topicOf } from './topology.ts'
 
 /** A topology as data: what `describe --json` prints. Internal topics are named without the application. */
 export interface TopologyDescription {
@@ -128,26 +128,33 @@ function listed(label: string, names: readonly string[]): string {
   return names.length > 0 ? ` ${label}: ${names.join(', ')}` : ''
 }
 
-/** The graph for a Mermaid code block. */
+/** The graph for a Mermaid code block: nodes, their stores with what those are restored from, and global tables. */
 export function describeAsMermaid(topology: Topology): string {
-  const ids = new Map([...topology.nodes.keys()].map((name, index) => [name, `n${index}`]))
-  const lines = topology.subtopologies.flatMap((part) => [
+  const { subtopologies, globalTables } = describeTopology(topology)
+  const nodes = subtopologies.flatMap((part) => part.nodes)
+  const idsOf = (letter: string, named: readonly { readonly name: string }[]) =>
+    new Map(named.map(({ name }, index) => [name, `${letter}${index}`]))
+  const ids = idsOf('n', nodes)
+  const stores = idsOf('d', [...topology.stores.values()])
+  const tables = idsOf('g', globalTables)
+  const lines = subtopologies.flatMap((part) => [
     `  subgraph s${part.id}["Sub-topology ${part.id}"]`,
-    ...mermaidNodes(part, topology, ids),
+    ...part.nodes.map((node) => `    ${mermaidNode(node, ids.get(node.name))}`),
+    ...part.stores.map((store) => `    ${stores.get(store.name)}[("${store.name}<br/>${whereFrom(store)}")]`),
     '  end',
   ])
-  const edges = [...topology.nodes.values()].flatMap((node) =>
-    node.children.map((child) => `  ${ids.get(node.name)} --> ${ids.get(child)}`),
+  const global = globalTables.map(
+    ({ name, topic }) => `  ${tables.get(name)}[("${name}<br/>global table of topic ${topic}")]`,
   )
-  return ['flowchart TD', ...lines, ...edges].join('\n')
+  const edges = nodes.flatMap(({ name, children, stores: kept, globalTables: read }) => [
+    ...children.map((child) => `  ${ids.get(name)} --> ${ids.get(child)}`),
+    ...kept.map((store) => `  ${ids.get(name)} -.- ${stores.get(store)}`),
+    ...read.map((table) => `  ${tables.get(table)} -.-> ${ids.get(name)}`),
+  ])
+  return ['flowchart TD', ...lines, ...global, ...edges].join('\n')
 }
 
-function mermaidNodes(part: Subtopology, topology: Topology, ids: ReadonlyMap<string, string>): string[] {
-  return part.nodes.flatMap((name) => {
-    const node = topology.nodes.get(name)
-    if (!node) return []
-    const label = `"${name}<br/>${whatItDoes(node).replaceAll('"', "'")}"`
-    const [open, close] = node.kind === 'source' ? ['([', '])'] : node.kind === 'sink' ? ['[/', '/]'] : ['[', ']']
-    return [`    ${ids.get(name)}${open}${label}${close}`]
-  })
+function mermaidNode({ name, kind, does }: NodeDescription, id: string | undefined): string {
+  const [open, close] = kind === 'source' ? ['([', '])'] : kind === 'sink' ? ['[/', '/]'] : ['[', ']']
+  return `${id}${open}"${name}<br/>${does.replaceAll('"', "'")}"${close}`
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
-import { count, tumbling } from '../../src/operators/index.ts'
+import { count, joinGlobalTable, tumbling } from '../../src/operators/index.ts'
 import { selectKey } from '../../src/operators/map.ts'
 import { repartition } from '../../src/operators/repartition.ts'
 import { string } from '../../src/serde.ts'
@@ -82,5 +82,20 @@ describe('the description of a topology', () => {
 
     expect(lines[0]).toBe('flowchart TD')
     expect(lines.filter((line) => line.includes('-->'))).toHaveLength(5)
+  })
+
+  test('as Mermaid shows stores with what they are restored from, and global tables, where they are used', () => {
+    const builder = new TopologyBuilder()
+    const rates = builder.globalTable('rates', kafka({ topic: 'currencies', key: string, value: string }))
+    builder
+      .stream('in', kafka({ topic: 'views', key: string, value: string }))
+      .process(joinGlobalTable('with-rate', rates, (value, rate) => value + rate, { by: (value) => value }))
+      .process(dedupe('seen'))
+
+    const lines = describeAsMermaid(builder.build()).split('\n')
+
+    expect(lines).toContain('    d0[("seen<br/>changelog seen-changelog")]')
+    expect(lines).toContain('  g0[("rates<br/>global table of topic currencies")]')
+    expect(lines.filter((line) => line.includes('-.'))).toEqual(['  g0 -.-> n1', '  n2 -.- d0'])
   })
 })
