@@ -146,7 +146,7 @@ function gateProblems({ nodes }: GraphDraft): string[] {
     }
     if ((keyed || stateful) && node.parents.some((parent) => rekeyed.has(parent))) {
       problems.push(
-        `node ${quote(node.name)} needs equal keys in one partition, but the key was changed before it; put a repartition before it`,
+        `node ${quote(node.name)} needs equal keys in one partition, but the key was changed before it; put a repartition before it, or choose the key with the \`by\` of an aggregation or of a join with a table`,
       )
     }
     return problems

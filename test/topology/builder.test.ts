@@ -194,7 +194,7 @@ describe('validation', () => {
           .stream('in', source('a'))
           .process(selectKey('other', () => 'k'))
           .process(dedupe('seen')),
-      /node "seen" needs equal keys in one partition/,
+      /node "seen" needs equal keys in one partition.*; put a repartition before it, or choose the key with the `by` of an aggregation/,
     ],
   ])('refuses %s', (_, build, sentence) => {
     expect(problemsOf(build)).toEqual([expect.stringMatching(sentence)])
