@@ -1,4 +1,5 @@
 import type { RuntimeSettings } from '../config.ts'
+import { counted } from '../counted.ts'
 import { StreamError } from '../errors.ts'
 import { findStateDirectory, removeStateDirectory } from '../state/state-directory.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -42,7 +43,7 @@ export async function planReset({ topology, settings, broker }: ResetOptions): P
 export function requireIdle({ application, members }: ResetPlan): void {
   if (members.length === 0) return
   const hosts = [...new Set(members.map(({ host }) => host))].join(', ')
-  const fact = `group "${application}" has ${members.length} members (${hosts}), so nothing was deleted`
+  const fact = `group "${application}" has ${counted(members.length, 'member')} (${hosts}), so nothing was deleted`
   throw new StreamError('GROUP_ACTIVE', fact, { details: { group: application, hosts } })
 }
 

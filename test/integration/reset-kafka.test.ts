@@ -46,7 +46,7 @@ describe.skipIf(kafkaBrokers.length === 0)('millrace reset on Kafka', () => {
     await successor.start()
     await successor.drain()
 
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/GROUP_ACTIVE: group .* has 1 members/) })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/GROUP_ACTIVE: group .* has 1 member /) })
     const own = [`${application}-changes-changelog`, `${application}-unchanged-changelog`]
     expect(JSON.parse(planned.stdout)).toEqual({
       application,

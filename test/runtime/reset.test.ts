@@ -130,7 +130,7 @@ test('nothing is deleted while an instance runs', async () => {
 
   await expect(reset()).rejects.toMatchObject({
     code: 'GROUP_ACTIVE',
-    fact: expect.stringMatching(/group "app" has 1 members \(this process\), so nothing was deleted/),
+    fact: expect.stringMatching(/group "app" has 1 member \(this process\), so nothing was deleted/),
   })
   expect((await log.topics(internal)).size).toBe(2)
   expect(await log.committedTopics('app')).toContain('in')

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import { abandonedTopics } from '../../runtime/abandoned-topics.ts'
 import { assignorName, topicsBySubtopology } from '../../runtime/assignor.ts'
 import type { MemberDescription } from '../../runtime/broker.ts'
@@ -27,7 +28,9 @@ export const group: Check<'program' | 'log'> = {
           'Give each topology an `application` of its own; after an upgrade stop the instances of the old version.',
         ),
       ]
-    return [ok(members.length === 0 ? 'no instance runs' : `${members.length} instances run (${hostsOf(members)})`)]
+    if (members.length === 0) return [ok('no instance runs')]
+    const run = members.length === 1 ? 'runs' : 'run'
+    return [ok(`${counted(members.length, 'instance')} ${run} (${hostsOf(members)})`)]
   },
 }
 

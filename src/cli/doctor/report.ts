@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import type { Level } from './check.ts'
 import type { Report } from './examine.ts'
 
@@ -35,5 +36,3 @@ function summaryOf(reports: readonly Report[]): string {
   ]
   return parts.join(', ')
 }
-
-const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import { requireFitting } from '../../runtime/topics.ts'
 import { type Check, ok, problemOf, warning } from './check.ts'
 
@@ -8,7 +9,11 @@ export const topics: Check<'topics'> = {
   async examine({ topics: { partitions, tasks, deadLetter } }) {
     const count = [...tasks.values()].reduce((sum, each) => sum + each, 0)
     const counts = [...partitions].filter(([topic]) => topic !== deadLetter.topic)
-    return [ok(`${counts.map(([topic, each]) => `"${topic}" has ${each} partitions`).join(', ')}: ${count} tasks`)]
+    return [
+      ok(
+        `${counts.map(([topic, each]) => `"${topic}" has ${counted(each, 'partition')}`).join(', ')}: ${counted(count, 'task')}`,
+      ),
+    ]
   },
 }
 
@@ -36,6 +41,12 @@ export const changelogs: Check<'topics'> = {
           'Allow DescribeConfigs on the topics of the application, to have it checked.',
         ),
       ]
-    return [ok(absent === 0 ? `${planned.length} changelogs fit` : `${absent} of ${planned.length} will be made`)]
+    return [
+      ok(
+        absent === 0
+          ? `${counted(planned.length, 'changelog')} ${planned.length === 1 ? 'fits' : 'fit'}`
+          : `${absent} of ${planned.length} will be made`,
+      ),
+    ]
   },
 }
