@@ -6,12 +6,14 @@ import { type Check, ok, problemOf, warning } from './check.ts'
 export const topics: Check<'topics'> = {
   name: 'topics',
   needs: ['topics'],
-  async examine({ topics: { partitions, tasks, deadLetter } }) {
+  async examine({ topics: { partitions, tasks, existing, repartition, deadLetter } }) {
     const count = [...tasks.values()].reduce((sum, each) => sum + each, 0)
+    const absent = new Set(repartition.map(({ topic }) => topic).filter((topic) => !existing.has(topic)))
     const counts = [...partitions].filter(([topic]) => topic !== deadLetter.topic)
+    const has = (topic: string) => (absent.has(topic) ? 'will be made with' : 'has')
     return [
       ok(
-        `${counts.map(([topic, each]) => `"${topic}" has ${counted(each, 'partition')}`).join(', ')}: ${counted(count, 'task')}`,
+        `${counts.map(([topic, each]) => `"${topic}" ${has(topic)} ${counted(each, 'partition')}`).join(', ')}: ${counted(count, 'task')}`,
       ),
     ]
   },
