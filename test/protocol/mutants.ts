@@ -147,17 +147,19 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/recovery-windows.ts',
-        find: `        if (task.hasReached((partition) => latest.get(partitionKey(partition)))) task.closeWindow()`,
+        find: `        if (task.recovering && task.hasReached(endOf)) task.closeWindow()`,
         replacement: `        const first = ends_.get(task) ?? latest
         ends_.set(task, first)
-        if (task.hasReached((partition) => first.get(partitionKey(partition)))) task.closeWindow()`,
+        if (task.recovering && task.hasReached((partition) => first.get(partitionKey(partition)))) task.closeWindow()`,
       },
       {
         file: 'src/runtime/recovery-windows.ts',
-        find: `/** Closes the recovery window of`,
+        find: `/**
+ * Asks where logs end`,
         replacement: `const ends_ = new WeakMap<Task, Map<string, number>>()
 
-/** Closes the recovery window of`,
+/**
+ * Asks where logs end`,
       },
     ],
   },
