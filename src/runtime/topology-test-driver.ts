@@ -95,9 +95,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     return driver
   }
 
-  /** Writes a record to the topic of a source; resolves when all that it causes is committed. */
+  /** Writes a record to the topic of a source; resolves when all that it causes is committed. Throws TOPIC_MISSING. */
   async pipe<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
-    await this.#producer?.send(await this.#encoded(source, records))
+    await this.#write(source, records)
     if (this.#runtime) await this.settle()
   }
 
@@ -108,7 +108,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   async enqueue<K, V>(source: TopicSource<K, V>, ...records: TestRecord<K, V>[]): Promise<void> {
     const runtime = this.#started()
     runtime.pause()
-    await this.#producer?.send(await this.#encoded(source, records))
+    await this.#write(source, records)
     await this.#fetched(runtime)
   }
 
@@ -253,6 +253,22 @@ export class TopologyTestDriver implements AsyncDisposable {
   #passLeases({ tasks }: StreamRuntime): void {
     const leaseEndsAt = Math.max(0, ...tasks.map((task) => task.leaseEndsAt))
     if (leaseEndsAt > this.clock.now()) this.clock.advance(leaseEndsAt - this.clock.now())
+  }
+
+  async #write<K, V>(source: TopicSource<K, V>, records: readonly TestRecord<K, V>[]): Promise<void> {
+    const { topic } = source
+    if (!(await this.#broker.topics([topic])).has(topic)) throw this.#notRead(topic)
+    await this.#producer?.send(await this.#encoded(source, records))
+  }
+
+  #notRead(topic: string): StreamError {
+    const nodes = [...this.#topology.nodes.values()]
+    const own = nodes.flatMap((node) => (node.kind === 'source' && !node.internal ? [node.source.topic] : []))
+    const read = [...own, ...globalTopics(this.#topology)].map((each) => `"${each}"`).join(', ')
+    return new StreamError('TOPIC_MISSING', `the topology of this driver does not read topic "${topic}"`, {
+      fix: `Write to one that it reads: ${read}.`,
+      details: { topic },
+    })
   }
 
   async #encoded<K, V>({ topic, ...serdes }: TopicSource<K, V>, records: readonly TestRecord<K, V>[]) {

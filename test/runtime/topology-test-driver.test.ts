@@ -179,4 +179,16 @@ describe('the test driver', () => {
 
     await expect(piped).rejects.toMatchObject({ code: 'TIMESTAMP_INVALID' })
   })
+
+  test('says of a topic that the topology does not read which ones it does', async () => {
+    await using driver = await TopologyTestDriver.start(mergedTopology())
+
+    const refusal = {
+      code: 'TOPIC_MISSING',
+      fact: 'the topology of this driver does not read topic "views"',
+      fix: 'Write to one that it reads: "left", "right".',
+    }
+    await expect(driver.pipe(views, { key: 'a', value: null })).rejects.toMatchObject(refusal)
+    await expect(driver.enqueue(views, { key: 'a', value: null })).rejects.toMatchObject(refusal)
+  })
 })
