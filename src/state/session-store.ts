@@ -2,6 +2,7 @@ import { bytes } from '../serde.ts'
 import { sessionKey, splitSessionKey, type Window } from '../windowed.ts'
 import { bytesOfText, keyText } from './key-text.ts'
 import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import { refusedTime } from './refused-time.ts'
 import type { ByteChange, SessionEntry, SessionStore, SessionStoreSpec } from './store.ts'
 import { type Timestamped, timestamped, timestampOf } from './timestamped.ts'
 import { type IndexedWindow, WindowIndex } from './window-index.ts'
@@ -49,6 +50,7 @@ export class SessionEntries<K, V> {
         index.delete(session)
       }
     }
+    const called = { store: name, call: 'put(session, value, timestamp)' }
     return {
       name,
       get observedMs() {
@@ -66,6 +68,9 @@ export class SessionEntries<K, V> {
         for (const session of index.between(fromMs, toMs)) yield* entryOf(session)
       },
       put: ({ key, window }, value, timestamp) => {
+        if (!Number.isSafeInteger(window.startMs)) throw refusedTime(called, 'window.startMs', window.startMs)
+        if (!Number.isSafeInteger(window.endMs)) throw refusedTime(called, 'window.endMs', window.endMs)
+        if (!Number.isSafeInteger(timestamp)) throw refusedTime(called, 'timestamp', timestamp)
         if (window.endMs <= index.latestMs - retentionMs) return false
         const keyBytes = keySerde.serialize(key)
         const row = sessionKey(keyBytes, window)

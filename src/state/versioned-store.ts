@@ -1,6 +1,7 @@
 import { bytes } from '../serde.ts'
 import { bytesOfText, keyText } from './key-text.ts'
 import { KeyValueEntries, type StoreLayers } from './key-value-store.ts'
+import { refusedTime } from './refused-time.ts'
 import type { ByteChange, KeyValueStore, PutVersion, Version, VersionedStore, VersionedStoreSpec } from './store.ts'
 import { type Timestamped, timestamped, timestampOf, withoutTimestamp } from './timestamped.ts'
 import { isDeletion, latestRows, orDeleted, splitVersionRow, versionRow } from './versioned-layout.ts'
@@ -104,6 +105,9 @@ class Versions<K, V> implements VersionedStore<K, V> {
   }
 
   put(key: K, value: V | null, timestamp: number): PutVersion {
+    if (!Number.isSafeInteger(timestamp)) {
+      throw refusedTime({ store: this.name, call: 'put(key, value, timestamp)' }, 'timestamp', timestamp)
+    }
     if (timestamp < this.#earliestMs) return 'expired'
     const ownKey = this.#spec.key.serialize(key)
     const latest = this.#rows.get(versionRow({ key: ownKey }))

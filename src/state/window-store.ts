@@ -2,6 +2,7 @@ import { bytes } from '../serde.ts'
 import { splitWindowKey, windowKey } from '../windowed.ts'
 import { bytesOfText, keyText } from './key-text.ts'
 import { KeyValueEntries, type Place, type StoreLayers } from './key-value-store.ts'
+import { refusedTime } from './refused-time.ts'
 import type { ByteChange, WindowEntry, WindowStore, WindowStoreSpec } from './store.ts'
 import { type Timestamped, timestamped, timestampOf } from './timestamped.ts'
 import { type IndexedWindow, WindowIndex } from './window-index.ts'
@@ -53,6 +54,7 @@ export class WindowEntries<K, V> {
         index.delete(window)
       }
     }
+    const called = { store: name, call: 'put(key, startMs, value, timestamp)' }
     return {
       name,
       get observedMs() {
@@ -63,6 +65,8 @@ export class WindowEntries<K, V> {
       all: () => pairs(index.all()),
       between: (fromMs, toMs) => pairs(index.between(fromMs, toMs)),
       put: (key, startMs, value, timestamp) => {
+        if (!Number.isSafeInteger(startMs)) throw refusedTime(called, 'startMs', startMs)
+        if (!Number.isSafeInteger(timestamp)) throw refusedTime(called, 'timestamp', timestamp)
         if (startMs <= index.latestMs - retentionMs) return false
         const { place, window } = rowOf(key, startMs)
         index.observe(window, timestamp)
