@@ -58,7 +58,7 @@ async function plan(file: string, options: PlanCommandOptions): Promise<void> {
     }
     const estimates = estimatesOf(found, options)
     const line = JSON.stringify({ ...found, ...estimates })
-    process.stdout.write(options.json ? `${line}\n` : planText(found, estimates))
+    process.stdout.write(options.json ? `${line}\n` : planText(program.topology, found, estimates))
   } finally {
     progress.stop()
   }

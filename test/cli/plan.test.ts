@@ -212,6 +212,19 @@ index: { sqlite: { path: ${path} } }
     expect((await readdir(there.folder.path)).toSorted()).toEqual(['log', 'millrace.yaml'])
   })
 
+  test('says of a topology without an index that it writes none, instead of zeros', async () => {
+    await using folder = await temporaryDirectory()
+    const log = embeddedBroker({ directory: folder.path })
+    await log.open()
+    await log.createTopics(['lines', 'word-counts'].map((topic) => ({ topic, partitions: 1 })))
+    await send(log, [logRecord({ topic: 'lines', partition: 0 }, 'a', 'one two')])
+    await log.close()
+
+    const { stdout } = await millraceHere(['plan', 'examples/word-count.ts', '--log', folder.path])
+
+    expect(stdout).toBe('records:  3\nindex:    none is written by this topology\n')
+  })
+
   test('says in one sentence that a running instance has the log', async () => {
     await using there = await given()
 
