@@ -105,7 +105,9 @@ export class StoreQueries {
     this.#options = options
     this.#places = new Map<string, Place>([
       ...subtopologies.flatMap((subtopology) =>
-        subtopology.stores.map((spec) => [spec.name, { spec, subtopology }] as const),
+        subtopology.stores.flatMap((spec) =>
+          (spec.queryable ?? true) ? [[spec.name, { spec, subtopology }] as const] : [],
+        ),
       ),
       ...[...globalTables.values()].map(({ name, store }) => [name, { spec: store, subtopology: undefined }] as const),
     ])
@@ -173,6 +175,7 @@ export class StoreQueries {
     this.#hosts = hosts
   }
 
+  /** Without the buffers of steps that hold updates back. */
   get stores(): readonly QueryableStore[] {
     return [...this.#places.keys()].map((name) => this.store(name))
   }
@@ -298,7 +301,9 @@ export class StoreQueries {
     const names = [...this.#places.keys()]
     const nearest = nearestName(name, names)
     const known = names.length > 0 ? `There are ${names.join(', ')}.` : 'The topology has none.'
-    throw new StreamError('STORE_UNKNOWN', `there is no store "${name}"`, {
+    const isHidden = this.#options.topology.stores.has(name)
+    const fact = isHidden ? `store "${name}" can be read by its step only` : `there is no store "${name}"`
+    throw new StreamError('STORE_UNKNOWN', fact, {
       fix: nearest === undefined ? known : `Did you mean "${nearest}"?`,
       details: { store: name },
     })

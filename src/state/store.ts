@@ -142,6 +142,8 @@ export interface StoreSpecBase<K, V> {
    * there has the serdes of the store.
    */
   readonly copyOf?: string
+  /** Default true. False: its rows say something to its step only, so that queries do not offer it. */
+  readonly queryable?: boolean
 }
 
 export interface KeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>, KeyIndexing {

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
 import { embeddedBroker } from '../../src/connectors/embedded/broker.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
+import { count, suppress, tumbling } from '../../src/operators/index.ts'
 import { partitionFor } from '../../src/partitioner.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
 import { ChangelogDelay } from '../../src/runtime/changelog-delay.ts'
@@ -31,6 +32,33 @@ function keysOf(partitions: number): string[] {
 }
 
 describe('queries of one instance', () => {
+  test('do not offer the buffer of a suppress, whose rows say something to that step only', async () => {
+    await using broker = await openLog(1)
+    const second = tumbling({ sizeMs: 1_000 })
+    const builder = new TopologyBuilder()
+    builder
+      .stream('in', kafka({ topic: 'in', key: string, value: string }))
+      .process(count('counts', { window: second }))
+      .process(suppress('final', { untilWindowCloses: second }))
+    await broker.createTopics([{ topic: 'in', partitions: 1 }])
+    await using runtime = new StreamRuntime({
+      topology: builder.build(),
+      broker,
+      application: 'app',
+      stateInMemory: true,
+    })
+    await runtime.start()
+    await runtime.drain()
+    const { queries } = runtime
+
+    expect(queries.stores.map(({ name }) => name)).toEqual(['counts'])
+    expect(queries.copies.map(({ store }) => store)).toEqual(['counts'])
+    await expect(Array.fromAsync(queries.entries('final'))).rejects.toMatchObject({
+      code: 'STORE_UNKNOWN',
+      fact: 'store "final" can be read by its step only',
+    })
+  })
+
   test('find what is in stores of each kind, by key, by prefix and by time', async () => {
     await using broker = await openLog(1)
     await using runtime = countingInstance({ broker, stateInMemory: true })

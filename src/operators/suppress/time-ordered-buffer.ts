@@ -51,7 +51,8 @@ export class TimeOrderedBuffer<K, V> {
 
   get store(): WindowStoreSpec<Uint8Array, Held<V>> {
     const { name, storage } = this.#options
-    return { kind: 'window', name, key: bytes, value: this.#held, storage, retentionMs: Number.POSITIVE_INFINITY }
+    const retentionMs = Number.POSITIVE_INFINITY
+    return { kind: 'window', name, key: bytes, value: this.#held, storage, retentionMs, queryable: false }
   }
 
   /** `before` is asked when nothing waits under the key. */
