@@ -30,6 +30,11 @@ export class RecoveryWindows {
     return tasks.some(needsEnds) ? this.#lookAt : Number.POSITIVE_INFINITY
   }
 
+  /** Somebody waits for what it finds: the next call of `close` looks, due or not. */
+  hurry(): void {
+    this.#lookAt = 0
+  }
+
   /** Looks once an interval, and at once for a task that was never asked for and takes nothing until then. */
   async close(tasks: readonly Task[]): Promise<void> {
     const { broker, clock, logger, everyMs } = this.#options

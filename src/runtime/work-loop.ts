@@ -77,6 +77,7 @@ export class WorkLoop {
   /** Resolves when the loop has looked and found nothing to do, or after a moment: a log may end in offsets that are never delivered. */
   async quiet(): Promise<void> {
     if (this.#stopped) return
+    this.#options.windows.hurry()
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(quietCheckMs, resolve)
       this.#quietWaiters.push(() => {
