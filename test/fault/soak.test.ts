@@ -51,10 +51,10 @@ describe('an hour of edits, deletions, unreadable records, compaction, restarts 
     expect(beats).toBeGreaterThan(100)
   })
 
-  // Between two collections of garbage there is more or less of it: what grows for ever grows beyond any such share.
+  // The heap grows and shrinks by a little for reasons of its own: what grows for ever grows beyond any such share.
   test.each([
     ['heapUsed', 1.1],
-    ['external', 1.1],
+    ['external', 1.05],
     ['rss', 1.15],
   ] as const)('%s does not grow: running or closed, the last third is like the middle one', (measure, share) => {
     for (const when of ['running', 'closed'] as const) {

@@ -142,17 +142,22 @@ async function feed(durationMs: number): Promise<void> {
   await producer.close()
 }
 
+/** The least of some looks with the clock stopped: what is held is in each, the work of a moment and garbage are not. */
 async function sample(when: SoakSample['when']): Promise<SoakSample> {
-  for (let round = 0; round < 3; round++) {
+  clock.stop()
+  const looks: NodeJS.MemoryUsage[] = []
+  for (let look = 0; look < 8; look++) {
     globalThis.gc?.()
     await new Promise((resolve) => setTimeout(resolve, 20))
+    looks.push(process.memoryUsage())
   }
-  const { heapUsed, external, rss } = process.memoryUsage()
+  clock.go()
+  const least = (measure: 'heapUsed' | 'external' | 'rss') => Math.min(...looks.map((look) => look[measure]))
   return {
     when,
-    heapUsed,
-    external,
-    rss,
+    heapUsed: least('heapUsed'),
+    external: least('external'),
+    rss: least('rss'),
     resources: process.getActiveResourcesInfo().length,
     files: openFiles(),
     timers: clock.pending,
