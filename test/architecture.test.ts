@@ -49,6 +49,25 @@ const layers: Record<string, Layer> = {
   composition: { imports: ['*'], packages: [] },
 }
 
+/**
+ * What each folder of the runtime may import of the others, from what a single record meets upwards. The files beside the folders are the
+ * parts that all may know, and what puts the folders together, which none may.
+ */
+const runtimeFolders: Record<string, readonly string[]> = {
+  nodes: [],
+  outputs: ['nodes'],
+  'dead-letters': ['outputs'],
+  commit: ['nodes', 'outputs', 'dead-letters'],
+  tasks: ['nodes', 'dead-letters', 'commit'],
+  group: ['tasks'],
+  copies: ['tasks'],
+  work: ['tasks'],
+  topics: ['nodes', 'tasks', 'group'],
+  queries: ['tasks', 'group', 'copies'],
+  resources: [],
+}
+const runtimeParts = ['broker.ts', 'observer.ts', 'tracer.ts', 'partitions.ts', 'retry.ts', 'close-all.ts']
+
 const compositionRoots = ['index.ts', 'testing.ts']
 /** Without any node: import a topology stays a value that can be built anywhere. */
 const withoutNode = ['topology']
@@ -96,6 +115,17 @@ describe('the layer table', () => {
       const targetLayer = layerOf(target)
       if (targetLayer === layer || targetLayer === 'kernel' || allowed.includes('*')) return false
       return !allowed.includes(targetLayer) && !allowed.includes(target)
+    })
+    expect(forbidden).toEqual([])
+  })
+
+  test.each(files.filter((file) => /^runtime\/.+\//.test(file)))('%s imports only what its folder may', (file) => {
+    const folder = file.split('/')[1] ?? ''
+    const allowed = runtimeFolders[folder]
+    expect(allowed, `folder runtime/${folder} is not in the table of the runtime`).toBeDefined()
+    const forbidden = firstParty(file).filter((target) => {
+      const [layer, place = ''] = target.split('/')
+      return layer === 'runtime' && ![folder, ...(allowed ?? []), ...runtimeParts].includes(place)
     })
     expect(forbidden).toEqual([])
   })

@@ -1,6 +1,6 @@
 import { deadLetterTopicOf, parseSettings } from '../config.ts'
 import type { Broker } from '../runtime/broker.ts'
-import { readLetters } from '../runtime/dead-letter-topic.ts'
+import { readLetters } from '../runtime/dead-letters/dead-letter-topic.ts'
 import { names } from './documents.ts'
 
 /** A document whose latest version ended as a dead letter: it is missing in the index, or old. */

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { parseSettings } from '../config.ts'
-import { planReset, type ResetPlan, requireIdle, resetApplication } from '../runtime/reset.ts'
+import { planReset, type ResetPlan, requireIdle, resetApplication } from '../runtime/topics/reset.ts'
 import { confirmByName } from './confirm.ts'
 import { loadProgram } from './load-program.ts'
 import { type LogOptions, logOf, withLogOption } from './log-options.ts'

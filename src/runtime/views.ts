@@ -1,12 +1,12 @@
 import type { TaskId } from '../topology/processor.ts'
 import type { Topology } from '../topology/topology.ts'
-import type { GlobalTableView } from './global-tables.ts'
+import type { GlobalTableView } from './copies/global-tables.ts'
 import type { RuntimeState } from './lifecycle.ts'
-import type { TaskView } from './task-view.ts'
+import type { TaskView } from './tasks/task-view.ts'
 
 export type { StoreEntry } from '../state/row-reader.ts'
-export type { Behind } from './changelog-delay.ts'
-export type { GlobalTableView } from './global-tables.ts'
+export type { Behind } from './copies/changelog-delay.ts'
+export type { GlobalTableView } from './copies/global-tables.ts'
 export type { RuntimeState } from './lifecycle.ts'
 export type {
   LocalReadOptions,
@@ -16,9 +16,9 @@ export type {
   StoreCopy,
   StoreHosts,
   StoreQueries,
-} from './store-queries.ts'
-export type { StoreQuery } from './store-query.ts'
-export type { StoreView, TaskPhase, TaskView } from './task-view.ts'
+} from './queries/store-queries.ts'
+export type { StoreQuery } from './queries/store-query.ts'
+export type { StoreView, TaskPhase, TaskView } from './tasks/task-view.ts'
 
 /** A runtime as it is now, to look at: for metrics and probes. */
 export interface RuntimeView {

@@ -23,10 +23,10 @@ describe('the property test of the commit protocol', () => {
   }, 300_000)
 
   test.concurrent('is not fooled by a patch that does not fit', async () => {
-    const patch = { file: 'src/runtime/checkpoint.ts', find: 'await', replacement: '' }
+    const patch = { file: 'src/runtime/commit/checkpoint.ts', find: 'await', replacement: '' }
 
     const checking = checkMutant({ name: 'a word that is there many times', patches: [patch] }, { seed: 1, runs: 1 })
 
-    await expect(checking).rejects.toThrow(/src\/runtime\/checkpoint.ts has this \d+ times, instead of once/)
+    await expect(checking).rejects.toThrow(/src\/runtime\/commit\/checkpoint.ts has this \d+ times, instead of once/)
   })
 })

@@ -1,4 +1,4 @@
-import type { Failpoint } from '../../src/runtime/checkpoint.ts'
+import type { Failpoint } from '../../src/runtime/commit/checkpoint.ts'
 import { StreamRuntime } from '../../src/runtime/stream-runtime.ts'
 import { HeldBroker } from './held-broker.ts'
 import { IndexClient } from './held-index.ts'

@@ -16,7 +16,7 @@ export const mutants: readonly Mutant[] = [
     name: 'offsets are committed before the changelogs (O before C)',
     patches: [
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `await writeChangelogs(records, options)
   tellWritten(changes, options)
   await failpoint('before-offsets')
@@ -25,7 +25,7 @@ export const mutants: readonly Mutant[] = [
 `,
       },
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `  await failpoint('before-local-state')
 `,
         replacement: `  await failpoint('before-offsets')
@@ -34,7 +34,7 @@ export const mutants: readonly Mutant[] = [
 `,
       },
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `positionsAfter(changes, written)`,
         replacement: `positionsAfter(changes, late)`,
       },
@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a commit does not wait for the index (no S)',
     patches: [
       {
-        file: 'src/runtime/node-graph.ts',
+        file: 'src/runtime/nodes/node-graph.ts',
         find: `pass.follow(running.node.name, this.#traced(running, record, pass.inFlight, pass.signal))`,
         replacement: `void this.#traced(running, record, pass.inFlight, pass.signal).catch(() => undefined)`,
       },
@@ -54,19 +54,19 @@ export const mutants: readonly Mutant[] = [
     name: 'the changelog is written before the index has acknowledged (C before S)',
     patches: [
       {
-        file: 'src/runtime/generation.ts',
+        file: 'src/runtime/nodes/generation.ts',
         find: `return oldest?.complete ? oldest : undefined`,
         replacement: `return oldest`,
       },
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `  if (!generation.complete)
     throw new StreamError('ILLEGAL_STATE', \`generation \${generation.id} was committed before it was complete\`)
 `,
         replacement: '',
       },
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `  await failpoint('before-offsets')
 `,
         replacement: `  while (!generation.complete && !signal.aborted) await new Promise((resolve) => setImmediate(resolve))
@@ -79,13 +79,13 @@ export const mutants: readonly Mutant[] = [
     name: 'generations are committed out of order',
     patches: [
       {
-        file: 'src/runtime/generation.ts',
+        file: 'src/runtime/nodes/generation.ts',
         find: `    const oldest = this.#frozen[0]
     return oldest?.complete ? oldest : undefined`,
         replacement: `    return this.#frozen.find((generation) => generation.complete)`,
       },
       {
-        file: 'src/runtime/generation.ts',
+        file: 'src/runtime/nodes/generation.ts',
         find: `if (this.#frozen[0] === generation) this.#frozen.shift()`,
         replacement: `this.#frozen.splice(this.#frozen.indexOf(generation), 1)`,
       },
@@ -95,7 +95,7 @@ export const mutants: readonly Mutant[] = [
     name: 'writes beyond the gate go to the newest generation',
     patches: [
       {
-        file: 'src/runtime/contexts.ts',
+        file: 'src/runtime/nodes/contexts.ts',
         find: `return this.#scope.inFlight.generation.id`,
         replacement: `return this.services.openGeneration()`,
       },
@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no gate: several records of a key at once',
     patches: [
       {
-        file: 'src/runtime/gate.ts',
+        file: 'src/runtime/nodes/gate.ts',
         find: `if (this.#passes.has(waiting.key) || this.#held.has(waiting.key)) this.#enqueue(waiting)
     else this.#start(waiting)`,
         replacement: `this.#start(waiting)`,
@@ -116,7 +116,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no open mark before the first write',
     patches: [
       {
-        file: 'src/runtime/task-manager.ts',
+        file: 'src/runtime/tasks/task-manager.ts',
         find: `await retrying(say, { clock, logger, signal: task.signal, what: 'committing the open mark' })`,
         replacement: `void say`,
       },
@@ -126,7 +126,7 @@ export const mutants: readonly Mutant[] = [
     name: 'clean is written inside the recovery window',
     patches: [
       {
-        file: 'src/runtime/task-manager.ts',
+        file: 'src/runtime/tasks/task-manager.ts',
         find: `task.offsets(task.recovering ? 'quiet' : 'clean')`,
         replacement: `task.offsets('clean')`,
       },
@@ -146,14 +146,14 @@ export const mutants: readonly Mutant[] = [
     name: 'the window ends at the log end found at restart',
     patches: [
       {
-        file: 'src/runtime/recovery-windows.ts',
+        file: 'src/runtime/work/recovery-windows.ts',
         find: `        if (task.recovering && task.hasReached(endOf)) task.closeWindow()`,
         replacement: `        const first = ends_.get(task) ?? latest
         ends_.set(task, first)
         if (task.recovering && task.hasReached((partition) => first.get(partitionKey(partition)))) task.closeWindow()`,
       },
       {
-        file: 'src/runtime/recovery-windows.ts',
+        file: 'src/runtime/work/recovery-windows.ts',
         find: `/**
  * Asks where logs end`,
         replacement: `const ends_ = new WeakMap<Task, Map<string, number>>()
@@ -177,7 +177,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a record is done before its dead letter is durable',
     patches: [
       {
-        file: 'src/runtime/node-graph.ts',
+        file: 'src/runtime/nodes/node-graph.ts',
         find: `this.#options.giveUp({ ...failure, inFlight }).then(end.done)`,
         replacement: `void this.#options.giveUp({ ...failure, inFlight })
       end.done()`,
@@ -188,7 +188,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a task that is not drained counts as drained',
     patches: [
       {
-        file: 'src/runtime/task-manager.ts',
+        file: 'src/runtime/tasks/task-manager.ts',
         find: `if ((await task.suspend(signal)) && wasRunning) this.#drained.add(task)`,
         replacement: `await task.suspend(signal)
         if (wasRunning) this.#drained.add(task)`,
@@ -209,7 +209,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an owner that does not hear of its group goes on writing',
     patches: [
       {
-        file: 'src/runtime/group-lease.ts',
+        file: 'src/runtime/commit/group-lease.ts',
         find: `return age >= 0 && age < sessionTimeoutMs - requestTimeoutMs`,
         replacement: `return age >= 0`,
       },
@@ -217,13 +217,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a cut-off owner appends to its changelogs',
-    patches: [{ file: 'src/runtime/checkpoint.ts', find: `requireLease(options.lease)`, replacement: `` }],
+    patches: [{ file: 'src/runtime/commit/checkpoint.ts', find: `requireLease(options.lease)`, replacement: `` }],
   },
   {
     name: 'a cut-off owner opens a transactional producer',
     patches: [
       {
-        file: 'src/runtime/task-transactions.ts',
+        file: 'src/runtime/commit/task-transactions.ts',
         find: `    requireLease(lease)
     const producer = await openProducer()
     this.#producer = producer
@@ -235,7 +235,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a closed task tries again',
-    patches: [{ file: 'src/runtime/gate.ts', find: `    if (this.#aborted) return\n`, replacement: `` }],
+    patches: [{ file: 'src/runtime/nodes/gate.ts', find: `    if (this.#aborted) return\n`, replacement: `` }],
   },
   {
     name: 'dedupe drops what it knows inside the recovery window',
@@ -251,7 +251,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the local store is written before the index has acknowledged (W before S)',
     patches: [
       {
-        file: 'src/runtime/generation.ts',
+        file: 'src/runtime/nodes/generation.ts',
         find: `return oldest?.complete ? oldest : undefined`,
         replacement: `return oldest`,
       },
@@ -265,7 +265,7 @@ export const mutants: readonly Mutant[] = [
   /** The changelog offset up to`,
       },
       {
-        file: 'src/runtime/checkpoint.ts',
+        file: 'src/runtime/commit/checkpoint.ts',
         find: `  if (!generation.complete)
     throw new StreamError('ILLEGAL_STATE', \`generation \${generation.id} was committed before it was complete\`)
 `,

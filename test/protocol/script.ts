@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Failpoint } from '../../src/runtime/checkpoint.ts'
+import type { Failpoint } from '../../src/runtime/commit/checkpoint.ts'
 import { stories } from './stories.ts'
 
 /** A version of a document: each word becomes one chunk, the mark is part of every payload. `null` deletes. */

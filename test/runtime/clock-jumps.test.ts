@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { dedupe } from '../../src/operators/dedupe.ts'
-import { encodeMark } from '../../src/runtime/recovery-mark.ts'
+import { encodeMark } from '../../src/runtime/commit/recovery-mark.ts'
 import { finishing, instanceIn, pass, plainTopologyTo, runningIn, topologyTo, until } from '../support/instance.ts'
 import { overlaid } from '../support/overlaid.ts'
 import { RecordingSink } from '../support/recording-sink.ts'

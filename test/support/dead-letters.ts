@@ -3,8 +3,8 @@ import { type EmbeddedBroker, embeddedBroker } from '../../src/connectors/embedd
 import { StreamError } from '../../src/errors.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { Broker, LogRecord, ProducerRecord, TopicPartition, TopicSpec } from '../../src/runtime/broker.ts'
-import { errorHeaders } from '../../src/runtime/dead-letter.ts'
-import { type RedriveCounts, type RedriveOptions, redrive } from '../../src/runtime/redrive.ts'
+import { errorHeaders } from '../../src/runtime/dead-letters/dead-letter.ts'
+import { type RedriveCounts, type RedriveOptions, redrive } from '../../src/runtime/dead-letters/redrive.ts'
 import { readAll } from './log-records.ts'
 
 export const source = { topic: 'documents', partition: 0 }

@@ -5,7 +5,7 @@ import { lockWorkspace, type WorkspaceLock } from '../../src/cli/workspace-claim
 import { type ErrorCode, StreamError } from '../../src/errors.ts'
 import { noHeaders } from '../../src/record.ts'
 import type { Broker } from '../../src/runtime/broker.ts'
-import { errorHeaders, redriveHeaders } from '../../src/runtime/dead-letter.ts'
+import { errorHeaders, redriveHeaders } from '../../src/runtime/dead-letters/dead-letter.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** A record of the topic `documents` that was given up. */

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '../../runtime/dead-letter.ts'
+import type { DeadLetter } from '../../runtime/dead-letters/dead-letter.ts'
 import { isoTime } from '../iso-time.ts'
 import { textOrHex } from '../printable.ts'
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, isStreamError, reasonOf } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
-import type { TopicLook } from '../../runtime/topics.ts'
+import type { TopicLook } from '../../runtime/topics/topics.ts'
 import type { Pipeline, Resource, VectorIndex } from '../../topology/processor.ts'
 import type { Machine } from './machine.ts'
 import type { NewestRecord } from './newest-records.ts'

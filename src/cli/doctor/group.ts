@@ -1,7 +1,7 @@
 import { counted } from '../../counted.ts'
-import { abandonedTopics } from '../../runtime/abandoned-topics.ts'
-import { assignorName, topicsBySubtopology } from '../../runtime/assignor.ts'
 import type { MemberDescription } from '../../runtime/broker.ts'
+import { assignorName, topicsBySubtopology } from '../../runtime/group/assignor.ts'
+import { abandonedTopics } from '../../runtime/topics/abandoned-topics.ts'
 import { type Check, ok, problem, warning } from './check.ts'
 
 /** Who is in the group of the application now. */

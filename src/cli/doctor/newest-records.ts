@@ -1,5 +1,5 @@
 import type { Broker, LogRecord, PartitionOffsets, TopicPartition } from '../../runtime/broker.ts'
-import type { TopicLook } from '../../runtime/topics.ts'
+import type { TopicLook } from '../../runtime/topics/topics.ts'
 import { type SourceNode, topicName } from '../../topology/topology.ts'
 import { type Program, sourcePartitions } from './partitions.ts'
 

@@ -1,7 +1,7 @@
 import type { RuntimeSettings } from '../../config.ts'
 import type { CommittedOffset, PartitionOffsets } from '../../runtime/broker.ts'
 import { partitionsOf } from '../../runtime/partitions.ts'
-import { isInLog, notInLog } from '../../runtime/start-positions.ts'
+import { isInLog, notInLog } from '../../runtime/tasks/start-positions.ts'
 import { type Check, type Finding, ok, problemOf, warning } from './check.ts'
 import { sourcePartitions } from './partitions.ts'
 

@@ -1,8 +1,8 @@
 import type { RuntimeSettings } from '../../config.ts'
-import { topicsBySubtopology } from '../../runtime/assignor.ts'
 import type { TopicPartition } from '../../runtime/broker.ts'
+import { topicsBySubtopology } from '../../runtime/group/assignor.ts'
 import { partitionsOf } from '../../runtime/partitions.ts'
-import type { TopicLook } from '../../runtime/topics.ts'
+import type { TopicLook } from '../../runtime/topics/topics.ts'
 import type { Topology } from '../../topology/topology.ts'
 
 /** A topology, and the settings that it would run with. */

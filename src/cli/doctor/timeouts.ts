@@ -1,4 +1,4 @@
-import { requestTimeoutOf, requireShortRequests } from '../../runtime/resources.ts'
+import { requestTimeoutOf, requireShortRequests } from '../../runtime/resources/resources.ts'
 import { type Check, ok } from './check.ts'
 
 /** The time that a request to the index may take, against the time that an instance may be silent. */

@@ -1,5 +1,5 @@
 import { counted } from '../../counted.ts'
-import { requireFitting } from '../../runtime/topics.ts'
+import { requireFitting } from '../../runtime/topics/topics.ts'
 import { type Check, ok, problemOf, warning } from './check.ts'
 
 /** The topics that the topology names, and how their partitions fit together. */

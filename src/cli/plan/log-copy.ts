@@ -8,9 +8,9 @@ import type {
   TopicDescription,
   TopicSpec,
 } from '../../runtime/broker.ts'
+import { decodeMark, type RecoveryMark } from '../../runtime/commit/recovery-mark.ts'
 import { partitionsOf } from '../../runtime/partitions.ts'
-import { decodeMark, type RecoveryMark } from '../../runtime/recovery-mark.ts'
-import { isInLog, notInLog } from '../../runtime/start-positions.ts'
+import { isInLog, notInLog } from '../../runtime/tasks/start-positions.ts'
 import { changelogTopic } from '../../state/changelog.ts'
 import { copiedTopics, globalTopics, type Topology, topicName } from '../../topology/topology.ts'
 
