@@ -16,7 +16,7 @@ export interface GlobalStateOptions {
   readonly openDisk: () => Promise<ByteStore>
 }
 
-/** A row as any node reads it. */
+/** The rows of a global table as any node reads them. */
 export type GlobalStore = ReadOnlyKeyValueStore<unknown, Timestamped<unknown>>
 
 interface Rows {
@@ -101,8 +101,10 @@ export class GlobalState implements AsyncDisposable {
   /** Forgets the rows of a store and its positions. */
   async wipe(store: string): Promise<void> {
     const { prefix, bytes } = this.#rows(store)
-    // The positions go first: a crash in between must not leave a store that claims to be complete.
-    await bytes.clear(prefixBounds(positionPrefix(store)))
+    const positions: ByteChange[] = []
+    for await (const [key] of bytes.range(prefixBounds(positionPrefix(store)))) positions.push({ key, value: null })
+    // They go first, and at once, which `clear` does not promise: no crash may leave a store that claims to be complete.
+    await bytes.write(positions)
     await bytes.clear(prefixBounds(prefix))
     this.#cache.clear()
   }
