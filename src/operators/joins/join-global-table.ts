@@ -11,9 +11,9 @@ export interface LooksUpBy<K, V, G> {
 
 /**
  * Joins each record with the row of a global table that `by` names, as it is in this instance when the record comes. Records stay where they
- * are, and keep their key and time: nothing is repartitioned. A record without a row is left out; one without a value, and one for which
- * `by` gives null, is dropped and counted. A record without a key is joined as any other. Where the stream ends in an index, what is left out
- * or has no value is a deletion there: it goes on as a tombstone, as in `filter`.
+ * are, and keep their key and time: nothing is repartitioned. A record without a key is joined as any other. One without a row is left out;
+ * one without a value, and one for which `by` gives null, is dropped and counted. Where the stream ends in an index, all of these are
+ * deletions there: they go on as tombstones, as in `filter`.
  *
  * @example
  * const countries = builder.globalTable('countries', kafka({ topic: 'countries', key: string, value: json(Country) }))

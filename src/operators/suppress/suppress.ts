@@ -1,7 +1,7 @@
 import { StreamError } from '../../errors.ts'
-import { withValue } from '../../record.ts'
+import { type StreamRecord, withValue } from '../../record.ts'
 import { msgpack, type Serde, textKeys } from '../../serde.ts'
-import type { ProcessorSupplier } from '../../topology/processor.ts'
+import type { ProcessorContext, ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
 import { onLatestChange, type TableRows } from '../../topology/table.ts'
 import { sessionWindowed, type Windowed } from '../../windowed.ts'
@@ -16,9 +16,9 @@ interface Suppressed<K, V> {
   readonly value?: Serde<V>
   /** Default `level`. */
   readonly storage?: 'level' | 'memory'
-  /** How many keys may wait in a task; default: any number. */
+  /** How many keys may wait in a task; default: no limit. */
   readonly maxRecords?: number
-  /** How much what waits in a task may take, with its keys and headers; default: any number. */
+  /** Bytes of what may wait in a task: keys, values and headers, as they are stored. Default: no limit. */
   readonly maxBytes?: number
 }
 
@@ -30,7 +30,7 @@ export interface UntilWindowCloses<K, V> extends Suppressed<K, V> {
 }
 
 export interface UntilTimeLimit<K, V> extends Suppressed<K, V> {
-  /** How long the updates of a key wait, in the time of this step, counted from the timestamp of the first one that does. */
+  /** Milliseconds that the updates of a key wait, in the time of this step, from the timestamp of the first one that does. */
   readonly untilTimeLimitMs: number
   /** What has waited longest goes out early, or the runtime stops with BUFFER_FULL. Default `emit-early`. */
   readonly whenFull?: BufferBounds['whenFull']
@@ -81,21 +81,10 @@ function untilWindowCloses<K, V>(
   const key = sessionWindowed(options.key ?? textKeys<K>())
   const waitMs = windows.graceMs + (windows.kind === 'session' ? windows.gapMs : 0)
   const create = () => new TimeOrderedBuffer<Windowed<K>, V>({ name, ...kept(options, 'shut-down'), key, waitMs })
-  return {
-    name,
-    operator: 'suppress',
-    stores: [create().store],
-    create: () => {
-      const buffer = create()
-      return {
-        process(record, context) {
-          if (record.value === null) buffer.remove(record, context)
-          else buffer.put(record, record.key.window.endMs, nothing, context)
-          for (const { before: _, ...due } of buffer.due(context)) context.forward(due)
-        },
-      }
-    },
-  }
+  return holdingBack(name, create, (buffer, record, context) => {
+    if (record.value === null) buffer.remove(record, context)
+    else buffer.put(record, record.key.window.endMs, nothing, context)
+  })
 }
 
 function untilTimeLimitOfRecords<K, V>(
@@ -103,6 +92,19 @@ function untilTimeLimitOfRecords<K, V>(
   options: UntilTimeLimit<K, V>,
 ): ProcessorSupplier<K | null, V, K, V> {
   const create = limited(name, options, options.key ?? textKeys<K>())
+  return holdingBack(name, create, (buffer, record, context) => {
+    const { key, timestamp } = record
+    if (key === null) context.drop('null_key')
+    else buffer.put({ ...record, key }, timestamp, nothing, context)
+  })
+}
+
+/** Each record changes what waits; then goes on what has waited long enough. */
+function holdingBack<KIn, K, V>(
+  name: string,
+  create: () => TimeOrderedBuffer<K, V>,
+  take: (buffer: TimeOrderedBuffer<K, V>, record: StreamRecord<KIn, V>, context: ProcessorContext<K, V>) => void,
+): ProcessorSupplier<KIn, V, K, V> {
   return {
     name,
     operator: 'suppress',
@@ -111,9 +113,7 @@ function untilTimeLimitOfRecords<K, V>(
       const buffer = create()
       return {
         process(record, context) {
-          const { key, timestamp } = record
-          if (key === null) return context.drop('null_key')
-          buffer.put({ ...record, key }, timestamp, nothing, context)
+          take(buffer, record, context)
           for (const { before: _, ...due } of buffer.due(context)) context.forward(due)
         },
       }
