@@ -51,7 +51,7 @@ describe('the description of a topology', () => {
     const views = builder.stream('in', kafka({ topic: 'views', key: string, value: string }))
     views.process(count('held', { caching: true }))
     views.process(count('sent'))
-    const closing = { window: tumbling({ sizeMs: 10 }), emit: 'window-close', caching: true } as const
+    const closing = { window: tumbling({ sizeMs: 10 }), emit: 'window-close' } as const
     views.process(count('closing', closing))
     const topology = builder.build()
 

@@ -1,3 +1,4 @@
+import { StreamError } from '../../errors.ts'
 import { withKeyValue } from '../../record.ts'
 import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { StoreSpec } from '../../state/store.ts'
@@ -20,7 +21,7 @@ export interface GroupedByKey<K, W> extends Caching {
   readonly key?: Serde<K>
   /** Default: one aggregate a key, for ever. */
   readonly window?: W
-  /** With a window: every update, or one result when nothing can change it any more. Default `update`. */
+  /** With a window: every update, or, without `caching`, one result when nothing can change it any more. Default `update`. */
   readonly emit?: W extends ClosingWindows ? Emit : 'update'
   /** Default `level`. */
   readonly storage?: 'level' | 'memory'
@@ -69,7 +70,7 @@ export type AggregationNode = Pick<
   'name' | 'operator' | 'precededBy' | 'inputs'
 >
 
-/** The node, and the one before it that changes the key. */
+/** The node, and the one before it that changes the key. Throws CONFIG_INVALID for options that do not go together. */
 export function aggregation(
   node: AggregationNode,
   grouping: AnyGrouping,
@@ -77,9 +78,13 @@ export function aggregation(
 ): CheckedAggregation {
   const key = grouping.key ?? textKeys<unknown>()
   const { name } = node
+  if (grouping.caching && grouping.emit === 'window-close') {
+    const fact = `step "${name}" sends each window once, when it closes, so it has no updates to hold back`
+    throw new StreamError('CONFIG_INVALID', fact, { fix: 'Leave out `caching`.' })
+  }
   const place = {
     ...node,
-    caching: grouping.caching && grouping.emit !== 'window-close',
+    caching: grouping.caching,
     stores: [storeOf(name, key, grouping, fold)],
     ...(grouping.by && { precededBy: regrouping(name, key, grouping.by, grouping) }),
   }

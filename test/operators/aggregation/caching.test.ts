@@ -67,15 +67,17 @@ describe('an aggregation of windows with caching', () => {
     expect(rows).toEqual([[10, 1]])
   })
 
-  test('has nothing to hold back when windows send one result each', async () => {
-    const windowed = kafkaTopic({ topic: 'windows', key: timeWindowed(string, 10), value: msgpack<number>() })
+  test('is refused when windows send one result each: there is nothing to hold back', () => {
     const window = tumbling({ sizeMs: 10 })
-    await using driver = await started((stream) =>
-      stream.process(count('windows', { window, emit: 'window-close', caching: true })).to('to-windows', windowed),
+
+    const make = () => count('windows', { window, emit: 'window-close', caching: true })
+
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        fact: 'step "windows" sends each window once, when it closes, so it has no updates to hold back',
+        fix: 'Leave out `caching`.',
+      }),
     )
-
-    await driver.pipe(source, one('a', 1), one('a', 2), one('a', 30))
-
-    expect((await driver.read(windowed)).map(({ value }) => value)).toEqual([2])
   })
 })
