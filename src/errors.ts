@@ -58,6 +58,7 @@ export const errorTable = {
   STORE_UNKNOWN: configuration('Name a store that the node is connected to.'),
   STORE_UNAVAILABLE: runtime('retry', 'Ask again in a moment.'),
   QUERY_INVALID: usage('Correct the query.'),
+  QUERY_DENIED: configuration('Send the token of the application as `Authorization: Bearer <token>`.'),
   BUFFER_FULL: runtime('fatal', 'Raise `maxRecords` or `maxBytes` of the step, or let it emit early.'),
   CHANGELOG_CORRUPT: runtime('fatal', 'Repair or delete the named record of the changelog topic.'),
 

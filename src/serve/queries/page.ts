@@ -1,3 +1,4 @@
+import type { Behind } from '../../runtime/views.ts'
 import { type Cursor, cursorText } from './page-request.ts'
 
 /** Some entries of a store, as JSON. */
@@ -9,10 +10,18 @@ export interface Page {
   readonly stale: readonly StalePart[]
 }
 
-export interface StalePart {
+export interface StalePart extends Distance {
   readonly partition: number
+}
+
+/** How far behind a copy is, as answers have it. Null where it is not known. */
+export interface Distance {
   readonly behindRecords: number | null
   readonly behindMs: number | null
+}
+
+export function distanceOf(behind: Behind | undefined): Distance {
+  return { behindRecords: behind?.records ?? null, behindMs: behind?.ms ?? null }
 }
 
 /** The body of an answer. */

@@ -3,7 +3,7 @@ import { isStreamError, StreamError } from '../../errors.ts'
 import { plainData } from '../../plain-data.ts'
 import type { ReadableCopy, StoreQueries } from '../../runtime/views.ts'
 import type { Forwarder } from './forwarder.ts'
-import type { Page, StalePart } from './page.ts'
+import { distanceOf, type Page, type StalePart } from './page.ts'
 import type { Cursor, PageRequest } from './page-request.ts'
 
 export interface PagesOptions {
@@ -125,8 +125,7 @@ export class Pages {
       if (room.rows % rowsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     const { role, behind } = copy
-    const told = { partition, behindRecords: behind?.records ?? null, behindMs: behind?.ms ?? null }
-    return { entries, next, stale: role === 'standby' ? [told] : [] }
+    return { entries, next, stale: role === 'standby' ? [{ partition, ...distanceOf(behind) }] : [] }
   }
 }
 

@@ -6,6 +6,13 @@ import { type Answer, type Asked, json } from '../http-server.ts'
 /** Requests that are answered at the same time; the others are told to come again. */
 const maxReads = 16
 
+const heads: Partial<Record<ErrorCode, Pick<Answer, 'status' | 'headers'>>> = {
+  QUERY_INVALID: { status: 400 },
+  QUERY_DENIED: { status: 401, headers: { 'www-authenticate': 'Bearer' } },
+  STORE_UNKNOWN: { status: 404 },
+  STORE_UNAVAILABLE: { status: 503, headers: { 'retry-after': '1' } },
+}
+
 type Route = (asked: Asked) => Answer | Promise<Answer>
 
 /** Lets in who shows the token, a few at a time, and makes answers of errors. */
@@ -19,7 +26,8 @@ export class ReadGuard {
 
   around(route: Route): Route {
     return async (asked) => {
-      if (this.#token !== null && !shows(asked.headers, this.#token)) return unauthorized
+      if (this.#token !== null && !shows(asked.headers, this.#token))
+        return errorAnswer(new StreamError('QUERY_DENIED', 'no token, or another one'))
       if (this.#reads >= maxReads)
         return errorAnswer(new StreamError('STORE_UNAVAILABLE', `${maxReads} reads are under way`))
       this.#reads++
@@ -35,18 +43,9 @@ export class ReadGuard {
   }
 }
 
-const statuses: Partial<Record<ErrorCode, number>> = { QUERY_INVALID: 400, STORE_UNKNOWN: 404, STORE_UNAVAILABLE: 503 }
-
 function errorAnswer({ code, fact, fix }: StreamError): Answer {
-  const status = statuses[code] ?? 500
-  return { ...json(status, { error: { code, fact, fix } }), headers: status === 503 ? { 'retry-after': '1' } : {} }
-}
-
-const unauthorized: Answer = {
-  ...json(401, {
-    error: { code: 'UNAUTHORIZED', fact: 'no token, or another one', fix: 'Send it as a bearer token.' },
-  }),
-  headers: { 'www-authenticate': 'Bearer' },
+  const { status, headers = {} } = heads[code] ?? { status: 500 }
+  return { ...json(status, { error: { code, fact, fix } }), headers }
 }
 
 /** As long for a wrong token as for the right one. */

@@ -4,7 +4,7 @@ import { type Logger, silentLogger } from '../../logger.ts'
 import type { RuntimeState, StoreQueries } from '../../runtime/views.ts'
 import { type Answer, type Asked, HttpServer, json } from '../http-server.ts'
 import { Forwarder, forwardedHeader } from './forwarder.ts'
-import { pageText } from './page.ts'
+import { distanceOf, pageText } from './page.ts'
 import { pageRequestOf, storeOf } from './page-request.ts'
 import { Pages } from './pages.ts'
 import { ReadGuard } from './read-guard.ts'
@@ -88,9 +88,7 @@ function storesIn(queries: StoreQueries): object {
     kind,
     key: keySerde,
     partitions,
-    here: (copies.get(name) ?? []).map(({ partition, role, behind }) => {
-      return { partition, role, behindRecords: behind?.records ?? null, behindMs: behind?.ms ?? null }
-    }),
+    here: (copies.get(name) ?? []).map(({ partition, role, behind }) => ({ partition, role, ...distanceOf(behind) })),
     elsewhere: Array.from({ length: partitions }, (_, partition) => ({
       partition,
       ...queries.hostsOf(name, partition),

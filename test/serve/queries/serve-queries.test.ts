@@ -179,7 +179,7 @@ describe('the stores of one instance over HTTP', () => {
       const wrong = await ask(instance, path, { authorization: 'Bearer a-secret-of-theirs' })
       const right = await ask(instance, path, { authorization: 'Bearer a-secret-of-ours' })
       expect([none.status, wrong.status, right.status]).toEqual([401, 401, 200])
-      expect(none.body.error.code).toBe('UNAUTHORIZED')
+      expect(none.body.error.code).toBe('QUERY_DENIED')
     }
   })
 
