@@ -4,10 +4,10 @@ import { nearestName } from '../../nearest-name.ts'
 import type { RowQuery, ScannedRow, StoreEntry } from '../../state/row-reader.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { TaskId } from '../../topology/processor.ts'
-import { partitionOf } from '../../topology/task-id.ts'
 import type { Subtopology, Topology } from '../../topology/topology.ts'
 import type { Behind } from '../copies/changelog-delay.ts'
 import type { GlobalTables } from '../copies/global-tables.ts'
+import type { StandbyTask } from '../copies/standby-task.ts'
 import type { Standbys } from '../copies/standbys.ts'
 import type { Host } from '../group/member-report.ts'
 import type { Task } from '../tasks/task.ts'
@@ -84,6 +84,12 @@ interface Place {
   /** Undefined for a global table. */
   readonly subtopology: Subtopology | undefined
 }
+
+/** Who on this instance has a partition of a store. */
+type Holder =
+  | { readonly role: 'active'; readonly task: Task }
+  | { readonly role: 'restoring' }
+  | { readonly role: 'standby'; readonly standby: StandbyTask }
 
 const uncommitted: Behind = { records: 0, ms: 0 }
 
@@ -220,15 +226,26 @@ export class StoreQueries {
     const { subtopology, spec } = place
     if (!subtopology) return this.#globalCopy(spec)
     const id: TaskId = `${subtopology.id}_${partition}`
-    const task = this.#options.tasks().find((candidate) => candidate.id === id)
-    const { phase } = task?.view ?? {}
-    // While a rebalance goes on nobody else can have what was only suspended for it.
-    if (task && (phase === 'running' || phase === 'suspended')) return this.#activeCopy(spec, task)
-    if (phase === 'restoring') throw unavailable(`task ${id} restores store "${store}"`)
-    return this.#standbyCopy(spec, id, staleness)
+    const where = `partition ${partition} of store "${store}"`
+    const holder = this.#holderOf(store, id)
+    if (!holder) throw unavailable(`${where} is on another instance`)
+    if (holder.role === 'restoring') throw unavailable(`task ${id} restores store "${store}"`)
+    if (holder.role === 'active') return this.#activeCopy(spec, holder.task)
+    return this.#standbyCopy(spec, holder.standby, where, staleness)
   }
 
   // ---- copies
+
+  /** Undefined: nobody has it here. */
+  #holderOf(store: string, id: TaskId): Holder | undefined {
+    const task = this.#options.tasks().find((candidate) => candidate.id === id)
+    const { phase } = task?.view ?? {}
+    // While a rebalance goes on nobody else can have what was only suspended for it.
+    if (task && (phase === 'running' || phase === 'suspended')) return { role: 'active', task }
+    if (phase === 'restoring') return { role: 'restoring' }
+    const standby = this.#options.environment()?.standbys.of(id)
+    return standby?.follows(store) ? { role: 'standby', standby } : undefined
+  }
 
   #activeCopy(spec: StoreSpec, task: Task): ReadableCopy {
     const ttlMs = spec.kind === 'timestamped-key-value' ? spec.ttlMs : undefined
@@ -236,10 +253,12 @@ export class StoreQueries {
     return readable(spec, 'active', uncommitted, { read: (query) => task.state.read(spec.name, query), overSinceMs })
   }
 
-  #standbyCopy(spec: StoreSpec, id: TaskId, { maxBehindMs, maxBehindRecords }: Staleness): ReadableCopy {
-    const standby = this.#environment.standbys.of(id)
-    const where = `partition ${partitionOf(id)} of store "${spec.name}"`
-    if (!standby?.follows(spec.name)) throw unavailable(`${where} is on another instance`)
+  #standbyCopy(
+    spec: StoreSpec,
+    standby: StandbyTask,
+    where: string,
+    { maxBehindMs, maxBehindRecords }: Staleness,
+  ): ReadableCopy {
     if (maxBehindMs === undefined && maxBehindRecords === undefined)
       throw unavailable(`${where} is here as a standby only`, 'Say how far behind an answer may be, or ask its owner.')
     const behind = standby.behind(spec.name)
@@ -263,12 +282,11 @@ export class StoreQueries {
   }
 
   #copyOf(store: string, { id }: Subtopology, partition: number): StoreCopy | undefined {
-    const task: TaskId = `${id}_${partition}`
-    const phase = this.#options.tasks().find((candidate) => candidate.id === task)?.view.phase
-    if (phase === 'running' || phase === 'suspended') return { store, partition, role: 'active', behind: uncommitted }
-    if (phase === 'restoring') return { store, partition, role: 'restoring', behind: undefined }
-    const standby = this.#options.environment()?.standbys.of(task)
-    return standby?.follows(store) ? { store, partition, role: 'standby', behind: standby.behind(store) } : undefined
+    const holder = this.#holderOf(store, `${id}_${partition}`)
+    if (!holder) return undefined
+    const { role } = holder
+    const behind = role === 'standby' ? holder.standby.behind(store) : role === 'active' ? uncommitted : undefined
+    return { store, partition, role, behind }
   }
 
   // ---- partitions
