@@ -1,3 +1,5 @@
+import type { Serde } from './serde.ts'
+
 const multiplier = 0x5bd1e995
 const rotation = 24
 const seed = 0x9747b28c
@@ -28,4 +30,13 @@ export function murmur2(bytes: Uint8Array): number {
 /** The partition that Kafka's own clients give a record with this key, so that topics written by either are co-partitioned. */
 export function partitionFor(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions
+}
+
+/** The partition of a key as its serde has written it. All windows of a key are in the partition of the key itself, as in Kafka Streams. */
+export function keyPartition(
+  key: Uint8Array,
+  serde: Pick<Serde<unknown>, 'partitionedBy'>,
+  partitions: number,
+): number {
+  return partitionFor(serde.partitionedBy?.(key) ?? key, partitions)
 }

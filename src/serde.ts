@@ -12,6 +12,8 @@ export interface Serde<T> {
   readonly name: string
   /** As the key of a topic: records without a key pass, with key null. Else they are dropped and counted. */
   readonly nullable?: true
+  /** Only where a part of a key decides about its partition, as in the keys of windows: that part of the bytes. Default: all of them. */
+  partitionedBy?(bytes: Uint8Array): Uint8Array
   serialize(value: T): Uint8Array
   deserialize(bytes: Uint8Array): T
   /**
@@ -103,6 +105,7 @@ export function nullable<T>(serde: Serde<T>): Serde<T | null> {
   return {
     name: serde.name,
     nullable: true,
+    ...(serde.partitionedBy && { partitionedBy: serde.partitionedBy.bind(serde) }),
     serialize: (value) => {
       if (value !== null) return serde.serialize(value)
       throw new StreamError('RECORD_UNENCODABLE', `serde ${serde.name} cannot write null as bytes`)

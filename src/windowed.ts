@@ -43,7 +43,8 @@ export function splitSessionKey(bytes: Uint8Array): { readonly key: Uint8Array; 
 
 /**
  * Serde of the keys of tumbling, hopping and sliding windows, in the format of Kafka Streams' `TimeWindowedSerde`: the key and the start.
- * The end is not written; it is the start plus `sizeMs` (for sliding windows the time difference).
+ * The end is not written; it is the start plus `sizeMs` (for sliding windows the time difference). In a topic all windows of a key are in the
+ * partition of the key.
  *
  * @example
  * stream.to('counts', kafkaTopic({ topic: 'counts', key: timeWindowed(string, 60_000), value: msgpack<number>() }))
@@ -51,6 +52,7 @@ export function splitSessionKey(bytes: Uint8Array): { readonly key: Uint8Array; 
 export function timeWindowed<K>(key: Serde<K>, sizeMs: number): Serde<Windowed<K>> {
   return {
     name: `timeWindowed(${key.name})`,
+    partitionedBy: (bytes) => split(bytes, 1, 0)[0],
     serialize: ({ key: inner, window }) => joined(key.serialize(inner), [window.startMs], 0),
     deserialize: (bytes) => {
       const [inner, [startMs = 0]] = split(bytes, 1, 0)
@@ -63,6 +65,7 @@ export function timeWindowed<K>(key: Serde<K>, sizeMs: number): Serde<Windowed<K
 export function sessionWindowed<K>(key: Serde<K>): Serde<Windowed<K>> {
   return {
     name: `sessionWindowed(${key.name})`,
+    partitionedBy: (bytes) => splitSessionKey(bytes).key,
     serialize: ({ key: inner, window }) => sessionKey(key.serialize(inner), window),
     deserialize: (bytes) => {
       const { key: inner, window } = splitSessionKey(bytes)

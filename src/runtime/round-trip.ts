@@ -29,6 +29,7 @@ export function checkedSerde<T>(serde: Serde<T>, where: string, report: ReportMi
   return {
     name: serde.name,
     ...(serde.nullable && { nullable: true }),
+    ...(serde.partitionedBy && { partitionedBy: serde.partitionedBy.bind(serde) }),
     ...(serde.forTopic && { forTopic: serde.forTopic.bind(serde) }),
     serialize: (value) => {
       const written = serde.serialize(value)

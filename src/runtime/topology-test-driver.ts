@@ -1,7 +1,7 @@
 import { type Cancel, ManualClock, systemClock } from '../clock.ts'
 import type { RuntimeSettingsInput } from '../config.ts'
 import { StreamError } from '../errors.ts'
-import { partitionFor } from '../partitioner.ts'
+import { keyPartition } from '../partitioner.ts'
 import { type Headers, noHeaders, type StreamRecord } from '../record.ts'
 import type { Serde } from '../serde.ts'
 import type { ReadOnlyKeyValueStore, StateStore, StoreOf, StoreSpec } from '../state/store.ts'
@@ -281,7 +281,7 @@ export class TopologyTestDriver implements AsyncDisposable {
       const key = record.key === null ? null : keys.serialize(record.key)
       return {
         topic,
-        partition: key ? partitionFor(key, this.#options.partitions ?? 1) : 0,
+        partition: key ? keyPartition(key, keys, this.#options.partitions ?? 1) : 0,
         key,
         value: record.value === null ? null : values.serialize(record.value),
         timestamp: record.timestamp ?? this.clock.now(),

@@ -1,5 +1,5 @@
 import { StreamError } from '../../errors.ts'
-import { partitionFor } from '../../partitioner.ts'
+import { keyPartition } from '../../partitioner.ts'
 import type { StreamRecord } from '../../record.ts'
 import type { AnyTarget } from '../../topology/topology.ts'
 import type { RecordWriter } from '../nodes/running-nodes.ts'
@@ -16,7 +16,8 @@ export interface TopicSinkOptions {
 /** Writes the records of a sink node to its topic. A null key goes round the partitions, where the target does not choose them. */
 export function topicSinkWriter({ producer, target, topic, partitions }: TopicSinkOptions): RecordWriter {
   let next = 0
-  const byKey = (key: Uint8Array | null): number => (key ? partitionFor(key, partitions) : next++ % partitions)
+  const byKey = (key: Uint8Array | null): number =>
+    key ? keyPartition(key, target.key, partitions) : next++ % partitions
   const partitionOf = (record: StreamRecord<unknown, unknown>, key: Uint8Array | null): number => {
     const chosen = target.partition?.(record, partitions) ?? byKey(key)
     if (Number.isInteger(chosen) && chosen >= 0 && chosen < partitions) return chosen

@@ -1,4 +1,4 @@
-import { partitionFor } from '../../partitioner.ts'
+import { keyPartition } from '../../partitioner.ts'
 import type { StoreSpec } from '../../state/store.ts'
 import type { Subtopology, Topology } from '../../topology/topology.ts'
 import { topicOf } from '../../topology/topology.ts'
@@ -18,7 +18,7 @@ export function partitionOfKey(
     if (node?.kind !== 'source') return false
     return node.source.key.name !== spec.key.name || isSpreadByFunction(topology, node.source.topic)
   })
-  return spreads ? undefined : partitionFor(key, partitions)
+  return spreads ? undefined : keyPartition(key, spec.key, partitions)
 }
 
 function isSpreadByFunction({ nodes }: Topology, topic: string): boolean {
