@@ -4,6 +4,7 @@ import type { StreamRecord } from '../record.ts'
 import { bytes, msgpack, type Serde, textKeys } from '../serde.ts'
 import type { KeyValueStore } from '../state/store.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../topology/processor.ts'
+import { sameBytes } from './same-bytes.ts'
 
 export interface DedupeOptions<K, V> {
   /**
@@ -38,7 +39,7 @@ export function dedupe<K, V>(name: string, options: DedupeOptions<K, V> = {}): P
         if (record.value === null) return forget(record, store, context)
         const digest = digestOf(content(record.value), context.maintainsIndex ? context.pipeline : '')
         const known = store.get(record.key)
-        if (known !== undefined && equal(known, digest) && !context.recovering) return
+        if (known !== undefined && sameBytes(known, digest) && !context.recovering) return
         store.put(record.key, digest)
         context.forward(record)
       },
@@ -100,8 +101,4 @@ function opaque(value: object): StreamError {
   return new StreamError('RECORD_UNENCODABLE', `the content has an object of ${name}, which cannot be compared`, {
     fix: 'Give `content` a function that returns plain data.',
   })
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
 }

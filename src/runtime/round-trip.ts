@@ -24,7 +24,7 @@ export function withCheckedSerdes(topology: Topology, report: ReportMismatch): T
 }
 
 /** `where` names the serde in the error: `the value serde of topic "pages"`. */
-export function checkedSerde<T>(serde: Serde<T>, where: string, report: ReportMismatch): Serde<T> {
+function checkedSerde<T>(serde: Serde<T>, where: string, report: ReportMismatch): Serde<T> {
   if (serde.prepare) return serde
   return {
     name: serde.name,

@@ -1,5 +1,6 @@
 import { StreamError } from '../errors.ts'
 import { type StreamRecord, withValue } from '../record.ts'
+import { requireAtLeast } from '../require-at-least.ts'
 import { msgpack, type Serde, textKeys } from '../serde.ts'
 import type { KeyValueStore, StateStore, StoreSpec, Timestamped, VersionedStore } from '../state/store.ts'
 import type { Processor, ProcessorContext, ProcessorSupplier } from './processor.ts'
@@ -76,9 +77,7 @@ type AnyTableStore<K, V> = TableStore<K, V> & TableHistory & Caching
 /** Throws CONFIG_INVALID for options that do not go together. */
 export function tableStoreSpec<K, V>(name: string, store: AnyTableStore<K, V> & CopyOf): StoreSpec {
   const { key = textKeys<K>(), value = msgpack<V>(), storage = 'level', copyOf, historyMs } = store
-  if (historyMs !== undefined && !(historyMs >= 0)) {
-    throw new StreamError('CONFIG_INVALID', `historyMs of table "${name}" is ${historyMs}`, { fix: 'Give 0 or more.' })
-  }
+  if (historyMs !== undefined) requireAtLeast(0, `historyMs of table "${name}"`, historyMs)
   if (store.caching && (copyOf !== undefined || historyMs !== undefined)) {
     const why = copyOf === undefined ? 'sends changes out of order' : 'may forget in a restart what it has sent'
     const fact = `table "${name}" ${why}, so its updates cannot wait for later ones`

@@ -7,8 +7,8 @@ export interface SelectionOptions {
   readonly ignore?: readonly string[]
 }
 
-export const defaultGlobs = ['**/*.{md,markdown,mdx,txt,text,rst,adoc,asciidoc,org}']
-export const defaultIgnore = ['**/node_modules', '**/.*']
+const defaultGlobs = ['**/*.{md,markdown,mdx,txt,text,rst,adoc,asciidoc,org}']
+const defaultIgnore = ['**/node_modules', '**/.*']
 
 /** Which paths of a folder count. Upper and lower case make no difference: `README.MD` is Markdown. */
 export interface Selection {

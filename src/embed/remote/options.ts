@@ -38,7 +38,7 @@ export interface RemoteOptions {
   readonly random?: () => number
 }
 
-export const remoteOptionNames = [
+const remoteOptionNames = [
   'urls',
   'apiKey',
   'headers',

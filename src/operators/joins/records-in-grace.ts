@@ -1,6 +1,7 @@
 import { StreamError } from '../../errors.ts'
 import { packed, packOptional, unpackOptional } from '../../packed-serde.ts'
 import type { Headers, StreamRecord } from '../../record.ts'
+import { requireAtLeast } from '../../require-at-least.ts'
 import { msgpack, type Serde } from '../../serde.ts'
 import type { WindowStore, WindowStoreSpec } from '../../state/store.ts'
 import type { ProcessorSupplier } from '../../topology/processor.ts'
@@ -87,9 +88,7 @@ function* taken<K, V>(rows: Rows<K, V>, toMs: number): Generator<StreamRecord<K,
 }
 
 function requireHistory<K, V>({ name, other, graceMs }: GraceOptions<K, V>): void {
-  if (!(graceMs >= 0)) {
-    throw new StreamError('CONFIG_INVALID', `graceMs of join "${name}" is ${graceMs}`, { fix: 'Give 0 or more.' })
-  }
+  requireAtLeast(0, `graceMs of join "${name}"`, graceMs)
   const { history } = other.rows
   if (!history) {
     const fact = `join "${name}" waits for the rows of a time, but table "${other.name}" knows only the latest`

@@ -1,5 +1,5 @@
-import { StreamError } from '../../errors.ts'
 import { type StreamRecord, withValue } from '../../record.ts'
+import { requireAtLeast } from '../../require-at-least.ts'
 import { msgpack, type Serde, textKeys } from '../../serde.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../../topology/processor.ts'
 import type { Table, TableOperator } from '../../topology/stream.ts'
@@ -64,11 +64,10 @@ export function suppress(
 ): object {
   for (const bound of ['maxRecords', 'maxBytes'] as const) {
     const most = options[bound]
-    if (most !== undefined && !(most >= 1)) refuse(`${bound} of step "${name}" is ${most}`, 'Give 1 or more.')
+    if (most !== undefined) requireAtLeast(1, `${bound} of step "${name}"`, most)
   }
   if ('untilWindowCloses' in options) return untilWindowCloses(name, options)
-  const { untilTimeLimitMs: limitMs } = options
-  if (!(limitMs >= 0)) refuse(`untilTimeLimitMs of step "${name}" is ${limitMs}`, 'Give 0 or more.')
+  requireAtLeast(0, `untilTimeLimitMs of step "${name}"`, options.untilTimeLimitMs)
   return { ...untilTimeLimitOfRecords(name, options), ...untilTimeLimitOfRows(name, options) }
 }
 
@@ -172,8 +171,4 @@ function kept<V>(
 
 function nothing(): null {
   return null
-}
-
-function refuse(fact: string, fix: string): never {
-  throw new StreamError('CONFIG_INVALID', fact, { fix })
 }

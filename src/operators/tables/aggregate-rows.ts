@@ -13,6 +13,7 @@ import {
   tableStoreSpec,
 } from '../../topology/table.ts'
 import type { Caching } from '../../topology/updates.ts'
+import { sameBytes } from '../same-bytes.ts'
 import { changeOf } from './change-serde.ts'
 
 /** Rows of a table under another key: changes travel through the topic `<application>-<name>-repartition`. */
@@ -96,7 +97,7 @@ function regroup<K, V, G>(
   key: Serde<G>,
   { by, input = msgpack<V>(), partitions }: GroupedRows<K, V, G>,
 ): ProcessorSupplier<K, Change<V>, G, Change<V>> {
-  const same = (a: G, b: G): boolean => a === b || Buffer.from(key.serialize(a)).equals(key.serialize(b))
+  const same = (a: G, b: G): boolean => a === b || sameBytes(key.serialize(a), key.serialize(b))
   return {
     name: `${name}-by`,
     operator: 'groupBy',

@@ -21,8 +21,8 @@ export interface Cursor {
   readonly after: Uint8Array | undefined
 }
 
-export const defaultLimit = 100
-export const maxLimit = 1_000
+const defaultLimit = 100
+const maxLimit = 1_000
 
 const parameters = [
   'store',

@@ -49,10 +49,6 @@ export function hashOf<L>(value: L | null, serde: Serde<L>): Uint8Array | null {
   return value === null ? null : hash('sha256', serde.serialize(value), 'buffer').subarray(0, hashBytes)
 }
 
-export function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a === b || (a !== null && b !== null && Buffer.from(a).equals(b))
-}
-
 /** Of a table whose values no store has: plain data. */
 export function valueSerde<V>({ rows }: Table<unknown, V>): Serde<V> {
   return rows.value ?? msgpack<V>()

@@ -1,7 +1,8 @@
 import type { StreamRecord } from '../../../record.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../../../topology/processor.ts'
 import { type Change, changeRow, rowsIn, sendChanges, tableStoreSpec } from '../../../topology/table.ts'
-import { type ForeignKeyJoin, hashOf, sameBytes } from './foreign-key-join.ts'
+import { sameBytes } from '../../same-bytes.ts'
+import { type ForeignKeyJoin, hashOf } from './foreign-key-join.ts'
 import type { Answer } from './messages.ts'
 
 /** Joins a row with the answer that it got, if it is still the row that asked, and keeps what comes of it. */

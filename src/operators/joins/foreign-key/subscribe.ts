@@ -3,7 +3,8 @@ import { nullable, type Serde } from '../../../serde.ts'
 import type { ProcessorContext, ProcessorSupplier } from '../../../topology/processor.ts'
 import type { Change } from '../../../topology/table.ts'
 import { partitionOf } from '../../../topology/task-id.ts'
-import { type ForeignKeyJoin, hashOf, registrationTopic, sameBytes } from './foreign-key-join.ts'
+import { sameBytes } from '../../same-bytes.ts'
+import { type ForeignKeyJoin, hashOf, registrationTopic } from './foreign-key-join.ts'
 import { type Subscriber, type Subscription, subscriptions } from './messages.ts'
 
 /** A subscription, and the foreign key that it is about. */
