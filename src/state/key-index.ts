@@ -1,18 +1,17 @@
-import { type TextRange, timeText } from './key-text.ts'
+import type { TextRange } from './key-text.ts'
 import { SortedMap } from './sorted-map.ts'
+import { TimeOrder } from './time-order.ts'
 
 /**
  * The keys of one store in order, and by their time where it deletes by time. In memory, because the synchronous zone cannot wait for an
  * iterator of LevelDB; values stay in the store. Knows keys of open generations like durable ones. Keys are key texts.
  */
 export class KeyIndex {
-  readonly #times = new SortedMap<number>()
-  readonly #byTime: SortedMap<string> | undefined
-  /** No key is earlier: most calls of `before` end here. */
-  #earliestMs = Number.POSITIVE_INFINITY
+  #times = new SortedMap<number>()
+  readonly #byTime: TimeOrder<string> | undefined
 
   constructor(options: { readonly byTime: boolean }) {
-    this.#byTime = options.byTime ? new SortedMap() : undefined
+    this.#byTime = options.byTime ? new TimeOrder((key) => placeInTime(this.timeOf(key) ?? 0)) : undefined
   }
 
   get size(): number {
@@ -22,8 +21,7 @@ export class KeyIndex {
   set(key: string, timestamp: number): void {
     if (this.#byTime) {
       this.#forgetTime(key)
-      this.#byTime.set(placeOf(key, timestamp), key)
-      this.#earliestMs = Math.min(this.#earliestMs, timestamp)
+      this.#byTime.add(placeInTime(timestamp), key, key)
     }
     this.#times.set(key, timestamp)
   }
@@ -44,23 +42,20 @@ export class KeyIndex {
 
   /** Those whose time is `timeMs` or earlier, the earliest first. */
   before(timeMs: number): readonly string[] {
-    if (!this.#byTime || timeMs < this.#earliestMs) return []
-    const found = [...this.#byTime.entries({ lt: timeText(Math.max(0, timeMs + 1)) }).map(([, key]) => key)]
-    const earliest = found[0]
-    this.#earliestMs = (earliest === undefined ? undefined : this.#times.get(earliest)) ?? timeMs + 1
-    return found
+    return this.#byTime?.before(timeMs) ?? []
   }
 
   clear(): void {
-    for (const key of [...this.keys({})]) this.delete(key)
+    this.#times = new SortedMap()
+    this.#byTime?.clear()
   }
 
   #forgetTime(key: string): void {
     const before = this.#times.get(key)
-    if (before !== undefined) this.#byTime?.delete(placeOf(key, before))
+    if (before !== undefined) this.#byTime?.delete(placeInTime(before), key)
   }
 }
 
-function placeOf(key: string, timestamp: number): string {
-  return `${timeText(Math.max(0, timestamp))}${key}`
+function placeInTime(timestamp: number): number {
+  return Math.max(0, timestamp)
 }

@@ -1,5 +1,5 @@
 import { timeText } from './key-text.ts'
-import { SortedMap } from './sorted-map.ts'
+import { TimeOrder } from './time-order.ts'
 
 /** One live window of a store. */
 export interface IndexedWindow {
@@ -17,9 +17,7 @@ export interface IndexedWindow {
  */
 export class WindowIndex {
   readonly #byKey = new Map<string, IndexedWindow[]>()
-  readonly #byTime = new SortedMap<IndexedWindow>()
-  /** No window is earlier: most calls of `before` end here. */
-  #earliestMs = Number.POSITIVE_INFINITY
+  readonly #byTime = new TimeOrder<IndexedWindow>(({ timeMs }) => timeMs)
   #latestMs = -1
   #observedMs = -1
 
@@ -43,8 +41,7 @@ export class WindowIndex {
     const windows = this.#byKey.get(window.key)
     if (!windows) this.#byKey.set(window.key, [window])
     else if (!insert(windows, window)) return
-    this.#byTime.set(placeOf(window), window)
-    this.#earliestMs = Math.min(this.#earliestMs, window.timeMs)
+    this.#byTime.add(window.timeMs, textOf(window), window)
   }
 
   delete(window: IndexedWindow): void {
@@ -54,7 +51,7 @@ export class WindowIndex {
     if (!windows || !found || order(found, window) !== 0) return
     windows.splice(at, 1)
     if (windows.length === 0) this.#byKey.delete(window.key)
-    this.#byTime.delete(placeOf(window))
+    this.#byTime.delete(window.timeMs, textOf(window))
   }
 
   /** The windows of a key whose place in time lies within the bounds, both included, in the order of time. */
@@ -68,10 +65,7 @@ export class WindowIndex {
 
   /** Windows whose place in time is `timeMs` or earlier, in the order of time, then of the bytes of the key. */
   before(timeMs: number): readonly IndexedWindow[] {
-    if (timeMs < this.#earliestMs) return []
-    const found = [...this.between(0, timeMs)]
-    this.#earliestMs = found[0]?.timeMs ?? timeMs + 1
-    return found
+    return this.#byTime.before(timeMs)
   }
 
   /** The first window of a key whose place in time is `fromMs` or later. */
@@ -85,8 +79,7 @@ export class WindowIndex {
    * are at the call, and found one by one: who stops early pays for no more.
    */
   between(fromMs: number, toMs: number): IteratorObject<IndexedWindow> {
-    const range = { gte: timeText(Math.max(0, fromMs)), lt: timeText(Math.max(0, toMs + 1)) }
-    return this.#byTime.entries(range).map(([, window]) => window)
+    return this.#byTime.between(fromMs, toMs)
   }
 
   /** All windows, in the order of the keys' bytes, then of time. */
@@ -97,8 +90,7 @@ export class WindowIndex {
 
   clear(): void {
     this.#byKey.clear()
-    for (const [place] of this.#byTime.entries()) this.#byTime.delete(place)
-    this.#earliestMs = Number.POSITIVE_INFINITY
+    this.#byTime.clear()
     this.#latestMs = -1
     this.#observedMs = -1
   }
@@ -132,6 +124,7 @@ function firstAtOrAfter(windows: readonly IndexedWindow[], place: Place): number
   return low
 }
 
-function placeOf({ timeMs, key, startMs }: IndexedWindow): string {
-  return `${timeText(timeMs)}${timeText(startMs)}${key}`
+/** Decides between windows of one time. */
+function textOf({ key, startMs }: IndexedWindow): string {
+  return `${timeText(startMs)}${key}`
 }
