@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,12 +6,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { modelFolder, modelName } from './embedding-work.ts'
 import { compare, type Figure, rounded } from './measure.ts'
 
-/** Process start to first vector against process start to a loaded model of the runtime alone; both from the package as it is built. */
+/** Process start to first vector, with the package as it is built, against process start to a loaded model of the runtime alone. */
 export async function embedColdStart(): Promise<Figure> {
-  const embed = buildEmbed()
+  const embed = pathToFileURL(join(buildPackage(), 'embed', 'index.js')).href
   const { speedup, subjectMs, baselineMs } = await compare({
-    subject: () => untilFirstLine(['first-vector.mjs', join(embed, 'index.js'), modelName]),
-    baseline: () => untilFirstLine(['first-session.mjs', join(embed, 'session.js'), `${modelFolder}model_w8.onnx`]),
+    subject: () => untilFirstLine('first-vector.mjs', embed, modelName),
+    baseline: () => untilFirstLine('first-session.mjs', `${modelFolder}model_w8.onnx`),
     rounds: 15,
   })
   return {
@@ -22,24 +22,20 @@ export async function embedColdStart(): Promise<Figure> {
   }
 }
 
-/** The compiled `embed` folder of this working tree, as in the package: beside models and package.json, within reach of the dependencies. */
-function buildEmbed(): string {
+/** The package as it is built of this working tree: beside models and package.json, within reach of the dependencies. */
+function buildPackage(): string {
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   const folder = join(root, 'node_modules', '.cache', 'millrace-bench')
   mkdirSync(folder, { recursive: true })
   for (const name of ['models', 'package.json'])
     if (!existsSync(join(folder, name))) symlinkSync(join(root, name), join(folder, name))
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
-  spawnSync(process.execPath, [compiler, ...options], { stdio: 'inherit' })
-  return join(folder, 'dist', 'embed')
+  execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs'), join(folder, 'dist')], { stdio: 'inherit' })
+  return join(folder, 'dist')
 }
 
-async function untilFirstLine([file, module, argument]: readonly [string, string, string]): Promise<void> {
+async function untilFirstLine(file: string, ...parameters: readonly string[]): Promise<void> {
   const entry = fileURLToPath(new URL(`./${file}`, import.meta.url))
-  const child = spawn(process.execPath, [entry, pathToFileURL(module).href, argument], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(process.execPath, [entry, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   await once(child.stdout, 'data')
   child.kill('SIGKILL')

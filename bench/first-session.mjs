@@ -1,6 +1,15 @@
-// A process that loads weights into the runtime and says so, for the figure of the cold start: the built session file and the weights.
-const [, , file, weights] = process.argv
-const { createSession } = await import(file)
-const session = await createSession({ weights, mode: 'exact', provider: 'cpu' })
+// A process that loads weights into the runtime alone and says so, for the figure of the cold start: with the options of `src/embed/session.ts`.
+import { InferenceSession } from 'onnxruntime-node'
+
+const [, , weights] = process.argv
+const session = await InferenceSession.create(weights, {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+  extra: { session: { intra_op: { allow_spinning: '0' }, disable_quant_qdq: '1' } },
+})
 console.log(session.inputNames.length)
 await session.release()

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { StreamError, toStreamError } from '../errors.ts'
+import { packageFolder } from '../package-folder.ts'
 
 interface ExportOptions {
   readonly runbooks: string
@@ -30,7 +30,6 @@ const folders = [
   ['deploy/prometheus', 'prometheus'],
   ['docs/runbooks', 'runbooks'],
 ] as const
-const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 /** What the alerts of the package link to. */
 const ownRunbooks = 'docs/runbooks'
 

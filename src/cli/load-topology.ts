@@ -3,6 +3,7 @@ import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isStreamError, StreamError } from '../errors.ts'
+import { ownModule } from '../package-folder.ts'
 import type { Topology } from '../topology/topology.ts'
 import { topologyFileError } from './topology-file-error.ts'
 
@@ -41,13 +42,13 @@ function isTopology(value: unknown): value is Topology {
   return typeof value === 'object' && value !== null && 'nodes' in value && 'subtopologies' in value
 }
 
-const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-const entries: Readonly<Record<string, string>> = {
-  millrace: `../index${extension}`,
-  'millrace/operators': `../operators/index${extension}`,
-  'millrace/embed': `../embed/index${extension}`,
-  'millrace/connectors': `../connectors/index${extension}`,
-  'millrace/testing': `../testing${extension}`,
+/** By what they are imported as. */
+const entries: Readonly<Record<string, URL>> = {
+  millrace: ownModule('index'),
+  'millrace/operators': ownModule('operators/index'),
+  'millrace/embed': ownModule('embed/index'),
+  'millrace/connectors': ownModule('connectors/index'),
+  'millrace/testing': ownModule('testing'),
 }
 
 let provided = false
@@ -59,7 +60,7 @@ function provideOwnPackage(): void {
   registerHooks({
     resolve(specifier, context, next) {
       const entry = entries[specifier]
-      if (entry) return next(new URL(entry, import.meta.url).href, context)
+      if (entry) return next(entry.href, context)
       if (specifier !== 'zod') return next(specifier, context)
       try {
         return next(specifier, context)

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf, StreamError } from '../errors.ts'
+import { codeFolder } from '../package-folder.ts'
 
 /** What Node throws that cannot load a file. */
 interface LoadFailure {
@@ -68,14 +69,11 @@ function placeOfImport({ importer, name }: MissingModule): Place | undefined {
   return at === -1 ? undefined : { file: importer, line: at + 1 }
 }
 
-/** Everything below it is ours. */
-const ownFolder = dirname(import.meta.dirname)
-
 /** The first place of a stack that is in a file of the user: before the error for what does not compile, in a frame for what was thrown. */
 function placeIn(stack: string): Place | undefined {
   for (const [, url = '', line] of stack.matchAll(/(?:^|[( ])((?:file:\/\/)?\/[^\n()]*?):(\d+)(?=[:)\n]|$)/gm)) {
     const file = url.startsWith('file:') ? fileURLToPath(url) : url
-    if (!file.startsWith(ownFolder) && !file.includes('node_modules')) return { file, line: Number(line) }
+    if (!file.startsWith(codeFolder) && !file.includes('node_modules')) return { file, line: Number(line) }
   }
   return undefined
 }

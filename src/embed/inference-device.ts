@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
+import { ownModule } from '../package-folder.ts'
 import type { Device } from './engine.ts'
 import type { Model } from './models/model.ts'
 import { NativeGate } from './native-gate.ts'
@@ -11,7 +12,7 @@ import {
   type PackedRows,
   packRows,
 } from './worker-protocol.ts'
-import { WorkerThread, workerFile } from './worker-thread.ts'
+import { WorkerThread } from './worker-thread.ts'
 
 export interface InferenceDeviceOptions {
   /** Of the model; shown in errors. */
@@ -52,7 +53,7 @@ export function inferenceDevice(reading: Promise<Model>, options: InferenceDevic
   const gates: NativeGate[] = []
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
     name: `model "${name}", worker ${number}`,
-    entry: workerFile('worker'),
+    entry: ownModule('embed/worker'),
     setup: () => {
       const gate = new NativeGate()
       gates.push(gate)

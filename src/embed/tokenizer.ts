@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
+import { ownModule } from '../package-folder.ts'
 import type { Encode } from './engine.ts'
 import type { Model } from './models/model.ts'
 import type { WordPiece } from './wordpiece.ts'
 import { loadWordPiece } from './wordpiece-model.ts'
 import { type TokenizerReply, type TokenizerSetup, unpackRows } from './worker-protocol.ts'
-import { WorkerThread, workerFile } from './worker-thread.ts'
+import { WorkerThread } from './worker-thread.ts'
 
 /** The tokenizer of a model, wherever it runs. */
 export interface ModelTokenizer {
@@ -31,7 +32,7 @@ export async function openTokenizer(
   if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
   const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({
     name: `model "${name}", tokenizer`,
-    entry: workerFile('tokenizer-worker'),
+    entry: ownModule('embed/tokenizer-worker'),
     setup: () => ({ folder, maxTokens }),
     clock,
     requestTimeoutMs,

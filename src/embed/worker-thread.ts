@@ -1,4 +1,3 @@
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Cancel, Clock } from '../clock.ts'
 import { reasonOf, StreamError } from '../errors.ts'
@@ -30,11 +29,6 @@ interface Pending<Request, Reply> {
   readonly reject: (error: StreamError) => void
   /** Times that the worker crashed while it had this request in hand. */
   crashes: number
-}
-
-/** A worker file of this folder. The sources run as .ts, the package as .js: the worker is of the same kind as this file. */
-export function workerFile(name: string): URL {
-  return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 }
 
 /** Crashes in a row, without an answer between them, that are answered by a restart. A request that causes so many fails. */

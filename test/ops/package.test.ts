@@ -26,6 +26,9 @@ const data = globSync('{models,schema,deploy/grafana,deploy/prometheus,docs/runb
   statSync(path).isFile(),
 )
 
+const entries = ['index', 'operators/index', 'embed/index', 'connectors/index', 'testing']
+const threads = ['embed/worker', 'embed/tokenizer-worker', 'connectors/embedded/sqlite/worker']
+
 let folder: TemporaryDirectory
 /** The package as somebody has it who installed it, compiled from the sources as they are; another test checks their types. */
 let installed: string
@@ -47,12 +50,17 @@ beforeAll(async () => {
 
 afterAll(() => folder[Symbol.asyncDispose]())
 
-test('the package has what is compiled, the model, the schema of pipelines, monitoring and its papers, and nothing else', () => {
-  const sources = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
-  const compiled = sources.flatMap((path) => [`${path}.js`, `${path}.js.map`, `${path}.d.ts`])
-  const beside = globSync('src/**/*.json').map((path) => path.replace(/^src/, 'dist'))
+test('the package has what is built, the model, the schema of pipelines, monitoring and its papers, and nothing else', () => {
+  const modules = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
+  const declarations = modules.map((path) => `${path}.d.ts`)
+  const code = packed.filter((path) => path.startsWith('dist/') && path.endsWith('.js'))
+  // A file that only names what is in another one has no map.
+  const maps = code.map((path) => `${path}.map`).filter((path) => packed.includes(path))
 
-  expect(packed.toSorted()).toEqual([...compiled, ...beside, ...data, ...metadata].toSorted())
+  expect(packed.toSorted()).toEqual([...declarations, ...code, ...maps, ...data, ...metadata].toSorted())
+  expect(code.filter((path) => !path.startsWith('dist/shared/')).toSorted()).toEqual(
+    ['cli/bin', ...threads, ...entries].map((path) => `dist/${path}.js`).toSorted(),
+  )
 })
 
 test('whatever package.json points at is in the package', () => {
@@ -79,6 +87,18 @@ test('installed with its own dependencies alone it knows its commands, its versi
   symlinkSync('..2026_11', join(mount, '..data'))
   symlinkSync('..data/documents.ts', join(mount, 'documents.ts'))
   expect(millrace('describe', join(mount, 'documents.ts'))).toContain('vectors')
+})
+
+test('a program that has it installed gets its threads: of the model, of another kind of tokenizer, and of the index', () => {
+  writeFileSync(join(folder.path, 'program.mjs'), programWithThreads)
+  const model = resolve('models/all-MiniLM-L6-v2')
+
+  const dimensions = execFileSync(process.execPath, ['program.mjs', model, withCasedTokenizer(model)], {
+    cwd: folder.path,
+    encoding: 'utf8',
+  })
+
+  expect(dimensions).toBe('384\n384\n')
 })
 
 test.each([false, true])(
@@ -118,6 +138,31 @@ test('the lock file pins every package by its hash, and to no registry', () => {
   )
   expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([])
 })
+
+const programWithThreads = `
+  import { sqliteIndex } from 'millrace/connectors'
+  import { createEmbedder } from 'millrace/embed'
+  for (const model of process.argv.slice(2)) {
+    const embedder = await createEmbedder({ model, workers: 1 })
+    const [vector] = await embedder.embed(['A mill.'])
+    console.log(vector.length)
+    await embedder.close()
+  }
+  const index = sqliteIndex({ path: 'index.db' })
+  await index.open({ id: 'any', dimensions: 384 })
+  await index.close()
+`
+
+/** The model with a tokenizer that is left to the library. */
+function withCasedTokenizer(model: string): string {
+  const copy = join(folder.path, 'cased')
+  cpSync(model, copy, { recursive: true, filter: (path) => !/(onnx|golden\.json)$/.test(path) })
+  symlinkSync(join(model, 'model_w8.onnx'), join(copy, 'model_w8.onnx'))
+  const definition = JSON.parse(readFileSync(join(model, 'tokenizer.json'), 'utf8'))
+  definition.normalizer.lowercase = false
+  writeFileSync(join(copy, 'tokenizer.json'), JSON.stringify(definition))
+  return copy
+}
 
 /** What the package needs at run time, and nothing else. */
 function linkDependencies(): void {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { StreamError } from '../../errors.ts'
+import { packageFolder } from '../../package-folder.ts'
 import type { EmbedderId } from '../embedder.ts'
 import type { Mode, Pooling } from '../worker-protocol.ts'
 import { isPositive, type JsonObject, readJson } from './json-file.ts'
@@ -50,8 +50,8 @@ const tokenizerConfig = 'tokenizer_config.json'
 /** The other fields of tokenizer_config.json are about padding, decoding or chats, or tokenizer.json says the same. */
 const tokenSettings = ['do_lowercase_and_remove_accent', 'remove_space'] as const
 
-/** Models that come with the package; the path is the same from `src/embed/models` and `dist/embed/models`. */
-const bundledFolder = fileURLToPath(new URL('../../../models/', import.meta.url))
+/** Models that come with the package. */
+const bundledFolder = join(packageFolder, 'models')
 
 /**
  * Reads the description of a model: a bundled one by its name, an added one by its id, or a folder in the layout of Hugging Face and

@@ -1,8 +1,7 @@
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../../clock.ts'
 import { isStreamError, StreamError } from '../../../errors.ts'
+import { ownModule } from '../../../package-folder.ts'
 import type { Argument, DatabaseMethod, DatabaseRequest, DatabaseResponse, Reply } from './protocol.ts'
 
 /** Requests beyond this many wait here, in order, where a write need not queue behind a hundred searches' worth of messages. */
@@ -35,9 +34,9 @@ export class DatabaseThread {
   constructor(name: string, clock: Clock) {
     this.#name = name
     this.#clock = clock
-    // A build rewrites the extensions of imports, not of strings: the worker has the same one as this file.
-    const entry = new URL(`./worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url)
-    this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb } })
+    this.#worker = new Worker(ownModule('connectors/embedded/sqlite/worker'), {
+      resourceLimits: { maxYoungGenerationSizeMb },
+    })
     this.#worker.on('message', (response: DatabaseResponse) => this.#settle(response))
     this.#worker.on('error', (cause) => this.#stop(cause))
     this.#worker.on('exit', () => this.#stop())
