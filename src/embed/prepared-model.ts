@@ -32,6 +32,8 @@ export class PreparedModel {
   readonly #options: PreparedModelOptions
   readonly #tokenizing: Promise<ModelTokenizer>
   readonly #identifying: Promise<EmbedderId>
+  /** Tokens of the golden text, if there is one. */
+  readonly #golden: Promise<readonly Int32Array[]>
 
   /** Throws as `readModel` and `modelUse` do. */
   static async read(options: PreparedModelOptions): Promise<PreparedModel> {
@@ -45,6 +47,9 @@ export class PreparedModel {
     this.#use = modelUse(model, options)
     this.#tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
     this.#identifying = identify(model, this.#use)
+    this.#golden = this.#goldenTokens()
+    // Whoever opens a device, or the tokenizer, hears of it.
+    this.#golden.catch(() => undefined)
   }
 
   /**
@@ -55,9 +60,7 @@ export class PreparedModel {
     const { golden, name } = this.model
     if (!golden) return
     const { mode } = this.#use
-    const { encode } = await this.#tokenizing
-    const encodings = await encode([golden.text])
-    const vector = await device.run(encodings.map((encoding) => encoding.ids))
+    const vector = await device.run(await this.#golden)
     const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode].slice(0, vector.length)))
     if (similarity >= leastGoldenCosine[mode]) return
     throw new StreamError(
@@ -65,6 +68,14 @@ export class PreparedModel {
       `model "${name}" in mode ${mode} gives another vector than when it was packed: cosine ${similarity.toFixed(5)}`,
       { details: { similarity } },
     )
+  }
+
+  async #goldenTokens(): Promise<readonly Int32Array[]> {
+    const { golden } = this.model
+    if (!golden) return []
+    const { encode } = await this.#tokenizing
+    const encodings = await encode([golden.text])
+    return encodings.map(({ ids }) => ids)
   }
 
   /** What embeds on the devices, when they and the tokenizer are open. */

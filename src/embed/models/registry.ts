@@ -26,7 +26,7 @@ const bundled: readonly KnownModel[] = [
       '1_Pooling/config.json': '4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23',
       'config.json': '953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41',
       'config_sentence_transformers.json': '061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3',
-      'golden.json': '90f65e52905b98b9a4b88111bb5d2a5defa2991181309d5235d53ff4d2fca36c',
+      'golden.json': 'a8ccae56efa9f04fbfed9465f19b7c7704b8ef14539d9a27125b8036338c2180',
       'model_w8.onnx': '67452ad302133d2bbbbe0fa1becfef600bbd2cb3f5fcbec1c488191c3e68f320',
       'modules.json': '84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf',
       'sentence_bert_config.json': 'fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7',
