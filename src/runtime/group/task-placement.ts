@@ -51,8 +51,8 @@ class FairShare {
 
 /**
  * One owner for each task: who had it, up to a fair share; then, of those that have room, who has come furthest in its changelogs; then
- * who has the fewest. Who must give up tasks gives up those first that somebody with room knows best. The larger shares go to those who
- * had the most.
+ * who has the fewest. Who must give up tasks gives up as many of each sub-topology, of each those first that somebody with room knows best. The
+ * larger shares go to those who had the most.
  */
 export function placeTasks(tasks: readonly TaskId[], members: readonly Candidate[]): Placement {
   const free = new Set(tasks)
@@ -118,10 +118,16 @@ function moveOne(standbys: Placement, owners: Placement): boolean {
   return false
 }
 
-/** So many of the claimed tasks, those that the receivers know least. */
+/** So many of the claimed tasks: in turn one of each sub-topology, so that receivers share the work on all topics, and of each those that they know least. */
 function mostOwn(claimed: readonly TaskId[], room: number, receivers: readonly Candidate[]): ReadonlySet<TaskId> {
   const known = (task: TaskId) => Math.max(-1, ...receivers.map((member) => member.positions?.get(task) ?? -1))
-  return new Set(claimed.toSorted((a, b) => known(a) - known(b)).slice(0, room))
+  const parts = Map.groupBy(
+    claimed.toSorted((a, b) => known(a) - known(b)),
+    (task) => task.split('_')[0],
+  )
+  const turns = [...parts.values()].flatMap((tasks) => tasks.map((task, turn) => ({ task, turn })))
+  const inTurn = turns.sort((a, b) => a.turn - b.turn || known(a.task) - known(b.task))
+  return new Set(inTurn.slice(0, room).map(({ task }) => task))
 }
 
 /** Who has come furthest, of those that hold anything of the task. */

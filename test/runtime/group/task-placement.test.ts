@@ -52,6 +52,26 @@ test('an owner that must give up tasks gives those back that the newcomer knows'
   expect(placed.get('restarted')).toEqual(['0_0', '0_1'])
 })
 
+describe('an owner of several sub-topologies that must give up tasks', () => {
+  const tasks = [0, 1, 2].flatMap((part) => [0, 1, 2, 3].map((partition): TaskId => `${part}_${partition}`))
+  const ofEach = (own: readonly TaskId[] = []) => [0, 1, 2].map((part) => own.filter((id) => id.startsWith(`${part}_`)))
+
+  test('gives up as many of each, so that a newcomer shares the work on every topic', () => {
+    const placed = placeTasks(tasks, [member('stayed', tasks, {}), member('new', [], {})])
+
+    expect(ofEach(placed.get('new')).map(({ length }) => length)).toEqual([2, 2, 2])
+  })
+
+  test('gives up those of each that the newcomer knows', () => {
+    const known: readonly TaskId[] = ['0_0', '0_2', '1_1', '1_2', '2_0', '2_1']
+    const positions = Object.fromEntries(known.map((id, index) => [id, index]))
+
+    const placed = placeTasks(tasks, [member('stayed', tasks, {}), member('restarted', [], positions)])
+
+    expect(placed.get('restarted')?.toSorted()).toEqual(known)
+  })
+})
+
 describe('standbys', () => {
   test('stay where they have come furthest', () => {
     const members = [member('a', ['0_0'], { '0_0': 9 }), member('b', [], { '0_0': 3 }), member('c', [], { '0_0': 8 })]
