@@ -217,7 +217,7 @@ export class StreamRuntime implements AsyncDisposable {
     }
   }
 
-  /** Commits what is done within `closeDeadlineMs`, leaves the group and closes everything. Closing twice is closing once. */
+  /** Commits what is done within `closeDeadlineMs`, leaves the group and closes everything. Throws what makes it fail. Closing twice is closing once. */
   async close(): Promise<void> {
     await this.#end(() => this.#stop())
   }
@@ -311,7 +311,7 @@ export class StreamRuntime implements AsyncDisposable {
         this.#manager.add(partition, batch)
         this.#loop.wake()
       },
-      failed: (error) => void this.#fail(error),
+      failed: (error) => void (this.#lifecycle.alive && this.#fail(error)),
     }
   }
 
@@ -372,7 +372,7 @@ export class StreamRuntime implements AsyncDisposable {
       await this.#fail(toStreamError(cause, 'ILLEGAL_STATE', 'the runtime could not be closed'))
       throw cause
     }
-    if (this.#lifecycle.state !== 'closing') return
+    if (this.#lifecycle.state !== 'closing') return this.finished
     this.#lifecycle.move('closed')
     this.#finished.resolve()
   }

@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { kafkaTopic } from '../../src/connectors/kafka/sink.ts'
 import { kafka } from '../../src/connectors/kafka/source.ts'
-import { aggregate, count, filter, joinTable, latest, mapValues, peek, reduce } from '../../src/operators/index.ts'
+import {
+  aggregate,
+  count,
+  filter,
+  joinTable,
+  latest,
+  mapValues,
+  peek,
+  reduce,
+  suppress,
+} from '../../src/operators/index.ts'
 import { msgpack, string } from '../../src/serde.ts'
 import { TopologyTestDriver } from '../../src/testing.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
@@ -306,6 +316,15 @@ describe('the end of a task', () => {
 
     // For the store the row has come and gone between two commits; the sink has it.
     expect(sink.written).toEqual(['0_0 one', '0_0 null'])
+  })
+
+  test('by a close ends, too, when what is held back stops the runtime', async () => {
+    const rows = latest<string, number>('rows', { caching: true })
+    const calm = suppress<string, number>('calm', { untilTimeLimitMs: 10_000, maxRecords: 1, whenFull: 'shut-down' })
+    const driver = await started((stream) => stream.toTable(rows).process(calm).toStream().to('out', target))
+    await driver.pipe(source, one('a', 0), one('b', 0))
+
+    await expect(driver[Symbol.asyncDispose]()).rejects.toMatchObject({ code: 'BUFFER_FULL' })
   })
 
   test('by a close sends what is held back', async () => {

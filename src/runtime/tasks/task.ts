@@ -387,8 +387,10 @@ export class Task {
     }
   }
 
-  /** Errors that arrive after the close are echoes of it. */
+  /** Nothing is committed any more, so nobody waits for it. Errors that arrive after the close are echoes of it. */
   #fail(error: StreamError): void {
-    if (this.#phase !== 'closed') this.#options.fail(error)
+    if (this.#phase === 'closed') return
+    this.#progress.stop()
+    this.#options.fail(error)
   }
 }
