@@ -2,7 +2,7 @@ import { sessionKey, splitSessionKey } from '../windowed.ts'
 import { bytesOfText, keyText } from './key-text.ts'
 import type { StoreLayers } from './key-value-store.ts'
 import { refusedTime } from './refused-time.ts'
-import type { ByteChange, SessionEntry, SessionStore, SessionStoreSpec } from './store.ts'
+import type { SessionEntry, SessionStore, SessionStoreSpec } from './store.ts'
 import type { IndexedWindow } from './window-index.ts'
 import { type WindowLayout, WindowRows } from './window-rows.ts'
 
@@ -10,31 +10,20 @@ import { type WindowLayout, WindowRows } from './window-rows.ts'
 const layout: WindowLayout = { join: sessionKey, split: splitSessionKey, timeOf: ({ endMs }) => endMs }
 
 /** The sessions of one store of one task. */
-export class SessionEntries<K, V> {
+export class SessionEntries<K, V> extends WindowRows<V> {
   readonly #spec: SessionStoreSpec<K, V>
-  readonly #rows: WindowRows<V>
 
   constructor(spec: SessionStoreSpec<K, V>, layers: StoreLayers) {
+    super(spec, layout, layers)
     this.#spec = spec
-    this.#rows = new WindowRows(spec, layout, layers)
-  }
-
-  /** A row that came from disk or from a changelog. */
-  learn(change: ByteChange): void {
-    this.#rows.learn(change)
-  }
-
-  forget(): void {
-    this.#rows.index.clear()
   }
 
   view(generation: () => number): SessionStore<K, V> {
     const { key: keySerde, name } = this.#spec
-    const rows = this.#rows
-    const { index } = rows
+    const { index } = this
     const entryOf = (session: IndexedWindow): readonly SessionEntry<K, V>[] => {
       const { key, startMs, endMs } = session
-      const held = rows.readIndexed(session)
+      const held = this.readIndexed(session)
       if (!held) return []
       return [{ ...held, session: { key: keySerde.deserialize(bytesOfText(key)), window: { startMs, endMs } } }]
     }
@@ -59,8 +48,8 @@ export class SessionEntries<K, V> {
         if (!Number.isSafeInteger(window.startMs)) throw refusedTime(called, 'window.startMs', window.startMs)
         if (!Number.isSafeInteger(window.endMs)) throw refusedTime(called, 'window.endMs', window.endMs)
         if (!Number.isSafeInteger(timestamp)) throw refusedTime(called, 'timestamp', timestamp)
-        if (rows.isOver(window.endMs)) return false
-        rows.put(generation(), rows.row(keySerde.serialize(key), window), value, timestamp)
+        if (this.isOver(window.endMs)) return false
+        this.put(generation(), this.row(keySerde.serialize(key), window), value, timestamp)
         return true
       },
     }

@@ -39,7 +39,7 @@ export class WindowRows<V> {
     this.#retentionMs = retentionMs
   }
 
-  /** Takes note of a row that came from disk or from a changelog. */
+  /** A row that came from disk or from a changelog. */
   learn({ key: row, value }: ByteChange): void {
     const { key, window } = this.#layout.split(row)
     const indexed = this.#indexed(key, window)
@@ -48,6 +48,10 @@ export class WindowRows<V> {
       this.index.observe(indexed, timestampOf(value))
       this.index.add(indexed)
     }
+  }
+
+  forget(): void {
+    this.index.clear()
   }
 
   /** Made once for what is read and then written. */

@@ -2,7 +2,7 @@ import { splitWindowKey, windowKey } from '../windowed.ts'
 import { bytesOfText, keyText } from './key-text.ts'
 import type { StoreLayers } from './key-value-store.ts'
 import { refusedTime } from './refused-time.ts'
-import type { ByteChange, WindowEntry, WindowStore, WindowStoreSpec } from './store.ts'
+import type { WindowEntry, WindowStore, WindowStoreSpec } from './store.ts'
 import type { IndexedWindow } from './window-index.ts'
 import { type WindowLayout, type WindowRow, WindowRows } from './window-rows.ts'
 
@@ -17,31 +17,20 @@ const layout: WindowLayout = {
 }
 
 /** The windows of one store of one task. */
-export class WindowEntries<K, V> {
+export class WindowEntries<K, V> extends WindowRows<V> {
   readonly #spec: WindowStoreSpec<K, V>
-  readonly #rows: WindowRows<V>
 
   constructor(spec: WindowStoreSpec<K, V>, layers: StoreLayers) {
+    super(spec, layout, layers)
     this.#spec = spec
-    this.#rows = new WindowRows(spec, layout, layers)
-  }
-
-  /** Rows that came from disk or from a changelog. */
-  learn(change: ByteChange): void {
-    this.#rows.learn(change)
-  }
-
-  forget(): void {
-    this.#rows.index.clear()
   }
 
   view(generation: () => number): WindowStore<K, V> {
     const { key: keySerde, name } = this.#spec
-    const rows = this.#rows
-    const { index } = rows
+    const { index } = this
     const rowOf = this.#rowFinder()
     const entryOf = (window: IndexedWindow): readonly WindowEntry<V>[] => {
-      const held = rows.readIndexed(window)
+      const held = this.readIndexed(window)
       return held ? [{ ...held, startMs: window.startMs }] : []
     }
     const pairs = function* (windows: Iterable<IndexedWindow>) {
@@ -55,15 +44,15 @@ export class WindowEntries<K, V> {
       get observedMs() {
         return index.observedMs
       },
-      fetch: (key, startMs) => rows.read(rowOf(key, startMs).place),
+      fetch: (key, startMs) => this.read(rowOf(key, startMs).place),
       fetchRange: (key, fromMs, toMs) => index.of(keyText(keySerde.serialize(key)), fromMs, toMs).flatMap(entryOf),
       all: () => pairs(index.all()),
       between: (fromMs, toMs) => pairs(index.between(fromMs, toMs)),
       put: (key, startMs, value, timestamp) => {
         if (!Number.isSafeInteger(startMs)) throw refusedTime(called, 'startMs', startMs)
         if (!Number.isSafeInteger(timestamp)) throw refusedTime(called, 'timestamp', timestamp)
-        if (rows.isOver(startMs)) return false
-        rows.put(generation(), rowOf(key, startMs), value, timestamp)
+        if (this.isOver(startMs)) return false
+        this.put(generation(), rowOf(key, startMs), value, timestamp)
         return true
       },
     }
@@ -75,7 +64,7 @@ export class WindowEntries<K, V> {
     let recent: { readonly key: K; readonly row: WindowRow } | undefined
     return (key, startMs) => {
       if (recent && recent.key === key && recent.row.window.startMs === startMs) return recent.row
-      const row = this.#rows.row(serde.serialize(key), windowAt(startMs))
+      const row = this.row(serde.serialize(key), windowAt(startMs))
       // The same object may be another key the next time.
       recent = typeof key === 'object' ? undefined : { key, row }
       return row
