@@ -1,10 +1,7 @@
-import type { MetricName } from '../../../src/metrics.ts'
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { of, rate, increase, quantile } = metricsWith(chosen)
-const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
-const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
+const { of, rate, increase, p50, p95, percentiles } = metricsWith(chosen)
 
 export const embedding: Board = {
   name: 'embedding',
@@ -78,10 +75,7 @@ export const embedding: Board = {
           title: 'Time of a batch',
           description: 'From giving a batch to the device, or the server, until its vectors are there.',
           unit: 's',
-          queries: [
-            { expr: p50('batch_duration_seconds', ['node']), legend: 'p50 {{node}}' },
-            { expr: p95('batch_duration_seconds', ['node']), legend: 'p95 {{node}}' },
-          ],
+          queries: percentiles('batch_duration_seconds', 'node'),
         },
         {
           title: 'Failed batches',
@@ -118,20 +112,14 @@ export const embedding: Board = {
           title: 'Wait for vectors',
           description: 'How long the new chunks of a document waited: in line, for company, for the device.',
           unit: 's',
-          queries: [
-            { expr: p50('embed_duration_seconds', ['node']), legend: 'p50 {{node}}' },
-            { expr: p95('embed_duration_seconds', ['node']), legend: 'p95 {{node}}' },
-          ],
+          queries: percentiles('embed_duration_seconds', 'node'),
         },
         {
           title: 'Wait for a batch',
           description:
             'How long the oldest text of a batch waited in line: with all devices busy about `maxWaitMs`, more when they are not fast enough.',
           unit: 's',
-          queries: [
-            { expr: p50('batch_wait_seconds', ['node']), legend: 'p50 {{node}}' },
-            { expr: p95('batch_wait_seconds', ['node']), legend: 'p95 {{node}}' },
-          ],
+          queries: percentiles('batch_wait_seconds', 'node'),
         },
         {
           title: 'Oldest wait',

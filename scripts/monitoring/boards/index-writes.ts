@@ -1,10 +1,7 @@
-import type { MetricName } from '../../../src/metrics.ts'
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { of, rate, increase, quantile } = metricsWith(chosen)
-const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
-const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
+const { of, rate, increase, p95, percentiles } = metricsWith(chosen)
 
 export const index: Board = {
   name: 'index',
@@ -49,10 +46,7 @@ export const index: Board = {
           title: 'Time until acknowledged',
           description: 'From handing a document to the writer until the index has it, repeats included.',
           unit: 's',
-          queries: [
-            { expr: p50('sink_write_duration_seconds', ['index']), legend: 'p50 {{index}}' },
-            { expr: p95('sink_write_duration_seconds', ['index']), legend: 'p95 {{index}}' },
-          ],
+          queries: percentiles('sink_write_duration_seconds', 'index'),
         },
         {
           title: 'Newest change',

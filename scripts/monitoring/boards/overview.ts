@@ -1,10 +1,7 @@
-import type { MetricName } from '../../../src/metrics.ts'
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { of, rate, increase, quantile, shareUpTo } = metricsWith(chosen)
-const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
-const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
+const { of, rate, increase, quantile, p95, percentiles, shareUpTo } = metricsWith(chosen)
 
 export const overview: Board = {
   name: 'overview',
@@ -69,8 +66,7 @@ export const overview: Board = {
             'From the timestamp of a version at its source to its being searchable. Old documents that are written again count with their age.',
           unit: 's',
           queries: [
-            { expr: p50('freshness_seconds', ['index']), legend: 'p50 {{index}}' },
-            { expr: p95('freshness_seconds', ['index']), legend: 'p95 {{index}}' },
+            ...percentiles('freshness_seconds', 'index'),
             { expr: quantile(0.99, 'freshness_seconds', ['index']), legend: 'p99 {{index}}' },
           ],
         },

@@ -1,10 +1,7 @@
-import type { MetricName } from '../../../src/metrics.ts'
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { of, rate, increase, quantile } = metricsWith(chosen)
-const p50 = (name: MetricName, by?: string[]) => quantile(0.5, name, by)
-const p95 = (name: MetricName, by?: string[]) => quantile(0.95, name, by)
+const { of, rate, increase, p95, percentiles } = metricsWith(chosen)
 
 export const tasks: Board = {
   name: 'tasks',
@@ -64,20 +61,14 @@ export const tasks: Board = {
           description:
             'From taking a record to its being done: waiting for its key, embedding, and writing to the index.',
           unit: 's',
-          queries: [
-            { expr: p50('process_duration_seconds'), legend: 'p50' },
-            { expr: p95('process_duration_seconds'), legend: 'p95' },
-          ],
+          queries: percentiles('process_duration_seconds'),
         },
         {
           title: 'Late records',
           description:
             'How much older late records were than the newest before them in their task: windows close after their grace, and drop what is later.',
           unit: 's',
-          queries: [
-            { expr: p50('record_lateness_seconds'), legend: 'p50' },
-            { expr: p95('record_lateness_seconds'), legend: 'p95' },
-          ],
+          queries: percentiles('record_lateness_seconds'),
         },
         {
           title: 'Queued',
@@ -121,10 +112,7 @@ export const tasks: Board = {
           title: 'Time of a commit',
           description: 'Changelogs, offsets and local store, after the index has everything.',
           unit: 's',
-          queries: [
-            { expr: p50('commit_duration_seconds'), legend: 'p50' },
-            { expr: p95('commit_duration_seconds'), legend: 'p95' },
-          ],
+          queries: percentiles('commit_duration_seconds'),
         },
         {
           title: 'Oldest uncommitted record',
