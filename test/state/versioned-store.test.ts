@@ -4,6 +4,7 @@ import { openLevelStore } from '../../src/state/level-store.ts'
 import { memoryStore } from '../../src/state/memory-store.ts'
 import type { StoreSpec, VersionedStore } from '../../src/state/store.ts'
 import { TaskState } from '../../src/state/task-state.ts'
+import { restartedState } from '../support/restarted-state.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const base = { kind: 'versioned', key: string, value: msgpack<number>(), historyMs: 100 }
@@ -206,21 +207,12 @@ describe.each([
 ])('a versioned store after a restart %s', (_, fromDisk) => {
   test('has the same versions, and the same time', async () => {
     await using folder = await temporaryDirectory()
-    const open = (name: string) => TaskState.open({ stores, openDisk: () => openLevelStore(`${folder.path}/${name}`) })
-    const before = await open('first')
-    pricesOf(before).put('a', 1, 10)
-    pricesOf(before).put('a', 3, 30)
-    pricesOf(before).put('a', 2, 20)
-    pricesOf(before).put('gone', null, 90)
-    const changes = before.changes(1)
-    await before.persist(1, nowhere)
-    await before.close()
-
-    await using after = await open(fromDisk ? 'first' : 'second')
-    if (!fromDisk) {
-      for (const { store, timestamp = 0, ...change } of changes)
-        await after.restore(store, [{ ...change, timestamp }], 1)
-    }
+    await using after = await restartedState(stores, { folder: folder.path, fromDisk }, (before) => {
+      pricesOf(before).put('a', 1, 10)
+      pricesOf(before).put('a', 3, 30)
+      pricesOf(before).put('a', 2, 20)
+      pricesOf(before).put('gone', null, 90)
+    })
 
     const prices = pricesOf(after, 2)
     expect(at(prices, 'a', [10, 25, 30])).toEqual([

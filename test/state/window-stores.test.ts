@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { msgpack, string } from '../../src/serde.ts'
-import { openLevelStore } from '../../src/state/level-store.ts'
 import { memoryStore } from '../../src/state/memory-store.ts'
 import type { KeyValueStore, SessionStore, StoreSpec, WindowStore } from '../../src/state/store.ts'
 import { TaskState } from '../../src/state/task-state.ts'
 import type { Timestamped } from '../../src/state/timestamped.ts'
+import { restartedState } from '../support/restarted-state.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const base = { key: string, value: msgpack<number>() }
@@ -13,8 +13,6 @@ const stores = [
   { kind: 'session', name: 'sessions', retentionMs: 100, ...base },
   { kind: 'timestamped-key-value', name: 'values', ...base },
 ] as StoreSpec[]
-
-const nowhere = { positions: new Map(), sourceOffsets: new Uint8Array(0) }
 
 const windowsOf = (state: TaskState, generation = 1) =>
   state.view<WindowStore<string, number>>('windows', () => generation)
@@ -121,21 +119,12 @@ describe.each([
 ])('after a restart %s', (_, fromDisk) => {
   test('windows, sessions, values and the time observed are the same', async () => {
     await using folder = await temporaryDirectory()
-    const open = (name: string) => TaskState.open({ stores, openDisk: () => openLevelStore(`${folder.path}/${name}`) })
-    const before = await open('first')
-    windowsOf(before).put('a', 0, 1, 5)
-    windowsOf(before).put('a', 50, 2, 149)
-    sessionsOf(before).put({ key: 'a', window: { startMs: 3, endMs: 9 } }, 4, 9)
-    before.view<KeyValueStore<string, Timestamped<number>>>('values', () => 1).put('a', { value: 6, timestamp: 77 })
-    const changes = before.changes(1)
-    await before.persist(1, nowhere)
-    await before.close()
-
-    await using after = await open(fromDisk ? 'first' : 'second')
-    if (!fromDisk) {
-      for (const { store, timestamp = 0, ...change } of changes)
-        await after.restore(store, [{ ...change, timestamp }], 1)
-    }
+    await using after = await restartedState(stores, { folder: folder.path, fromDisk }, (before) => {
+      windowsOf(before).put('a', 0, 1, 5)
+      windowsOf(before).put('a', 50, 2, 149)
+      sessionsOf(before).put({ key: 'a', window: { startMs: 3, endMs: 9 } }, 4, 9)
+      before.view<KeyValueStore<string, Timestamped<number>>>('values', () => 1).put('a', { value: 6, timestamp: 77 })
+    })
 
     const windows = windowsOf(after, 2)
     expect(windows.fetchRange('a', 0, 200).map(({ value, timestamp }) => [value, timestamp])).toEqual([
