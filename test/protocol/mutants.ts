@@ -242,8 +242,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/operators/dedupe.ts',
-        find: `equal(known, digest) && !context.recovering`,
-        replacement: `equal(known, digest)`,
+        find: `sameBytes(known, digest) && !context.recovering`,
+        replacement: `sameBytes(known, digest)`,
       },
     ],
   },
