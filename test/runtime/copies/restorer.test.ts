@@ -42,6 +42,8 @@ function reading(broker: Broker, onBatch: (batch: ReadBatch) => void): Broker {
   return overlaid<Broker>(broker, { read })
 }
 
+const place = { application: 'app', task: '0_0', partition: 0, offsets: [], stores: [spec] } as const
+
 /** Restores the store in a folder, and closes it. */
 async function restore(folder: string, broker: Broker, signal = new AbortController().signal) {
   const events: RestoreEvent[] = []
@@ -55,18 +57,8 @@ async function restore(folder: string, broker: Broker, signal = new AbortControl
     },
     restored: (event: RestoredEvent) => void ends.push(event),
   }
-  const options = {
-    application: 'app',
-    task: '0_0',
-    partition: 0,
-    offsets: [],
-    stores: [spec],
-    state,
-    broker,
-    observer,
-    clock,
-  } as const
-  const failure: unknown = await restoreTask({ ...options, signal }).catch((error: unknown) => error)
+  const options = { ...place, state, broker, observer, clock, signal }
+  const failure: unknown = await restoreTask(options).catch((error: unknown) => error)
   const words = state.view('words', () => 1)
   return { events, ends, failure, found: manyKeys.filter((key) => words.get(key) !== undefined).length }
 }
@@ -140,17 +132,8 @@ describe('a restore', () => {
       furthest = Math.max(furthest, read - written)
     })
     const signal = new AbortController().signal
-    const options = {
-      application: 'app',
-      task: '0_0',
-      partition: 0,
-      offsets: [],
-      stores: [spec],
-      observer: {},
-      signal,
-    } as const
 
-    await restoreTask({ ...options, state, broker: counted, clock: new ManualClock() })
+    await restoreTask({ ...place, state, broker: counted, observer: {}, clock: new ManualClock(), signal })
 
     expect([read, written]).toEqual([4, 4])
     expect(furthest).toBe(2)
