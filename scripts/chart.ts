@@ -35,7 +35,7 @@ export function leftOverFiles(): string[] {
   return present.map((path) => path.replaceAll('\\', '/')).filter((path) => !wanted.has(path))
 }
 
-export function withVersion(chart: string, version: string): string {
+function withVersion(chart: string, version: string): string {
   return chart.replace(/^version: .*$/m, `version: ${version}`).replace(/^appVersion: .*$/m, `appVersion: "${version}"`)
 }
 

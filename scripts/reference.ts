@@ -7,14 +7,14 @@ import { type MetricDefinition, metricPrefix, metricTable } from '../src/metrics
 export const referenceFile = new URL('../docs/reference.md', import.meta.url)
 
 /** A row per error code: what the runtime does about it, the exit code of the command line, the usual next step. */
-export function errorRows(): string[] {
+function errorRows(): string[] {
   return Object.entries(errorTable).map(
     ([code, { reaction, exit, fix }]) => `| \`${code}\` | ${reaction} | ${exit} | ${fix} |`,
   )
 }
 
 /** A row per setting of a runtime: type, default, meaning. */
-export function settingRows(): string[] {
+function settingRows(): string[] {
   return Object.entries(runtimeSettings.shape).map(([name, schema]) => {
     const parsed = schema.safeParse(undefined)
     const standard = parsed.success && parsed.data !== undefined ? `\`${JSON.stringify(parsed.data)}\`` : '-'
@@ -23,7 +23,7 @@ export function settingRows(): string[] {
 }
 
 /** A row per metric: type, labels, level, meaning. */
-export function metricRows(): string[] {
+function metricRows(): string[] {
   const table: Readonly<Record<string, MetricDefinition>> = metricTable
   return Object.entries(table).map(([name, { type, labels, level, help }]) => {
     const names = labels.map((label) => `\`${label}\``).join(', ') || '-'

@@ -25,7 +25,7 @@ export function typesOf({ type = [] }: JsonSchema): readonly string[] {
 }
 
 /** The schema of a pipeline file as JSON Schema, before `${...}` is replaced by what it stands for. */
-export const pipelineJsonSchema: JsonSchema = z.toJSONSchema(pipelineSchema, {
+const pipelineJsonSchema: JsonSchema = z.toJSONSchema(pipelineSchema, {
   io: 'input',
   // Alternatives that are told apart by a key exclude one another anyway: one word for alternatives is enough for whoever reads this.
   override: ({ jsonSchema }) => {

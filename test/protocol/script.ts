@@ -163,7 +163,7 @@ export function textOf(value: Version): string {
 }
 
 /** Two bits a request, the first eight. */
-export const fateNames = ['never', 'lands', 'lands partly', 'lands late'] as const
+const fateNames = ['never', 'lands', 'lands partly', 'lands late'] as const
 export type Fate = (typeof fateNames)[number]
 
 export function fateOf(value: Fates, request: number): Fate {

@@ -11,7 +11,7 @@ import type { Topology } from '../../src/topology/topology.ts'
  * Counts the records of topic `in` by key, by key and second, and keeps their last value; keeps the versions of the rows of topic `rows`, and
  * all of topic `countries`. The prefix is that of all three.
  */
-export function countingTopology(prefix = ''): Topology {
+function countingTopology(prefix = ''): Topology {
   const builder = new TopologyBuilder()
   const source = kafka({ topic: `${prefix}in`, key: string, value: string })
   const lines = builder.stream('in', source)

@@ -38,6 +38,3 @@ export const datetime: Decode<bigint> = (node, way) => {
   if (micros !== undefined) return micros
   throw custom(`'${text}' does not match accepted datetime format (RFC3339). Example: 2014-01-01T00:00:00Z`)
 }
-
-/** How an indexed date comes back in a formula or as an order value. */
-export const printDatetime = (micros: bigint) => new Date(Number(micros / 1000n)).toISOString()

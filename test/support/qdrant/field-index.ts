@@ -161,7 +161,7 @@ export class FieldIndex {
   }
 }
 
-export function textQuery(match: Match | undefined): { kind: TextQuery; text: string } | undefined {
+function textQuery(match: Match | undefined): { kind: TextQuery; text: string } | undefined {
   if (!match) return undefined
   if ('text' in match) return { kind: 'text', text: match.text }
   if ('text_any' in match) return { kind: 'text_any', text: match.text_any }

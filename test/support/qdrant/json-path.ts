@@ -54,10 +54,6 @@ export function everyElement(path: JsonPath): JsonPath {
   return path.rest.at(-1) === 'every' ? path : { first: path.first, rest: [...path.rest, 'every'] }
 }
 
-export function withoutEveryElement(path: JsonPath): JsonPath {
-  return path.rest.at(-1) === 'every' ? { first: path.first, rest: path.rest.slice(0, -1) } : path
-}
-
 export function joinPaths(base: JsonPath | undefined, path: JsonPath): JsonPath {
   return base ? { first: base.first, rest: [...base.rest, { key: path.first }, ...path.rest] } : path
 }
@@ -88,7 +84,7 @@ function childrenOf(value: Json, item: PathItem): Json[] {
 const fieldOf = (value: Json, key: string) => (value instanceof Map ? value.get(key) : undefined)
 
 /** Removes a key as an index map does: the last key takes its place. */
-export function removeKey(object: JsonObject, key: string): void {
+function removeKey(object: JsonObject, key: string): void {
   if (!object.has(key)) return
   const entries = [...object]
   const position = entries.findIndex(([candidate]) => candidate === key)

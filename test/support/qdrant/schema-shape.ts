@@ -23,7 +23,7 @@ import { nested, type Problem, problem } from './validation.ts'
 /** An option with a serde default. */
 const some = <T>(decode: Decode<T>) => optional<T | undefined>(option(decode), () => undefined)
 
-export const indexTypes = ['keyword', 'integer', 'float', 'geo', 'text', 'bool', 'datetime', 'uuid'] as const
+const indexTypes = ['keyword', 'integer', 'float', 'geo', 'text', 'bool', 'datetime', 'uuid'] as const
 export type IndexType = (typeof indexTypes)[number]
 
 /** Parameters in the order in which the server prints them; null ones are printed, absent ones are not. */

@@ -21,12 +21,12 @@ export class DecodeError extends Error {
   }
 }
 
-export function invalidType(node: Node, expected: string, way: Way): DecodeError {
+function invalidType(node: Node, expected: string, way: Way): DecodeError {
   const offset = node.kind === 'scalar' ? node.end : node.start
   return mismatch({ problem: 'type', node, expected, way, offset })
 }
 
-export function invalidValue(node: Node, expected: string, way: Way): DecodeError {
+function invalidValue(node: Node, expected: string, way: Way): DecodeError {
   return mismatch({ problem: 'value', node, expected, way, offset: node.end })
 }
 

@@ -63,7 +63,7 @@ function checkExact(strict: StrictMode, exact: boolean): void {
   if (exact && strict.search_allow_exact === false) throw refusal('Exact search disabled!', 'Set exact=false.')
 }
 
-export function checkFilter(collection: Collection, filter: Filter | undefined, mayScan: boolean | undefined): void {
+function checkFilter(collection: Collection, filter: Filter | undefined, mayScan: boolean | undefined): void {
   const strict = collection.config.activeStrictMode
   if (!filter || !strict) return
   if (mayScan === false) checkIndexed(collection, filter, undefined)

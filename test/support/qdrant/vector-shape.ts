@@ -7,7 +7,6 @@ import {
   floats,
   json,
   list,
-  maybe,
   noVariant,
   required,
   string,
@@ -119,8 +118,6 @@ export const searchVector = untagged<NamedVector>(
   struct('NamedVector', { name: required(string), vector: required(dense) }),
   struct('NamedSparseVector', { name: required(string), vector: required(sparse) }),
 )
-
-export const vectorName = maybe(string)
 
 export function vectorProblems(candidate: Vector): Problem[] {
   if (candidate.kind === 'dense') {
