@@ -161,11 +161,13 @@ export class TaskInputs {
     return { partition: input.partition, head }
   }
 
-  /** Drops what was fetched and not taken. */
+  /** Drops what was fetched and not taken. It will come again, of one partition before the other, and behind it what was written meanwhile. */
   clear(): void {
     for (const input of this.#inputs) {
       input.queue.reset(input.queue.position)
       input.paused = false
+      input.end = undefined
+      input.emptySince = undefined
     }
   }
 

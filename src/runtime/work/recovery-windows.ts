@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts'
 import type { Broker, TopicPartition } from '../broker.ts'
 import { partitionKey } from '../partitions.ts'
 import type { Task } from '../tasks/task.ts'
+import type { TaskInputs } from '../tasks/task-inputs.ts'
 
 export interface RecoveryWindowsOptions {
   readonly broker: Broker
@@ -18,7 +19,8 @@ export interface RecoveryWindowsOptions {
  */
 export class RecoveryWindows {
   readonly #options: RecoveryWindowsOptions
-  readonly #asked = new WeakSet<Task>()
+  /** Who was asked for and has not been told yet. */
+  readonly #asked = new WeakSet<TaskInputs>()
   #lookAt = 0
 
   constructor(options: RecoveryWindowsOptions) {
@@ -35,28 +37,33 @@ export class RecoveryWindows {
     this.#lookAt = 0
   }
 
-  /** Looks once an interval, and at once for a task that was never asked for and takes nothing until then. */
+  /** Looks once an interval, and at once for a task that was not asked for yet and takes nothing until then. */
   async close(tasks: readonly Task[]): Promise<void> {
     const { broker, clock, logger, everyMs } = this.#options
     const asking = tasks.filter(needsEnds)
-    const isUrgent = asking.some((task) => task.inputs.awaitsLogEnds && !this.#asked.has(task))
+    const isUrgent = asking.some((task) => task.inputs.awaitsLogEnds && !this.#asked.has(task.inputs))
     const waitMs = this.#lookAt - clock.now()
     // Longer than an interval is what a clock that was turned back makes of it.
     if (asking.length === 0 || (!isUrgent && waitMs > 0 && waitMs <= everyMs)) return
     this.#lookAt = clock.now() + everyMs
-    for (const task of asking) this.#asked.add(task)
+    for (const task of asking) this.#asked.add(task.inputs)
     try {
       const ends = await broker.offsets(asking.flatMap((task) => task.partitions))
       const latest = new Map(ends.map((end) => [partitionKey(end), end.latest]))
       const endOf = (partition: TopicPartition) => latest.get(partitionKey(partition))
       for (const task of asking) {
-        if (task.inputs.awaitsLogEnds) task.inputs.learnEnds(endOf)
+        this.#tell(task, endOf)
         if (task.recovering && task.hasReached(endOf)) task.closeWindow()
       }
     } catch (error) {
       // The window stays open: a look too many, nothing worse. Who waits for the ends waits on, as the log is down.
       logger.warn({ error: reasonOf(error) }, 'the log end is not known')
     }
+  }
+
+  #tell({ inputs }: Task, endOf: (partition: TopicPartition) => number | undefined): void {
+    if (inputs.awaitsLogEnds) inputs.learnEnds(endOf)
+    if (!inputs.awaitsLogEnds) this.#asked.delete(inputs)
   }
 }
 

@@ -153,6 +153,36 @@ describe('a task that reads several partitions', () => {
     expect(inputs.idlesUntil).toBe(1_100)
   })
 
+  test('kept over a rebalance, waits for what its logs have got meanwhile, whichever comes first', () => {
+    const { inputs, add, takeAll } = inputsOf({ ends: { a: 1, b: 0 } })
+    add('a', 10)
+    takeAll()
+
+    inputs.clear()
+    add('a', 30)
+    expect([takeAll(), inputs.awaitsLogEnds]).toEqual([[], true])
+    inputs.learnEnds(({ topic }) => (topic === 'a' ? 2 : 1))
+    expect(takeAll()).toEqual([])
+    add('b', 20)
+
+    expect(takeAll()).toEqual(['b@20', 'a@30'])
+  })
+
+  test('kept over a rebalance, does not count its time for an idle partition', () => {
+    const { inputs, clock, add, takeAll } = inputsOf({ maxTaskIdleMs: 100 })
+    add('a', 10)
+    takeAll()
+    clock.advance(90)
+
+    inputs.clear()
+    inputs.learnEnds(() => 0)
+    clock.advance(90)
+    add('a', 20)
+
+    expect(takeAll()).toEqual([])
+    expect(inputs.idlesUntil).toBe(280)
+  })
+
   test('has fetched everything when its queues have come to the ends', () => {
     const { inputs, add, endOf } = inputsOf({ ends: { a: 1, b: 2 } })
     add('a', 1)
