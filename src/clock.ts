@@ -10,10 +10,13 @@ export type Cancel = () => void
 export interface Clock {
   now(): number
   after(delayMs: number, action: () => void): Cancel
+  /** Milliseconds with their fractions since some moment, which nobody can set. Where it is absent `now` stands in. */
+  ticks?(): number
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  ticks: () => performance.now(),
   after(delayMs, action) {
     const timer = setTimeout(action, Math.max(0, delayMs))
     return () => clearTimeout(timer)
@@ -69,6 +72,13 @@ export class ManualClock implements Clock {
   #nextDue(target: number): Alarm | undefined {
     return this.#alarms.filter((alarm) => alarm.at <= target).sort((a, b) => a.at - b.at || a.sequence - b.sequence)[0]
   }
+}
+
+/** Begins to measure. Each call gives the milliseconds since then, with fractions where the clock knows them. */
+export function stopwatch(clock: Clock): () => number {
+  const ticks = () => clock.ticks?.() ?? clock.now()
+  const startedAt = ticks()
+  return () => Math.max(0, ticks() - startedAt)
 }
 
 /** Resolves after `delayMs` on that clock; rejects with the signal's reason when it aborts first. */

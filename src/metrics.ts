@@ -54,6 +54,10 @@ export const metricTable = {
   rebalance_duration_seconds: histogram('From the begin of a rebalance to its assignment.', seconds),
   loop_seconds_total: counter('Where the time of the work loop went; the sum is the time of the clock.', 'phase'),
   last_poll_timestamp_seconds: gauge('When the work loop last asked for records; now, while it waits for some.'),
+  poll_duration_seconds: histogram(
+    'From asking the log for records to its answer. Kafka waits for a quarter of a second when it has none; the embedded log is asked when it has some.',
+    seconds,
+  ),
   poll_records: histogram('Records of a batch that was fetched.', counts),
   memory_bytes: gauge('Memory of the process.', 'kind'),
   memory_limit_bytes: gauge(

@@ -182,6 +182,11 @@ export interface GroupListener {
   lost(): Promise<void>
   /** Records in offset order. Bound your queues by pausing; every assignment begins with nothing paused. */
   records(partition: TopicPartition, batch: ReadBatch): void
+  /**
+   * The log was asked for records, of as many partitions as it liked, and has answered after so many milliseconds: at once where it had some,
+   * else when it would not wait for them any longer. Must not throw.
+   */
+  polled?(durationMs: number): void
   /** The member is dead and will not come back. */
   failed(error: StreamError): void
 }

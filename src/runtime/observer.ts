@@ -132,6 +132,8 @@ export interface RuntimeObserver {
   rebalanced?(event: RebalancedEvent): void
   /** A batch of a partition has come. */
   fetched?(partition: TopicPartition, records: number): void
+  /** The log was asked for records, and answered; with none, when it would not wait for them any longer. */
+  polled?(durationMs: number): void
   worked?(phase: LoopPhase, durationMs: number): void
   /** Every few seconds, for all partitions of the instance. Who does not ask for it saves requests to the broker. */
   lagged?(lags: readonly PartitionLag[]): void

@@ -185,6 +185,10 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.observe('poll_records', {}, records)
   }
 
+  polled(durationMs: number): void {
+    this.#registry.observe('poll_duration_seconds', {}, durationMs / 1000)
+  }
+
   worked(phase: LoopPhase, durationMs: number): void {
     this.#registry.add('loop_seconds_total', { phase }, durationMs / 1000)
   }

@@ -317,6 +317,24 @@ describe('the metrics of an instance', () => {
     expect([records('in'), records('out')]).toEqual([3, 1])
   })
 
+  test('tell how long the log took to answer, and how many records came with each batch', async () => {
+    const value = await watched(plainTopologyTo(new RecordingSink()), async ({ group }) => {
+      group.answerMs = 40
+      await group.write(0, 'one', 'two')
+      group.answerMs = 10
+      await group.write(0, 'three')
+    })
+
+    const polls = ['poll_duration_seconds', 'poll_records'].map((name) => [
+      value(`${name}_count{${app}}`),
+      value(`${name}_sum{${app}}`),
+    ])
+    expect(polls).toEqual([
+      [2, 0.05],
+      [2, 3],
+    ])
+  })
+
   test('tell rebalances by what they followed', async () => {
     const value = await watched(plainTopologyTo(new RecordingSink()), async ({ group }) => {
       await group.lose()

@@ -48,6 +48,8 @@ export class ScriptedGroup implements AsyncDisposable {
   readonly commits: CommitOffset[] = []
   /** Called before a commit is accepted, which waits for it; what it throws is the answer. */
   onCommit: (offsets: readonly CommitOffset[]) => unknown = () => undefined
+  /** How long the log takes to answer, by its own account. */
+  answerMs = 0
   /** The last step before a record reaches the instance. */
   deliver: (record: LogRecord) => LogRecord = (record) => record
   /** The instance has left the group. */
@@ -184,6 +186,7 @@ export class ScriptedGroup implements AsyncDisposable {
     for await (const batch of this.log.read(place, this.#positions.get(partition) ?? 0)) {
       if (!this.#owned.includes(partition)) return
       this.#positions.set(partition, batch.next)
+      this.#listener?.polled?.(this.answerMs)
       this.#listener?.records(place, { ...batch, records: batch.records.map(this.deliver) })
     }
   }

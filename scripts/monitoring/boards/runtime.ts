@@ -1,7 +1,7 @@
 import type { Board } from '../board.ts'
 import { chosen, metricsWith } from '../queries.ts'
 
-const { of, rate, mean } = metricsWith(chosen)
+const { of, rate, mean, percentiles } = metricsWith(chosen)
 
 export const runtime: Board = {
   name: 'runtime',
@@ -36,8 +36,15 @@ export const runtime: Board = {
           queries: [{ expr: `time() - ${of('last_poll_timestamp_seconds')}`, legend: '{{instance}}' }],
         },
         {
+          title: 'Time of a poll',
+          description:
+            'From asking the log for records to its answer. A quarter of a second: Kafka had none to give. More than that: brokers or the network are slow.',
+          unit: 's',
+          queries: percentiles('poll_duration_seconds'),
+        },
+        {
           title: 'Records of a batch',
-          description: 'Records that come with a fetch, on average.',
+          description: 'Records that one partition gave to a poll that found some, on average.',
           unit: 'short',
           queries: [{ expr: mean('poll_records'), legend: 'records' }],
         },

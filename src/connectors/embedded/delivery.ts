@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Clock, stopwatch } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { ReadBatch, StartPosition, TopicPartition } from '../../runtime/broker.ts'
 import type { EmbeddedLog } from './log.ts'
@@ -12,8 +13,15 @@ interface Cursor {
 }
 
 export interface DeliveryEvents {
+  /** The log was read, which took so long. */
+  polled(durationMs: number): void
   records(partition: TopicPartition, batch: ReadBatch): void
   failed(error: unknown): void
+}
+
+export interface DeliveryContext {
+  readonly log: EmbeddedLog
+  readonly clock: Clock
 }
 
 /**
@@ -22,14 +30,16 @@ export interface DeliveryEvents {
  */
 export class Delivery {
   readonly #log: EmbeddedLog
+  readonly #clock: Clock
   readonly #events: DeliveryEvents
   readonly #cursors: readonly Cursor[]
   #state: 'new' | 'open' | 'stopped' = 'new'
   #running = false
   #unwatch: readonly (() => void)[] = []
 
-  constructor(log: EmbeddedLog, partitions: readonly TopicPartition[], events: DeliveryEvents) {
+  constructor({ log, clock }: DeliveryContext, partitions: readonly TopicPartition[], events: DeliveryEvents) {
     this.#log = log
+    this.#clock = clock
     this.#events = events
     this.#cursors = partitions.map((target) => {
       return { target, partition: log.catalog.partition(target), position: 0, paused: false }
@@ -97,7 +107,9 @@ export class Delivery {
   }
 
   async #deliver(cursor: Cursor): Promise<void> {
+    const elapsedMs = stopwatch(this.#clock)
     const batch = await this.#log.read(cursor.partition, cursor.position, cursor.partition.stable)
+    this.#events.polled(elapsedMs())
     // Paused or stopped while the store was read: the same records are read again when they are wanted.
     if (!this.#isReady(cursor)) return
     cursor.position = batch.next

@@ -85,7 +85,8 @@ export class Member implements GroupMember {
   }
 
   assign({ partitions, data = new Uint8Array(0) }: MemberAssignment): void {
-    const delivery = new Delivery(this.#context.log, partitions, {
+    const delivery = new Delivery(this.#context, partitions, {
+      polled: (durationMs) => this.#listener.polled?.(durationMs),
       records: (partition, batch) => this.#listener.records(partition, batch),
       failed: (error) => this.fail(error),
     })

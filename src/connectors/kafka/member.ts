@@ -17,6 +17,7 @@ import { hasLeft } from './ended-cluster.ts'
 import { isOtherAssignor, isPassing, isUnknownMember, isUnknownTopic, joinError, memberError } from './errors.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import type { ConsumerGroup, FetchedBatch } from './internals.ts'
+import { watchPolls } from './polls.ts'
 import { toLogRecord } from './records.ts'
 import { keepSteady } from './steady-group.ts'
 
@@ -142,7 +143,10 @@ export class KafkaMember implements GroupMember {
   }
 
   async #gate(group: ConsumerGroup, join: () => Promise<void>): Promise<void> {
-    if (this.#group !== group) keepSteady(group, this.#factory.clock)
+    if (this.#group !== group) {
+      keepSteady(group, this.#factory.clock)
+      watchPolls(group, this.#factory.clock, (durationMs) => this.#listener.polled?.(durationMs))
+    }
     this.#group = group
     if (group.memberId === null) await this.#lose()
     else await this.#keepAlive(group, this.#revoke())

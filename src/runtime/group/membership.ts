@@ -95,6 +95,7 @@ export class Membership {
         this.#tracer?.received({ ...partition, records: batch.records.length, next: batch.next })
         listener.records(partition, batch)
       },
+      polled: (durationMs) => this.#observer.polled?.(durationMs),
       failed: (error) => listener.failed(error),
     }
   }

@@ -38,6 +38,25 @@ export function deliveryFeatures(log: Log): void {
       await log.eventually(() => expect(member.values(place)).toEqual(['early', 'late', 'later']))
     })
 
+    test('the listener is told how long the log took to answer, before it has the records', async () => {
+      const topic = await log.topic()
+      const place = { topic, partition: 0 }
+      await log.send(place, ...numbered(3))
+      let pollsBefore: number | undefined
+      const member: TestMember = await TestMember.join(log.broker, {
+        group: log.name('group'),
+        topics: [topic],
+        onRecords: () => {
+          pollsBefore ??= member.polls.length
+        },
+      })
+
+      await log.eventually(() => expect(member.values(place)).toEqual(numbered(3)))
+
+      expect(pollsBefore).toBeGreaterThan(0)
+      expect(member.polls.every((durationMs) => durationMs >= 0)).toBe(true)
+    })
+
     test('nothing arrives before assigned has resolved', async () => {
       const topic = await log.topic()
       const place = { topic, partition: 0 }

@@ -42,6 +42,8 @@ export class TestMember {
   readonly violations: string[] = []
   /** What the leader said with the last assignment. */
   told = ''
+  /** How long each request for records took, milliseconds. */
+  readonly polls: number[] = []
   readonly #broker: Broker
   readonly #options: TestMemberOptions
   readonly #records = new Map<string, LogRecord[]>()
@@ -123,6 +125,7 @@ export class TestMember {
           this.#owned = []
         }),
       records: (partition, batch) => this.#take(partition, batch),
+      polled: (durationMs) => this.polls.push(durationMs),
       failed: (error) => {
         this.#options.onFailed?.(error)
         this.#owned = []
