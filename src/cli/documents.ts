@@ -1,5 +1,5 @@
 import { kafka } from '../connectors/kafka/source.ts'
-import { type Embedder, embed } from '../embed/index.ts'
+import { type Embedder, embed, tokenLimit } from '../embed/index.ts'
 import { FileDocument } from '../file-document.ts'
 import { chunk } from '../operators/chunk.ts'
 import { dedupe } from '../operators/dedupe.ts'
@@ -44,7 +44,7 @@ export function documentTopology(
   builder
     .stream(names.topic, kafka({ topic, key: string, value: json(FileDocument) }))
     .process(dedupe(names.dedupe))
-    .process(chunk(names.chunk, { text: (document) => document.text, maxDocumentBytes }))
+    .process(chunk(names.chunk, { text: (document) => document.text, limit: tokenLimit(embedder), maxDocumentBytes }))
     .process(diff(names.diff, { against: index }))
     .process(embed(names.embed, embedder))
     .to('index', index)

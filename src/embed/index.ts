@@ -36,3 +36,4 @@ export {
   topK,
   type Vector,
 } from './similarity/index.ts'
+export { type TokenLimit, tokenLimit } from './token-limit.ts'

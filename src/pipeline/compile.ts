@@ -10,7 +10,7 @@ import {
   schemaRegistry,
   sqliteIndex,
 } from '../connectors/index.ts'
-import { cached, type Embedder, embed, hash, ollama, onnx, openAiCompatible, tei } from '../embed/index.ts'
+import { cached, type Embedder, embed, hash, ollama, onnx, openAiCompatible, tei, tokenLimit } from '../embed/index.ts'
 import { StreamError } from '../errors.ts'
 import { FileDocument } from '../file-document.ts'
 import type { Logger } from '../logger.ts'
@@ -51,6 +51,7 @@ type Documents = Pick<PipelineDescription, 'source' | 'document'>
 export function compilePipeline(description: PipelineDescription, context: CompileContext = {}): Topology {
   const { source, filter: conditions } = description
   const index = indexOf(description.index, context)
+  const embedder = embedderOf(description.model, context)
   const builder = new TopologyBuilder()
   const documents = builder.stream(
     nodeNames.source,
@@ -59,9 +60,9 @@ export function compilePipeline(description: PipelineDescription, context: Compi
   const selected = conditions ? documents.process(filter(nodeNames.filter, predicateOf(conditions))) : documents
   selected
     .process(dedupe(nodeNames.dedupe, { content: contentOf(description) }))
-    .process(chunkNode(description))
+    .process(chunkNode(description, embedder))
     .process(diff(nodeNames.diff, { against: index }))
-    .process(embed(nodeNames.embed, embedderOf(description.model, context)))
+    .process(embed(nodeNames.embed, embedder))
     .to(nodeNames.index, index)
   return builder.build()
 }
@@ -99,11 +100,13 @@ function serdeOf(
 
 function chunkNode(
   description: Documents & Pick<PipelineDescription, 'chunker'>,
+  embedder: Embedder,
 ): ProcessorSupplier<string, unknown, string, ChunkedDocument> {
   const title = titleOf(description.document.title)
   const options: ChunkOptions<unknown> = {
     ...description.chunker,
     text: textOf(description),
+    limit: tokenLimit(embedder),
     ...(title && { title }),
     metadata: metadataOf(description.document.metadata),
   }

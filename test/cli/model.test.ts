@@ -5,7 +5,7 @@ import { millraceHere } from '../support/command-here.ts'
 import { millrace } from '../support/command-line.ts'
 import { ModelHub } from '../support/model-hub.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { type TinyModel, tinyModelFiles, writeTinyModel } from '../support/tiny-model.ts'
+import { casedTokenizer, type TinyModel, tinyModelFiles, writeTinyModel } from '../support/tiny-model.ts'
 import { TunnelProxy } from '../support/tunnel-proxy.ts'
 
 const timeout = 60_000
@@ -111,7 +111,7 @@ describe('millrace model', { timeout }, () => {
   })
 
   test('downloads a model through a proxy, which then indexes, and tells what it could not read to its end', async () => {
-    await using hub = await ModelHub.start('someone/tiny', tinyModelFiles())
+    await using hub = await ModelHub.start('someone/tiny', tinyModelFiles({ files: casedTokenizer }))
     await using proxy = await TunnelProxy.start()
     await using place = await workplace()
     const proxied = {

@@ -8,7 +8,7 @@ import { onnx } from '../../src/embed/onnx.ts'
 import { cosine } from '../../src/embed/similarity/index.ts'
 import type { Graph } from '../support/onnx-graph.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { openTiny, type TinyModel, tinyModelFiles, tinyVector, writeTinyModel } from '../support/tiny-model.ts'
+import { casedTokenizer, openTiny, type TinyModel, tinyVector, writeTinyModel } from '../support/tiny-model.ts'
 
 const never = new AbortController().signal
 const kinds = (...names: string[]) => names.map((name) => ({ type: `sentence_transformers.models.${name}` }))
@@ -50,11 +50,8 @@ describe('prefixes', () => {
 })
 
 test('a model that wants lower case gets it, from a tokenizer that knows no other', async () => {
-  const cased = tinyModelFiles()['tokenizer.json']
-  const tokenizer = JSON.parse(new TextDecoder().decode(cased))
-  const sensitive = { 'tokenizer.json': { ...tokenizer, normalizer: { ...tokenizer.normalizer, lowercase: false } } }
-  const lowering = { ...sensitive, 'sentence_bert_config.json': { max_seq_length: 16, do_lower_case: true } }
-  await using plain = await openTiny({ files: sensitive })
+  const lowering = { ...casedTokenizer, 'sentence_bert_config.json': { max_seq_length: 16, do_lower_case: true } }
+  await using plain = await openTiny({ files: casedTokenizer })
   await using tiny = await openTiny({ files: lowering })
 
   const [asked] = await tiny.embedder.embed(['MILL Grain'], never)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { documentTopology } from '../../src/cli/documents.ts'
 import { kafka, qdrant, sqliteIndex } from '../../src/connectors/index.ts'
-import { embed, hash } from '../../src/embed/index.ts'
+import { embed, hash, tokenLimit } from '../../src/embed/index.ts'
 import { addFolder } from '../../src/embed/models/add-folder.ts'
 import { chunk, dedupe, diff, filter } from '../../src/operators/index.ts'
 import { readPipeline } from '../../src/pipeline/index.ts'
@@ -38,15 +38,25 @@ interface Article {
 /** What somebody would write who does not use YAML. */
 function written(): Topology {
   const index = qdrant({ collection: 'articles' })
+  const model = hash({ dimensions: 32 })
   const Article = z.object({ title: z.string(), body: z.string(), published: z.boolean() })
   const builder = new TopologyBuilder()
   builder
     .stream('documents', kafka({ topic: 'articles', key: string, value: json<Article>(Article) }))
     .process(filter('selected', (article) => article.published))
     .process(dedupe('unchanged'))
-    .process(chunk('chunks', { text: (d) => d.body, title: (d) => d.title, min: 20, max: 200, kind: 'plain' }))
+    .process(
+      chunk('chunks', {
+        text: (d) => d.body,
+        title: (d) => d.title,
+        min: 20,
+        max: 200,
+        kind: 'plain',
+        limit: tokenLimit(model),
+      }),
+    )
     .process(diff('changes', { against: index }))
-    .process(embed('vectors', hash({ dimensions: 32 })))
+    .process(embed('vectors', model))
     .to('index', index)
   return builder.build()
 }

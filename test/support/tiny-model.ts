@@ -97,6 +97,33 @@ const special = (id: number) => ({
   special: true,
 })
 
+const uncased = {
+  version: '1.0',
+  added_tokens: [0, 1, 2, 3].map(special),
+  normalizer: {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+  },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: Object.fromEntries(tinyWords.map((word, id) => [word, id])),
+  },
+}
+
+/** As `files` of a tiny model: a tokenizer that is left to the library, in a thread of its own. */
+export const casedTokenizer = {
+  'tokenizer.json': { ...uncased, normalizer: { ...uncased.normalizer, lowercase: false } },
+}
+
 const tinyFiles: Readonly<Record<string, unknown>> = {
   'config.json': { hidden_size: 4, vocab_size: tinyWords.length, max_position_embeddings: 16 },
   'modules.json': [
@@ -104,25 +131,5 @@ const tinyFiles: Readonly<Record<string, unknown>> = {
     { type: 'sentence_transformers.models.Pooling' },
   ],
   '1_Pooling/config.json': { word_embedding_dimension: 4, pooling_mode_mean_tokens: true },
-  'tokenizer.json': {
-    version: '1.0',
-    added_tokens: [0, 1, 2, 3].map(special),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(tinyWords.map((word, id) => [word, id])),
-    },
-  },
+  'tokenizer.json': uncased,
 }

@@ -17,18 +17,19 @@ export interface ChunkerSettings {
   readonly min?: number
   /** No chunk is longer. Default 1,400 UTF-16 code units. */
   readonly max?: number
-  /** A further limit on what is embedded. Default: none. */
+  /** A further limit on what is embedded, such as `tokenLimit` of the embedder. Default: none. */
   readonly limit?: MeaningLimit
 }
 
 /**
- * A limit that only the model can tell, such as its number of tokens. Chunks that do not fit are cut on like chunks that are too long.
+ * A limit that only the model can tell, such as its number of tokens. Chunks that do not fit are cut on like chunks that are too long,
+ * unless their heading path takes more than half of what fits: every piece would repeat it.
  *
  * @example
- * { id: 'tokens-254/wordpiece', fits: (meaning) => tokenizer.count(meaning) <= 254 }
+ * { id: 'words-200', fits: (meaning) => meaning.split(' ').length <= 200 }
  */
 export interface MeaningLimit {
-  /** Has to change whenever `fits` may answer otherwise. */
+  /** Has to change whenever `fits` may answer otherwise. Read when the topology is open. */
   readonly id: string
   /** Whether a chunk with this meaning may stay whole. Pure: the same text gets the same answer for ever. */
   fits(meaning: string): boolean
@@ -48,17 +49,23 @@ export function createChunker(kind: TextKind, settings: ChunkerSettings = {}): C
     })
   }
   return {
-    id: `${split} ${kind.id} min=${min} max=${max}${limit ? ` limit=${limit.id}` : ''}`,
+    get id() {
+      return `${split} ${kind.id} min=${min} max=${max}${limit ? ` limit=${limit.id}` : ''}`
+    },
     split(source, title) {
       // The index holds UTF-8, which has no lone surrogates: they become U+FFFD here, not somewhere on the way.
       const text = source.toWellFormed()
       const blocks = kind.blocks(text)
       const document = { text, kind, blocks, outline: outlineOf(text, blocks, { kind, ...(title && { title }) }) }
-      const fits = limit && ((range: Range) => limit.fits(chunkOf(document, range).meaning))
+      const fits = limit && ((range: Range) => isWithin(limit, chunkOf(document, range)))
       const ranges = prioritySplit(text, blocks, { min, max, ...(fits && { fits }) })
       return ranges.map((range) => chunkOf(document, range))
     },
   }
+}
+
+function isWithin(limit: MeaningLimit, { heading, meaning }: Chunk): boolean {
+  return limit.fits(meaning) || (heading !== '' && !limit.fits(`${heading}\n${heading}`))
 }
 
 interface Document {

@@ -95,6 +95,18 @@ describe('a limit on the meaning', () => {
     for (const { meaning } of chunks) expect(fits(meaning)).toBe(true)
   })
 
+  test('does not cut on what is mostly headings', () => {
+    const fits = (meaning: string) => meaning.length <= 300
+
+    const below = (heading: string) =>
+      split(`# ${heading}\n\n## ${heading}\n\n${sentence('one')}`, undefined, { limit: { id: 'test', fits } }).filter(
+        ({ text }) => text.includes('one'),
+      )
+
+    expect(below('h'.repeat(50)).length).toBeGreaterThan(2)
+    expect(below('h'.repeat(100))).toHaveLength(1)
+  })
+
   test('is a part of the identity, as the sizes and the kind are', () => {
     const limit = { id: 'tokens-254', fits: () => true }
     const ids = [
