@@ -13,6 +13,11 @@ export interface MetricDefinition<Label extends string = string> {
 
 /** From a millisecond to a minute: waits inside of the process, and for a broker or an index. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+/** From a microsecond to a second: what is computed. */
+const moments = [
+  ...[0.000_001, 0.000_002_5, 0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5],
+  ...[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+]
 /** From a tenth of a second to a day: how old something is. */
 const ages = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400]
 /** Of a batch: from one sentence to what a device takes at once. */
@@ -134,6 +139,11 @@ export const metricTable = {
   ),
   embed_texts_total: counter('Texts that were asked for.', 'node'),
   embed_truncated_total: counter('Of these, texts that were longer than the model reads.', 'node'),
+  tokenize_duration_seconds: histogram(
+    'How long it took to tokenize the texts that were taken up together. Servers do that themselves.',
+    moments,
+    'node',
+  ),
   embed_tokens_total: counter('Tokens that were run, without padding.', 'node'),
   batches_total: counter('Batches that were run.', 'node'),
   batch_texts: histogram('Texts of a batch. Embedders that tell of no batches have none here.', counts, 'node'),

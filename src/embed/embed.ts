@@ -89,7 +89,10 @@ async function pointsOf(
   const texts = pending.map((point) => point.meaning)
   const truncated = new Set<number>()
   const onTruncated = (at: number) => truncated.add(at)
-  const vectors = await embedder.embed(texts, signal, { onTruncated, ...(onShared && { onBatch: onShared }) })
+  const vectors = await embedder.embed(texts, signal, {
+    onTruncated,
+    ...(onShared && { onBatch: onShared, onTokenized: onShared }),
+  })
   return pending.map(({ id, meaning, payload }, at) => {
     const vector = vectors[at]
     if (!vector) throw new StreamError('EMBED_FAILED', `asked for ${texts.length} vectors and got ${vectors.length}`)

@@ -16,6 +16,11 @@ export interface EmbedOptions {
    * it was closed: `idle_device`, `tokens`, `count`, `timeout`, or `refused` when it is a part of one that a device has refused.
    */
   readonly onBatch?: (batch: SharedWork) => void
+  /**
+   * Told of texts of the call that were tokenized together, with those of others maybe, before they are run. The step is `tokenize`, the
+   * counts are `texts` and `tokens`, after cutting what is too long. Servers tokenize texts themselves, and nobody is told.
+   */
+  readonly onTokenized?: (work: SharedWork) => void
 }
 
 /**

@@ -5,6 +5,7 @@ import { Absence } from './absence.ts'
 import { type Batch, BatchFormer, type BatchFormerOptions } from './batch-former.ts'
 import type { EmbedderStats, EmbedOptions } from './embedder.ts'
 import { type Flight, Flights, type Sized } from './flights.ts'
+import { tokenizing } from './tokenizing.ts'
 
 /** Something that runs batches: a worker thread is given token ids, a server the texts themselves. */
 export interface Device<Ids = Int32Array> {
@@ -199,15 +200,22 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
   }
 
   #encode(flights: readonly Flight<Ids>[]): void {
-    const encodings = this.#options.encode(flights.map((flight) => flight.text))
-    if (encodings instanceof Promise) void this.#admitLater(flights, encodings)
-    else this.#admit(flights, encodings)
+    const { encode, clock } = this.#options
+    const measured = tokenizing(clock)
+    const encodings = encode(flights.map((flight) => flight.text))
+    const admit = (encoded: readonly Encoded<Ids>[]) => {
+      const work = measured(encoded)
+      if (work) this.#flights.tokenized(flights, work)
+      this.#admit(flights, encoded)
+    }
+    if (encodings instanceof Promise) void this.#admitLater(flights, encodings.then(admit))
+    else admit(encodings)
   }
 
-  async #admitLater(flights: readonly Flight<Ids>[], encodings: Promise<readonly Encoded<Ids>[]>): Promise<void> {
+  async #admitLater(flights: readonly Flight<Ids>[], admitted: Promise<void>): Promise<void> {
     this.#encoding += flights.length
     try {
-      this.#admit(flights, await encodings)
+      await admitted
     } catch (error) {
       await this.#encodeOneByOne(flights, error)
     }

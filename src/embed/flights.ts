@@ -43,7 +43,7 @@ interface Call<Ids extends Sized> {
 }
 
 /** What a caller wants to be told. */
-type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch'>
+type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch' | 'onTokenized'>
 
 /** A text that was taken up; `fresh` when nobody had asked for it before. */
 export interface TakenText<Ids extends Sized> {
@@ -139,10 +139,14 @@ export class Flights<Ids extends Sized = Int32Array> {
     }
   }
 
+  /** Tells that texts were tokenized together, once everybody who has asked for one of them. */
+  tokenized(flights: readonly Flight<Ids>[], work: SharedWork): void {
+    for (const call of callsOf(flights)) this.#tell(call, ({ onTokenized }) => onTokenized?.(work))
+  }
+
   /** Tells of a batch, once everybody who has a text in it. */
   ran(flights: readonly Flight<Ids>[], batch: SharedWork): void {
-    const calls = new Set(flights.flatMap(({ askers }) => askers.map(({ call }) => call)))
-    for (const call of calls) this.#tell(call, ({ onBatch }) => onBatch?.(batch))
+    for (const call of callsOf(flights)) this.#tell(call, ({ onBatch }) => onBatch?.(batch))
   }
 
   /** Ends the calls that want one of these texts. */
@@ -177,4 +181,8 @@ export class Flights<Ids extends Sized = Int32Array> {
     }
     call.settle(error)
   }
+}
+
+function callsOf<Ids extends Sized>(flights: readonly Flight<Ids>[]): ReadonlySet<Call<Ids>> {
+  return new Set(flights.flatMap(({ askers }) => askers.map(({ call }) => call)))
 }

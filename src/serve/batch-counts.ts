@@ -3,6 +3,7 @@ import type { SharedWork } from '../topology/processor.ts'
 import type { WatchedNodes } from './watched-nodes.ts'
 
 const shown = [
+  'tokenize_duration_seconds',
   'batch_texts',
   'batch_tokens',
   'batch_wait_seconds',
@@ -12,10 +13,10 @@ const shown = [
 /** Why embedders close batches. */
 const reasons = ['idle_device', 'tokens', 'count', 'timeout', 'refused']
 
-/** Counts the batches of embedders. */
+/** Counts the batches of embedders, and how long their texts were tokenized. */
 export class BatchCounts {
   readonly #registry: MetricRegistry
-  /** A batch is told of for every document that had texts in it; it counts once, for the node that heard of it first. */
+  /** Work is told of for every document that had texts in it; it counts once, for the node that heard of it first. */
   readonly #counted = new WeakSet<SharedWork>()
 
   constructor(registry: MetricRegistry, { embedders }: WatchedNodes) {
@@ -29,7 +30,11 @@ export class BatchCounts {
   count(node: string, work: SharedWork): void {
     if (this.#counted.has(work)) return
     this.#counted.add(work)
-    const { startedAt, endedAt, counts, reason, waitedMs, error } = work
+    const { step, startedAt, endedAt, counts, reason, waitedMs, error } = work
+    if (step === 'tokenize') {
+      this.#registry.observe('tokenize_duration_seconds', { node }, (endedAt - startedAt) / 1_000)
+      return
+    }
     if (reason !== undefined) this.#registry.add('batches_closed_total', { node, reason })
     if (waitedMs !== undefined) this.#registry.observe('batch_wait_seconds', { node }, waitedMs / 1_000)
     if (error !== undefined) {

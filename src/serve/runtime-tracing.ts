@@ -144,6 +144,8 @@ export class RuntimeTracing implements Tracer {
 
   /** Everybody is told of a batch in one go: its span is made when all of them have spoken. */
   #shared(node: string, work: SharedWork, span: Span): void {
+    // Tokenizing is a hundredth of what a batch takes: a span costs more than it tells.
+    if (work.step !== undefined) return
     const link = { context: span.spanContext() }
     const known = this.#batches.get(work)
     if (known) known.push(link)

@@ -114,6 +114,8 @@ export interface ProcessorContext<K, V> {
 
 /** Work for several records at once, such as a batch of a model. All of them are told of the same object. */
 export interface SharedWork {
+  /** Which step of the node it was, in a word such as `tokenize`. Absent: what the node is there for. */
+  readonly step?: string
   /** On the clock of whoever did it, milliseconds. */
   readonly startedAt: number
   readonly endedAt: number

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../src/clock.ts'
-import { EmbeddingEngine, type EngineOptions } from '../../src/embed/engine.ts'
+import { type Device, EmbeddingEngine, type Encode, type EngineOptions } from '../../src/embed/engine.ts'
 import { encodeCharacters, FakeDevice, settle } from '../support/fake-device.ts'
 
 const never = new AbortController().signal
@@ -65,4 +65,20 @@ test('a refused text is found by halves where refusing takes no time', async () 
     ['.'],
     ['6', '7'],
   ])
+})
+
+test('a server tokenizes texts itself: nobody is told how long that took', async () => {
+  const told: unknown[] = []
+  const device: Device<string> = {
+    isUsable: true,
+    open: async () => undefined,
+    run: async (rows) => new Float32Array(2 * rows.length),
+  }
+  const encode: Encode<string> = (texts) => texts.map((ids) => ({ ids, truncated: false }))
+  const engine = new EmbeddingEngine({ devices: [device], encode, dimensions: 2, clock: new ManualClock() })
+  onTestFinished(() => engine.close())
+
+  await engine.embed(['text'], never, { onTokenized: (work) => told.push(work), onBatch: () => told.push('batch') })
+
+  expect(told).toEqual(['batch'])
 })

@@ -60,6 +60,27 @@ describe('texts', () => {
     })
   })
 
+  test.each<[string, Encode]>([
+    ['here', encodeCharacters],
+    ['in another thread', async (texts) => encodeCharacters(texts)],
+  ])('are told how long it took to tokenize them together, %s', async (_where, tokenize) => {
+    const encode: Encode = (texts) => {
+      clock.advance(3)
+      return tokenize(texts)
+    }
+    const { engine, clock } = engineWith([new FakeDevice({ automatic: true })], { encode })
+    const told: unknown[] = []
+    const onTokenized = (work: unknown) => told.push(work)
+
+    await Promise.all([
+      engine.embed(['a', 'bb'], never, { onTokenized }),
+      engine.embed(['bb', 'ccc'], never, { onTokenized }),
+    ])
+
+    expect(told[0]).toBe(told[1])
+    expect(told).toEqual([told[0], { step: 'tokenize', startedAt: 0, endedAt: 3, counts: { texts: 3, tokens: 6 } }])
+  })
+
   test('that were cut are told to each of their callers, by place', async () => {
     const device = new FakeDevice({ automatic: true })
     const encode: Encode = (texts) =>

@@ -170,9 +170,11 @@ describe('the metrics of an instance', () => {
       waitedMs: 20,
     }
     const failed = { ...batch, reason: 'refused', waitedMs: 0, error: new Error('the device is gone') }
+    const tokenized = { step: 'tokenize', startedAt: 1_000, endedAt: 1_000.5, counts: { texts: 12, tokens: 300 } }
     const batching: Embedder = Object.create(working, {
       embed: {
         value: (...[texts, signal, options]: Parameters<Embedder['embed']>) => {
+          options?.onTokenized?.(tokenized)
           for (const work of [failed, batch]) options?.onBatch?.(work)
           return working.embed(texts, signal, options)
         },
@@ -185,11 +187,13 @@ describe('the metrics of an instance', () => {
       await until(group.clock, () => group.committed()?.offset === 2)
     })
 
-    const sums = ['batch_texts', 'batch_tokens', 'batch_duration_seconds'].map((name) => [
+    const names = ['tokenize_duration_seconds', 'batch_texts', 'batch_tokens', 'batch_duration_seconds']
+    const sums = names.map((name) => [
       value(`${name}_count{node="vectors",${app}}`),
       value(`${name}_sum{node="vectors",${app}}`),
     ])
     expect(sums).toEqual([
+      [1, 0.0005],
       [1, 12],
       [1, 300],
       [1, 0.4],

@@ -27,6 +27,13 @@ export const embedding: Board = {
           queries: [{ expr: `sum by (node) (${rate('embed_tokens_total')})`, legend: '{{node}}' }],
         },
         {
+          title: 'Time of tokenizing',
+          description:
+            'For the texts that were taken up together, about a millisecond of work. The event loop waits for it, unless the model has a tokenizer that needs a thread of its own: then the wait for that is in it.',
+          unit: 's',
+          queries: percentiles('tokenize_duration_seconds', 'node'),
+        },
+        {
           title: 'Models',
           description: 'Instances by the embedder and the device of each node. Two models for one node must not be.',
           unit: 'short',
