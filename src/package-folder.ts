@@ -13,6 +13,9 @@ export function ownModule(path: string): URL {
   return pathToFileURL(join(codeFolder, path + extname(import.meta.filename)))
 }
 
-function folderWith(name: string, folder: string): string {
-  return existsSync(join(folder, name)) ? folder : folderWith(name, dirname(folder))
+/** The nearest of a folder and those around it that has the file; the folder itself when none has, as in a program that was bundled. */
+function folderWith(name: string, start: string): string {
+  for (let folder = start, above = dirname(start); folder !== above; folder = above, above = dirname(above))
+    if (existsSync(join(folder, name))) return folder
+  return start
 }
