@@ -19,8 +19,8 @@ const threads = ['embed/worker', 'embed/tokenizer-worker', 'connectors/embedded/
 
 rmSync(out, { recursive: true, force: true })
 declare()
-await bundle(shared)
-for (const thread of threads) await bundle([thread])
+await bundle(shared, { groups: [{ name: 'kernel', test: isKernel }] })
+for (const thread of threads) await bundle([thread], false)
 
 function declare() {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
@@ -34,7 +34,14 @@ function isDependency(id) {
   return !id.startsWith('.') && !isAbsolute(id) && !id.startsWith('@oxc-project/runtime')
 }
 
-async function bundle(modules) {
+/** What nearly every program needs, and none of it a dependency: one file. */
+function isKernel(id) {
+  return (
+    dirname(id) === join(root, 'src') && !/(serde|config|file-document|metric-registry|index|testing)\.ts$/.test(id)
+  )
+}
+
+async function bundle(modules, codeSplitting) {
   await build({
     cwd: root,
     input: Object.fromEntries(modules.map((module) => [module, `src/${module}.ts`])),
@@ -49,6 +56,7 @@ async function bundle(modules) {
       entryFileNames: '[name].js',
       chunkFileNames: 'shared/[name].js',
       sourcemap: true,
+      codeSplitting,
     },
   })
 }
