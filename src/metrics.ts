@@ -119,6 +119,14 @@ export const metricTable = {
     'store',
     'from',
   ),
+  store_op_duration_seconds: debug(
+    histogram(
+      'How long operations took that nodes asked stores for, by method; of a walk (range, prefix, scan, scanPrefix, all, between) all of its steps together.',
+      moments,
+      'store',
+      'op',
+    ),
+  ),
   changelog_produce_total: counter('Records that were written to changelogs.', 'store'),
   state_disk_size_bytes: gauge('Size of the disk that holds the state folder.'),
   state_disk_free_bytes: gauge('What is free of it for this user.'),

@@ -28,7 +28,7 @@ export function runCommand(): Command {
     .option('--port <number>', 'serve /metrics, /livez, /readyz and /startupz there', portNumber)
     .option('--host <address>', 'the address that --port is opened on; 0.0.0.0 in a container', '127.0.0.1')
     .addOption(
-      new Option('--metrics <level>', 'debug: also records in and out of every node')
+      new Option('--metrics <level>', 'debug: also records in and out of every node, and times of store operations')
         .choices(['info', 'debug'])
         .default('info'),
     )

@@ -3,8 +3,8 @@ import type { SharedWork } from '../topology/processor.ts'
 import type { Sized } from './flights.ts'
 
 /**
- * Begins to measure how long it takes to tokenize texts together: in another thread, with the way there and the wait for it. The call ends it.
- * Undefined where devices are given the texts themselves, and tokenize them.
+ * Begins to measure how long it takes to tokenize texts together: in another thread, with the way there and the wait for it. The call ends
+ * it. Undefined where devices are given the texts themselves, and tokenize them.
  */
 export function tokenizing(
   clock: Clock,

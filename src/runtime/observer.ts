@@ -120,6 +120,11 @@ export interface RuntimeObserver {
   committed?(task: TaskId, records: number, durationMs: number): void
   /** The task is over, and its records are read again. */
   commitFailed?(task: TaskId, error: StreamError): void
+  /**
+   * A node has used one of its stores: the name of the method, and its time. Where nobody asks stores are given to nodes as they are; else each
+   * operation costs two looks at the clock and more.
+   */
+  storeUsed?(task: TaskId, store: string, op: string, durationMs: number): void
   /** Records of a store were written to its changelog. */
   changelogWritten?(task: TaskId, store: string, records: number): void
   restoring?(event: RestoreEvent): void

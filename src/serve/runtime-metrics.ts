@@ -30,7 +30,7 @@ export interface RuntimeMetricsOptions {
   readonly topology: Topology
   /** The name of the application, the label of every series. */
   readonly application: string
-  /** `debug` adds what costs something for every record at every node. Default `info`. */
+  /** `debug` adds what costs something for every record at every node, and for every operation of a store. Default `info`. */
   readonly level?: MetricLevel
 }
 
@@ -52,6 +52,8 @@ export class RuntimeMetrics implements RuntimeObserver {
   readonly #lateness: Lateness
   readonly #gauges: Gauges
   readonly #process: ProcessGauges
+  /** Absent below level debug: whoever sees none does not look at the clock for it. */
+  readonly storeUsed?: NonNullable<RuntimeObserver['storeUsed']>
 
   constructor({ topology, application, level = 'info' }: RuntimeMetricsOptions) {
     this.#registry = new MetricRegistry({ application, level })
@@ -62,6 +64,10 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#gauges = new Gauges(this.#registry, this.#nodes, this.#labels)
     this.#process = new ProcessGauges(this.#registry)
     beginAtZero(this.#registry, this.#nodes, topology)
+    if (level === 'debug') {
+      this.storeUsed = (_task, store, op, durationMs) =>
+        this.#registry.observe('store_op_duration_seconds', { store, op }, durationMs / 1000)
+    }
   }
 
   get contentType(): string {

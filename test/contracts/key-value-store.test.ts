@@ -1,4 +1,6 @@
 import { onTestFinished } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { timedStore } from '../../src/runtime/nodes/timed-store.ts'
 import { openLevelStore } from '../../src/state/level-store.ts'
 import { memoryStore } from '../../src/state/memory-store.ts'
 import type { ByteStore, KeyValueStore, KeyValueStoreSpec, StoreSpec } from '../../src/state/store.ts'
@@ -11,6 +13,7 @@ function openWith(
   storage: 'level' | 'memory',
   openDisk: () => Promise<ByteStore>,
   more: Pick<KeyValueStoreSpec<never, never>, 'keysInMemory'> = {},
+  seen: <K, V>(store: KeyValueStore<K, V>) => KeyValueStore<K, V> = (store) => store,
 ): OpenStore {
   return async <K, V>(spec: Omit<KeyValueStoreSpec<K, V>, 'kind' | 'storage'>) => {
     const named = (name: string) => ({ ...spec, ...more, name, kind: 'key-value', storage }) as StoreSpec
@@ -21,7 +24,7 @@ function openWith(
         await state.restore(name, [{ key: Buffer.from('b'), value: Buffer.from('not ours'), timestamp: 0 }], 1)
     }
     return {
-      at: (generation) => state.view(spec.name, () => generation) as KeyValueStore<K, V>,
+      at: (generation) => seen(state.view(spec.name, () => generation) as KeyValueStore<K, V>),
       persist: (generation) => state.persist(generation, { positions: new Map(), sourceOffsets: new Uint8Array(0) }),
       [Symbol.asyncDispose]: () => state.close(),
     }
@@ -55,4 +58,14 @@ keyValueStoreFeatures(
 keyValueStoreFeatures(
   'level with its keys in memory',
   openWith('level', async () => memoryStore(), { keysInMemory: true }),
+)
+
+keyValueStoreFeatures(
+  'level, with its operations timed',
+  openWith(
+    'level',
+    async () => memoryStore(),
+    {},
+    (store) => timedStore(store, systemClock, () => undefined),
+  ),
 )

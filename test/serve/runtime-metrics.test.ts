@@ -307,6 +307,25 @@ describe('the metrics of an instance', () => {
     expect([info(series), debug(series)]).toEqual([undefined, 1])
   })
 
+  test('tell how long operations of stores took at level debug alone', async () => {
+    await using folder = await temporaryDirectory()
+    const work = async ({ group }: Watched) => {
+      await group.write(0, { key: 'a', value: short }, { key: 'b', value: short })
+      await until(group.clock, () => group.committed()?.offset === 2)
+    }
+    const counts = async (level: MetricLevel) => {
+      const value = await watched(documentTopology(`${folder.path}/${level}.sqlite`), work, level)
+      return ['get', 'put'].map((op) => value(`store_op_duration_seconds_count{store="unchanged",op="${op}",${app}}`))
+    }
+
+    expect(await counts('debug')).toEqual([2, 2])
+    expect(await counts('info')).toEqual([undefined, undefined])
+    // Who does not ask is not told, and stores are not wrapped.
+    const metrics = new RuntimeMetrics({ topology: plainTopologyTo(new RecordingSink()), application: 'app' })
+    expect(metrics.storeUsed).toBeUndefined()
+    metrics.close()
+  })
+
   test('count what a step with caching sends, not what it holds back', async () => {
     const joined = reduce<string, string>('joined', (a, b) => `${a} ${b}`, { caching: true })
     const topology = topologyTo(new RecordingSink(), (stream) => stream.process(joined))

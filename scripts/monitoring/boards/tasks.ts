@@ -162,6 +162,19 @@ export const tasks: Board = {
             },
           ],
         },
+        {
+          title: 'Time of store operations',
+          description:
+            'The slow end, by method. Only with `--metrics debug`. A get that takes milliseconds waits for the disk; of walks it is the time of all their steps.',
+          unit: 's',
+          queries: [
+            {
+              expr: p95('store_op_duration_seconds', ['store', 'op']),
+              legend: 'p95 {{op}} {{store}}',
+              mayBeEmpty: true,
+            },
+          ],
+        },
       ],
     },
     {

@@ -14,6 +14,7 @@ import { type FailedRecord, NodeGraph } from '../nodes/node-graph.ts'
 import { Progress } from '../nodes/progress.ts'
 import { Punctuation } from '../nodes/punctuation.ts'
 import type { RunningProcessor } from '../nodes/running-nodes.ts'
+import { watchedStores } from '../nodes/timed-store.ts'
 import { partitionKey } from '../partitions.ts'
 import { sizeOf } from './partition-queue.ts'
 import { RetryLog } from './retry-log.ts'
@@ -364,8 +365,10 @@ export class Task {
       streamTime: () => this.#streamTime,
       openGeneration: () => this.#progress.open.id,
       wallClock: () => clock.now(),
-      store: (name, generation) =>
-        this.#options.globalStore(name) ?? state.view(name, generation, () => this.#streamTime),
+      store: watchedStores(
+        this.#options,
+        (name, generation) => this.#options.globalStore(name) ?? state.view(name, generation, () => this.#streamTime),
+      ),
       schedule: (by, request) => this.#punctuation.schedule(by, request, clock.now()),
       requestCommit: () => {
         this.#commitRequested = true
