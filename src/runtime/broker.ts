@@ -187,6 +187,10 @@ export interface GroupListener {
    * else when it would not wait for them any longer. Must not throw.
    */
   polled?(durationMs: number): void
+  /**
+   * Where partitions end now for who reads committed records, told with every answer of the log before the records in it. Must not throw.
+   */
+  ends?(ends: readonly StartPosition[]): void
   /** The member is dead and will not come back. */
   failed(error: StreamError): void
 }

@@ -311,6 +311,7 @@ export class StreamRuntime implements AsyncDisposable {
         this.#manager.add(partition, batch)
         this.#loop.wake()
       },
+      ends: (ends) => this.#manager.learnEnds(ends),
       failed: (error) => void (this.#lifecycle.alive && this.#fail(error)),
     }
   }
@@ -345,8 +346,7 @@ export class StreamRuntime implements AsyncDisposable {
   }
 
   async #fail(error: StreamError): Promise<void> {
-    const { state } = this.#lifecycle
-    if (state === 'failed' || state === 'closed') return
+    if (['failed', 'closed'].includes(this.#lifecycle.state)) return
     this.#lifecycle.move('failed')
     this.#ending.resolve([])
     this.#firstAssignment.reject(error)

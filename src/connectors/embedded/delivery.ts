@@ -15,6 +15,8 @@ interface Cursor {
 export interface DeliveryEvents {
   /** The log was read, which took so long. */
   polled(durationMs: number): void
+  /** Where all partitions end now. */
+  ends(ends: readonly StartPosition[]): void
   records(partition: TopicPartition, batch: ReadBatch): void
   failed(error: unknown): void
 }
@@ -113,6 +115,7 @@ export class Delivery {
     // Paused or stopped while the store was read: the same records are read again when they are wanted.
     if (!this.#isReady(cursor)) return
     cursor.position = batch.next
+    this.#events.ends(this.#cursors.map(({ target, partition }) => ({ ...target, offset: partition.stable })))
     this.#events.records(cursor.target, batch)
   }
 

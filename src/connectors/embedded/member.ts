@@ -87,6 +87,7 @@ export class Member implements GroupMember {
   assign({ partitions, data = new Uint8Array(0) }: MemberAssignment): void {
     const delivery = new Delivery(this.#context, partitions, {
       polled: (durationMs) => this.#listener.polled?.(durationMs),
+      ends: (ends) => this.#listener.ends?.(ends),
       records: (partition, batch) => this.#listener.records(partition, batch),
       failed: (error) => this.fail(error),
     })

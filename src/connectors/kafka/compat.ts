@@ -6,6 +6,7 @@ import { StreamError } from '../../errors.ts'
 import { withoutAborted } from './aborted.ts'
 import type { BrokerPool, Connection, ConsumerGroup, RequestQueue } from './internals.ts'
 import { groupedByPartition } from './message-groups.ts'
+import { tellingStableEnd } from './polls.ts'
 import { encodingHeaderLists, endingAtLastOffset, keepingHeaderOrder } from './record-format.ts'
 
 /** What `require('kafkajs')` gives. */
@@ -38,6 +39,7 @@ const groupFile = 'src/consumer/consumerGroup.js'
  * 7. zstd, from node:zlib.
  * 8. Two who ask for a connection at once share it (as shipped, one of the two sockets is left open and forgotten).
  * 9. A producer groups the messages of a batch in one go (as shipped, it copies the list of a partition for each of them).
+ * 10. A batch says where committed records end (as shipped, only where all records do).
  *
  * They are made once in a process, in the modules that all its users of KafkaJS share; 5 and 6, which change what a consumer does, apply
  * only to consumers with a {@link JoinGate}. Throws CLIENT_VERSION when KafkaJS is not exactly what they were written for.
@@ -64,6 +66,7 @@ function patchKafkaJs(): void {
   replace('src/protocol/recordBatch/record/v0/decoder.js', 'readVarIntArray(HeaderDecoder)', keepingHeaderOrder)
   replace('src/protocol/recordBatch/record/v0/index.js', 'sizeOfHeaders(headersArray)', encodingHeaderLists)
   replace('src/protocol/recordBatch/v0/decoder.js', 'decodeRecords(codec, decoder,', endingAtLastOffset)
+  replace('src/consumer/batch.js', 'partitionData.highWatermark', tellingStableEnd)
   replace('src/producer/groupMessagesPerPartition.js', '[...current, message]', () => groupedByPartition)
 
   const { prototype: queue } = load<{ prototype: RequestQueue }>('src/network/requestQueue/index.js')

@@ -51,6 +51,8 @@ export interface FetchedBatch {
   /** Of the last record of any kind. */
   lastOffset(): string
   isEmpty: () => boolean
+  /** Where the log ends for who reads committed records. */
+  readonly lastStableOffset: string
   /** There are records, but none to deliver. */
   isEmptyDueToFiltering(): boolean
 }

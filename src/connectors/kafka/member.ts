@@ -145,7 +145,10 @@ export class KafkaMember implements GroupMember {
   async #gate(group: ConsumerGroup, join: () => Promise<void>): Promise<void> {
     if (this.#group !== group) {
       keepSteady(group, this.#factory.clock)
-      watchPolls(group, this.#factory.clock, (durationMs) => this.#listener.polled?.(durationMs))
+      watchPolls(group, this.#factory.clock, {
+        polled: (durationMs) => this.#listener.polled?.(durationMs),
+        ends: (ends) => this.#listener.ends?.(ends),
+      })
     }
     this.#group = group
     if (group.memberId === null) await this.#lose()

@@ -96,6 +96,7 @@ export class Membership {
         listener.records(partition, batch)
       },
       polled: (durationMs) => this.#observer.polled?.(durationMs),
+      ends: (ends) => listener.ends?.(ends),
       failed: (error) => listener.failed(error),
     }
   }

@@ -1,5 +1,5 @@
 import type { SourceNode } from '../../topology/topology.ts'
-import type { CommitOffset, ReadBatch, TopicPartition } from '../broker.ts'
+import type { CommitOffset, ReadBatch, StartPosition, TopicPartition } from '../broker.ts'
 import { encodeMark, type RecoveryMark } from '../commit/recovery-mark.ts'
 import type { Positions } from '../nodes/generation.ts'
 import { partitionKey } from '../partitions.ts'
@@ -18,7 +18,7 @@ interface Input {
   readonly partition: TaskPartition
   readonly queue: PartitionQueue
   paused: boolean
-  /** Where its log ended when that was asked; undefined until then. */
+  /** Where its log ends, as far as is known; undefined until that was asked. */
   end: number | undefined
   /** Since when, on the clock, it has nothing while others have, and was at the end of its log. */
   emptySince: number | undefined
@@ -121,7 +121,7 @@ export class TaskInputs {
   }
 
   add(partition: TopicPartition, batch: ReadBatch): void {
-    const input = this.#inputs.find((candidate) => partitionKey(candidate.partition) === partitionKey(partition))
+    const input = this.#inputOf(partition)
     if (!input) return
     this.#idlesUntil = undefined
     if (input.queue.length === 0) input.turn = ++this.#turns
@@ -132,10 +132,18 @@ export class TaskInputs {
     }
   }
 
-  /** Offsets after the last records to be visible. What comes later than this is waited for by time alone. */
+  /** Offsets after the last records to be visible. What comes later than this is waited for by time alone, unless `followEnd` tells of it. */
   learnEnds(endOf: (partition: TopicPartition) => number | undefined): void {
     for (const input of this.#inputs) input.end ??= endOf(input.partition)
     this.#options.wake()
+  }
+
+  /** Where the log of one ends now. Before `learnEnds` it may be what the log has said before a rebalance, and does not count. */
+  followEnd({ offset, ...partition }: StartPosition): void {
+    const input = this.#inputOf(partition)
+    if (input?.end === undefined || input.end === offset) return
+    input.end = offset
+    if (this.#behind) this.#options.wake()
   }
 
   /** Everything up to these offsets was fetched, as far as the bounds have room. */
@@ -169,6 +177,10 @@ export class TaskInputs {
       input.end = undefined
       input.emptySince = undefined
     }
+  }
+
+  #inputOf(partition: TopicPartition): Input | undefined {
+    return this.#inputs.find((candidate) => partitionKey(candidate.partition) === partitionKey(partition))
   }
 
   #oldest(): Input | undefined {

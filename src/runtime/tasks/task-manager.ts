@@ -67,6 +67,11 @@ export class TaskManager {
     this.#routes.get(partitionKey(partition))?.add(partition, batch)
   }
 
+  /** Where logs end now. */
+  learnEnds(ends: readonly StartPosition[]): void {
+    for (const end of ends) this.#routes.get(partitionKey(end))?.inputs.followEnd(end)
+  }
+
   /** Keeps what stays, closes what is gone, makes what is new; tasks start after it has returned. */
   async assign(partitions: readonly TopicPartition[]): Promise<readonly StartPosition[]> {
     const epoch = ++this.#epoch

@@ -57,6 +57,26 @@ export function deliveryFeatures(log: Log): void {
       expect(member.polls.every((durationMs) => durationMs >= 0)).toBe(true)
     })
 
+    test('the listener is told where partitions end before it has records of them, and again when they have more', async () => {
+      const topic = await log.topic()
+      const place = { topic, partition: 0 }
+      await log.send(place, ...numbered(3))
+      let endsBefore: readonly unknown[] | undefined
+      const member: TestMember = await TestMember.join(log.broker, {
+        group: log.name('group'),
+        topics: [topic],
+        onRecords: () => {
+          endsBefore ??= [...member.ends]
+        },
+      })
+      await log.eventually(() => expect(member.values(place)).toEqual(numbered(3)))
+
+      await log.send(place, 'later')
+
+      expect(endsBefore).toContainEqual({ ...place, offset: 3 })
+      await log.eventually(() => expect(member.ends).toContainEqual({ ...place, offset: 4 }))
+    })
+
     test('nothing arrives before assigned has resolved', async () => {
       const topic = await log.topic()
       const place = { topic, partition: 0 }

@@ -44,6 +44,8 @@ export class TestMember {
   told = ''
   /** How long each request for records took, milliseconds. */
   readonly polls: number[] = []
+  /** Where the log said that partitions end, in the order in which it did. */
+  readonly ends: StartPosition[] = []
   readonly #broker: Broker
   readonly #options: TestMemberOptions
   readonly #records = new Map<string, LogRecord[]>()
@@ -126,6 +128,7 @@ export class TestMember {
         }),
       records: (partition, batch) => this.#take(partition, batch),
       polled: (durationMs) => this.polls.push(durationMs),
+      ends: (ends) => this.ends.push(...ends),
       failed: (error) => {
         this.#options.onFailed?.(error)
         this.#owned = []

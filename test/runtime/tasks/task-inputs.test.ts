@@ -153,6 +153,27 @@ describe('a task that reads several partitions', () => {
     expect(inputs.idlesUntil).toBe(1_100)
   })
 
+  test('waits for what the log of an empty partition has got since, and no longer than it has it', () => {
+    const { inputs, add, takeAll } = inputsOf()
+    add('a', 10)
+    inputs.followEnd({ topic: 'b', partition: 0, offset: 1 })
+    expect([takeAll(), inputs.behind?.topic]).toEqual([[], 'b'])
+
+    inputs.followEnd({ topic: 'b', partition: 0, offset: 0 })
+
+    expect(takeAll()).toEqual(['a@10'])
+  })
+
+  test('kept over a rebalance, does not take what it hears of the ends of before for those that it asks for', () => {
+    const { inputs, add, takeAll } = inputsOf()
+    inputs.clear()
+    inputs.followEnd({ topic: 'b', partition: 0, offset: 0 })
+    inputs.learnEnds(({ topic }) => (topic === 'a' ? 0 : 1))
+    add('a', 10)
+
+    expect(takeAll()).toEqual([])
+  })
+
   test('kept over a rebalance, waits for what its logs have got meanwhile, whichever comes first', () => {
     const { inputs, add, takeAll } = inputsOf({ ends: { a: 1, b: 0 } })
     add('a', 10)
