@@ -56,7 +56,7 @@ export const metricTable = {
   tasks: gauge('Tasks of the instance; a standby follows the state of a task elsewhere.', 'kind', 'state'),
   task_state: gauge('1 for the state that a task is in; tasks that share a label are counted.', 'task', 'state'),
   rebalances_total: counter('Assignments that the group has given, by what they followed.', 'reason'),
-  rebalance_duration_seconds: histogram('From the begin of a rebalance to its assignment.', seconds),
+  rebalance_duration_seconds: histogram('From the begin of a rebalance to its assignment.', seconds, 'reason'),
   loop_seconds_total: counter('Where the time of the work loop went; the sum is the time of the clock.', 'phase'),
   last_poll_timestamp_seconds: gauge('When the work loop last asked for records; now, while it waits for some.'),
   poll_duration_seconds: histogram(

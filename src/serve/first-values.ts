@@ -5,7 +5,10 @@ import type { WatchedNodes } from './watched-nodes.ts'
 
 /** A counter that appears with its first event hides it: there is nothing to compare it with. So these are there from the start. */
 export function beginAtZero(registry: MetricRegistry, nodes: WatchedNodes, topology: Topology): void {
-  for (const reason of ['join', 'revoked', 'lost']) registry.start('rebalances_total', { reason })
+  for (const reason of ['join', 'revoked', 'lost']) {
+    registry.start('rebalances_total', { reason })
+    registry.start('rebalance_duration_seconds', { reason })
+  }
   for (const phase of ['process', 'maintain', 'look', 'other', 'idle', 'blocked'])
     registry.start('loop_seconds_total', { phase })
   for (const result of ['ok', 'failed']) registry.start('commits_total', { result })

@@ -184,7 +184,7 @@ export class RuntimeMetrics implements RuntimeObserver {
 
   rebalanced({ reason, durationMs }: RebalancedEvent): void {
     this.#registry.add('rebalances_total', { reason })
-    this.#registry.observe('rebalance_duration_seconds', {}, durationMs / 1000)
+    this.#registry.observe('rebalance_duration_seconds', { reason }, durationMs / 1000)
   }
 
   fetched(_partition: unknown, records: number): void {

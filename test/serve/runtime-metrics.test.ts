@@ -366,7 +366,8 @@ describe('the metrics of an instance', () => {
 
     const reasons = ['join', 'revoked', 'lost']
     expect(reasons.map((reason) => value(`rebalances_total{reason="${reason}",${app}}`))).toEqual([1, 0, 1])
-    expect(value(`rebalance_duration_seconds_count{${app}}`)).toBe(2)
+    const times = reasons.map((reason) => value(`rebalance_duration_seconds_count{reason="${reason}",${app}}`))
+    expect(times).toEqual([1, 0, 1])
   })
 
   test('have at most 200 tasks by name; the others share a series', async () => {

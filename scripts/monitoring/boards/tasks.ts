@@ -93,9 +93,9 @@ export const tasks: Board = {
         {
           title: 'Time of a rebalance',
           description:
-            'From its begin to its assignment: committing what is in flight, and waiting for the slowest member.',
+            'From its begin to its assignment: committing what is in flight, and waiting for the slowest member. After lost it is the time of a join.',
           unit: 's',
-          queries: [{ expr: p95('rebalance_duration_seconds'), legend: 'p95' }],
+          queries: [{ expr: p95('rebalance_duration_seconds', ['reason']), legend: 'p95 {{reason}}' }],
         },
       ],
     },
