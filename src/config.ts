@@ -68,7 +68,7 @@ export const runtimeSettings = z.strictObject({
     .min(-1)
     .default(0)
     .describe(
-      'How long a task that reads several topics waits for one that is at its end, so that records are taken in the order of their times. 0 waits only for what the logs held when the task began, or came out of a rebalance, -1 for nothing.',
+      'How long a task that reads several topics waits for one that is at its end, so that records are taken in the order of their times. 0 waits only while its log is known to have more, -1 for nothing.',
     ),
   recordDeadlineMs: z
     .int()
