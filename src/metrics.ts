@@ -141,6 +141,7 @@ export const metricTable = {
   // embedding
   embed_duration_seconds: histogram('How long the new chunks of a document waited for their vectors.', seconds, 'node'),
   embed_waiting_documents: gauge('Documents that wait for vectors.', 'node'),
+  embed_queue_texts: gauge('Texts that wait for their vectors, those that are run included.', 'node'),
   embed_queue_oldest_seconds: gauge(
     'How long the new chunks of a document wait for their vectors that have waited longest; 0 when none wait.',
     'node',

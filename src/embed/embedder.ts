@@ -72,4 +72,6 @@ export interface EmbedderStats {
   readonly truncatedTexts: number
   /** How long the call has waited until now that has waited longest, milliseconds; 0 when none waits. Absent where nobody knows. */
   readonly oldestWaitMs?: number
+  /** Texts whose callers wait for their vectors now, those that are run included; equal ones count each. Absent where nobody knows. */
+  readonly waitingTexts?: number
 }

@@ -105,7 +105,8 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     const now = this.#options.clock.now()
     // A wall clock may have been set back.
     const oldestWaitMs = Math.max(0, now - (this.#flights.oldestAskedAt ?? now))
-    return { ...counted, oldestWaitMs, paddingRatio: paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens }
+    const paddingRatio = paddedTokens === 0 ? 0 : 1 - counted.tokens / paddedTokens
+    return { ...counted, oldestWaitMs, waitingTexts: this.#flights.waitingTexts, paddingRatio }
   }
 
   /** Texts that the devices have when each is busy, and as many again to choose from. */

@@ -79,6 +79,13 @@ export class Flights<Ids extends Sized = Int32Array> {
     return oldest?.askedAt
   }
 
+  /** Texts whose callers have no vectors for them yet. */
+  get waitingTexts(): number {
+    let waiting = 0
+    for (const { missing } of this.#calls) waiting += missing
+    return waiting
+  }
+
   /** Rejects with the error of the first text that fails, or with the signal's reason. `options.askedAt` is now. */
   ask(
     texts: readonly string[],

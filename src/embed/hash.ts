@@ -40,7 +40,7 @@ export function hash(options: HashOptions = {}): Embedder {
     },
     countTokens: (text) => wordsOf(text).length,
     get stats() {
-      return { ...counted, sharedTexts: 0, paddingRatio: 0, truncatedTexts: 0, oldestWaitMs: 0 }
+      return { ...counted, sharedTexts: 0, paddingRatio: 0, truncatedTexts: 0, oldestWaitMs: 0, waitingTexts: 0 }
     },
   }
 }

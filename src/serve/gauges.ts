@@ -199,6 +199,12 @@ export class Gauges {
       ),
     )
     registry.replace(
+      'embed_queue_texts',
+      open.flatMap(({ node, stats: { waitingTexts } }) =>
+        waitingTexts === undefined ? [] : [[{ node }, waitingTexts] as const],
+      ),
+    )
+    registry.replace(
       'batch_padding_ratio',
       open.map(({ node, stats }) => [{ node }, stats.paddingRatio]),
     )

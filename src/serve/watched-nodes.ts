@@ -13,6 +13,7 @@ export interface EmbedderView {
     readonly paddingRatio: number
     readonly truncatedTexts: number
     readonly oldestWaitMs?: number
+    readonly waitingTexts?: number
   }
   /** Of one that remembers vectors. */
   readonly cacheStats?: { readonly memoryHits: number; readonly diskHits: number }

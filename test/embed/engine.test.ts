@@ -354,26 +354,26 @@ test('closing fails those who wait, and refuses those who come', async () => {
   await expect(engine.embed(['a'], never)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
 })
 
-test('the call that has waited longest says how long, and the next one when that is answered', async () => {
+test('the call that has waited longest says how long, the next one when that is answered, and all of them how many texts', async () => {
   const device = new FakeDevice()
   const { engine, clock } = engineWith([device])
-  const waits = () => engine.stats.oldestWaitMs
+  const waits = () => [engine.stats.oldestWaitMs, engine.stats.waitingTexts]
 
-  const first = engine.embed(['a'], never)
+  const first = engine.embed(['a', 'a', 'aa'], never)
   await settle()
   clock.advance(30)
   const second = engine.embed(['b'], never)
   await settle()
   clock.advance(20)
   await settle()
-  expect(waits()).toBe(50)
+  expect(waits()).toEqual([50, 4])
   device.finishNext()
   await first
-  expect(waits()).toBe(20)
+  expect(waits()).toEqual([20, 1])
   device.finishNext()
   await second
 
-  expect(waits()).toBe(0)
+  expect(waits()).toEqual([0, 0])
 })
 
 test('padding is counted', async () => {

@@ -124,7 +124,7 @@ describe('the metrics of an instance', () => {
   ])('tell %s', async (_what, device, label) => {
     await using folder = await temporaryDirectory()
     const working = hash({ dimensions: 8 })
-    const stats = { get: () => ({ ...working.stats, oldestWaitMs: 1_500, ...(device && { device }) }) }
+    const stats = { get: () => ({ ...working.stats, oldestWaitMs: 1_500, waitingTexts: 7, ...(device && { device }) }) }
     // A cache shows what is behind it.
     const embedder: Embedder = cached(Object.defineProperties({ ...working }, { stats }))
 
@@ -135,6 +135,7 @@ describe('the metrics of an instance', () => {
 
     expect(value(`model_info{node="vectors",model="hash:1:8",device="${label}",${app}}`)).toBe(1)
     expect(value(`embed_queue_oldest_seconds{node="vectors",${app}}`)).toBe(1.5)
+    expect(value(`embed_queue_texts{node="vectors",${app}}`)).toBe(7)
   })
 
   test('count documents that wait for vectors, and those whose embedding is tried again', async () => {

@@ -138,10 +138,14 @@ export const embedding: Board = {
           ],
         },
         {
-          title: 'Documents that wait',
-          description: 'More than the device can take at once: it is the bottleneck. Add devices or instances.',
+          title: 'Documents and texts that wait',
+          description:
+            'More than the device can take at once: it is the bottleneck. Add devices or instances. Many texts of few documents: long ones.',
           unit: 'short',
-          queries: [{ expr: `sum by (node) (${of('embed_waiting_documents')})`, legend: '{{node}}' }],
+          queries: [
+            { expr: `sum by (node) (${of('embed_waiting_documents')})`, legend: 'documents {{node}}' },
+            { expr: `sum by (node) (${of('embed_queue_texts')})`, legend: 'texts {{node}}' },
+          ],
         },
         {
           title: 'Embedding errors',

@@ -133,6 +133,7 @@ test('tokens are those that the server has counted', async () => {
     paddingRatio: 0,
     truncatedTexts: 0,
     oldestWaitMs: 0,
+    waitingTexts: 0,
   })
 })
 
