@@ -56,6 +56,7 @@ function filtering<K, V>(
   return {
     ...node,
     ...rowByRow<K, V, V>({ ...node, row, sendsAll: false, ...(store && { store }) }),
+    leavesOut: true,
     create: () => ({
       process(record, context) {
         if (record.value === null || passes(record.value, record.key)) context.forward(record)

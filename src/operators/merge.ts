@@ -5,7 +5,7 @@ import type { Stream } from '../topology/stream.ts'
  * Joins two streams of the same types into one. Order is kept within each of them, not between them.
  *
  * Before an index, a stream that was parted with `filter` and `filterNot` cannot be merged again: what one of them keeps is a deletion in the
- * other. Part it with `branches`, which know of one another.
+ * other (TOPOLOGY_INVALID). Part it with `branches`, which know of one another.
  *
  * @example
  * articles.process(merge('everything', pages))
@@ -15,6 +15,7 @@ export function merge<K, V>(name: string, other: Stream<K, V>): ProcessorSupplie
     name,
     operator: 'merge',
     inputs: [other],
+    gathers: true,
     create: () => ({ process: (record, context) => context.forward(record) }),
   }
 }

@@ -52,6 +52,7 @@ function choosing<K, V>(
   return {
     name,
     operator: 'split',
+    parts: true,
     create: () => ({
       process(record, context) {
         const branch = branchOf(record.value, record.key)

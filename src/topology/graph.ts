@@ -94,23 +94,28 @@ export function isVectorIndex(sink: Sink<never, never>): sink is VectorIndex {
 }
 
 /** Of each node those that write or observe an index and to which a path leads from it, also through topics of the application's own. */
-function indexEndsOf(nodes: readonly DraftNode[]): Map<string, ReadonlySet<string>> {
-  const byName = new Map(nodes.map((node) => [node.name, node]))
+export function indexEndsOf(nodes: readonly DraftNode[]): Map<string, ReadonlySet<string>> {
   const ends = new Map(nodes.map(({ name }) => [name, new Set<string>()]))
-  const above = (node: DraftNode): readonly string[] => {
-    if (node.kind !== 'source' || !node.internal) return node.parents
-    const writers = nodes.filter((other) => other.kind === 'sink' && other.internal && topicOf(other) === topicOf(node))
-    return writers.map((writer) => writer.name)
-  }
-  for (const end of nodes.filter(touchesIndex)) {
-    const leading = new Set(above(end))
-    for (const name of leading) {
-      ends.get(name)?.add(end.name)
-      const node = byName.get(name)
-      for (const parent of node ? above(node) : []) leading.add(parent)
-    }
-  }
+  const feeders = feedersOf(nodes)
+  for (const end of nodes.filter(touchesIndex))
+    for (const name of upstreamOf(feeders.get(end.name) ?? [], feeders)) ends.get(name)?.add(end.name)
   return ends
+}
+
+/** Of each node those that its records come from, also through topics of the application's own. */
+export function feedersOf(nodes: readonly DraftNode[]): Map<string, readonly string[]> {
+  const writersOf = (topic: string | undefined) =>
+    nodes.filter((node) => node.kind === 'sink' && node.internal && topicOf(node) === topic).map(({ name }) => name)
+  return new Map(
+    nodes.map((node) => [node.name, node.kind === 'source' && node.internal ? writersOf(topicOf(node)) : node.parents]),
+  )
+}
+
+/** These nodes and all that their records come from. */
+export function upstreamOf(names: readonly string[], feeders: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const upstream = new Set(names)
+  for (const name of upstream) for (const feeder of feeders.get(name) ?? []) upstream.add(feeder)
+  return upstream
 }
 
 function touchesIndex(node: DraftNode): boolean {

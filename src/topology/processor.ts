@@ -175,6 +175,12 @@ export interface ProcessorSupplier<in KIn, in VIn, out KOut, out VOut> {
   readonly deadline?: 'record' | 'none'
   /** At the gate, a waiting record may be replaced by a newer one of its key: only the last version matters to this node. */
   readonly coalesces?: boolean
+  /** Before an index, what it does not let through goes on as a deletion. */
+  readonly leavesOut?: boolean
+  /** It sends each record to one of its children at most. */
+  readonly parts?: boolean
+  /** It sends on what comes of any of its inputs. */
+  readonly gathers?: boolean
   /** The node may emit another key than it got. */
   readonly changesKey?: boolean
   readonly resources?: readonly Resource[]

@@ -8,6 +8,7 @@ import {
   topologicalOrder,
   zonesOf,
 } from './graph.ts'
+import { partedProblems } from './parted.ts'
 
 /** Names become parts of topic names and file names, so they follow the broker's rules for topics. */
 const legalName = /^[a-zA-Z0-9._-]{1,150}$/
@@ -21,6 +22,7 @@ export function validate(draft: GraphDraft): string[] {
     ...linkProblems(draft),
     ...topicProblems(draft),
     ...gateProblems(draft),
+    ...partedProblems(draft),
   ]
 }
 

@@ -59,6 +59,7 @@ function joining<K, V, G, R, VOut>(join: GlobalJoin<K, V, G, R, VOut>): Processo
     name,
     operator,
     globalTables: [table.name],
+    leavesOut: join.kind === 'inner',
     create: () => ({ process: (record, context) => joined(join, record, context) }),
   }
 }

@@ -37,6 +37,7 @@ export function joinRecords<K, V, G, R, VOut>(
     name,
     operator,
     stores: other.stores,
+    leavesOut: join.kind === 'inner',
     create: () => looksUp(join),
     ...(before && { precededBy: before }),
   }
