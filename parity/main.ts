@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { differences } from './compare.ts'
 import { deviationOf, isDeviation } from './deviations.ts'
@@ -14,10 +15,14 @@ interface Tally {
   failed: number
 }
 
-/** Plays the recordings of a folder and says which of them we equal. Exit 1 when one differs that may not. */
+/** Plays the recordings of a folder and says which of them we equal. Exit 1 when one differs that may not, 2 without recordings. */
 async function main(folder: string | undefined): Promise<void> {
-  if (folder === undefined) throw new TypeError('usage: npm run -s parity -- DIR')
-  const recordings = readRecordings(folder)
+  const recordings = folder === undefined || !existsSync(folder) ? [] : readRecordings(folder)
+  if (recordings.length === 0) {
+    process.stderr.write('usage: npm run -s parity -- DIR, a folder with recordings of Kafka Streams (*.json)\n')
+    process.exitCode = 2
+    return
+  }
   const tallies = new Map<string, Tally>()
   const left = new Map<string, number>()
   for (const recording of recordings) {
@@ -90,7 +95,7 @@ function report(tallies: ReadonlyMap<string, Tally>, left: ReadonlyMap<string, n
     print(`${op.padEnd(26)} ${passed} / ${passed + deviated + failed}${extra}`)
   }
   const notBuilt = [...left.values()].reduce((a, b) => a + b, 0)
-  print(`all ${total}: ${sum.passed} passed, ${sum.deviated} deviate, ${sum.failed} differ, ${notBuilt} not built:`)
+  print(`all ${total}: ${sum.passed} passed, ${sum.deviated} deviate, ${sum.failed} differ, ${notBuilt} not built`)
   if (left.size > 0) print(`  ${[...left].map(([what, count]) => `${what} ${count}`).join(', ')}`)
 }
 
