@@ -105,7 +105,7 @@ export const metricTable = {
   restore_remaining_records: gauge('Offsets that a restore still has to read; 0 when there is none.', 'task', 'store'),
   restore_records_total: counter('Changelog records that were restored.', 'task', 'store'),
   restore_duration_seconds: histogram('How long it took to complete the stores of a task.', ages),
-  standby_lag_records: gauge('Offsets that a standby has not read.', 'task'),
+  standby_lag_records: gauge('Offsets that a standby has not read.', 'task', 'store'),
   global_table_lag_records: gauge('Records of the topic of a global table that the instance has not read.', 'table'),
   global_table_records_total: counter('Records of the topic of a global table that were read.', 'table'),
   global_table_dropped_total: counter('Of these, those that make no row.', 'table', 'reason'),

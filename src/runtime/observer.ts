@@ -46,6 +46,8 @@ export interface StandbyEvent {
   readonly task: TaskId
   /** Offsets that it had not read yet. */
   readonly lag: number
+  /** The same, by store. */
+  readonly lags: ReadonlyMap<string, number>
 }
 
 /** A batch of the topic of a global table is in its rows. */

@@ -29,7 +29,8 @@ export class Gauges {
   readonly #stores: StoreGauges
   /** Offsets that are left, by task and store. */
   readonly #remaining = new Map<TaskId, Map<string, number>>()
-  readonly #standbyLags = new Map<TaskId, number>()
+  /** By task and store. */
+  readonly #standbyLags = new Map<TaskId, ReadonlyMap<string, number>>()
   readonly #waiting = new Map<string, number>()
   /** Times at the source, by index. */
   readonly #newest = new Map<string, number>()
@@ -60,8 +61,8 @@ export class Gauges {
     this.#remaining.delete(task)
   }
 
-  standby(task: TaskId, lag: number): void {
-    this.#standbyLags.set(task, lag)
+  standby(task: TaskId, lags: ReadonlyMap<string, number>): void {
+    this.#standbyLags.set(task, lags)
   }
 
   /** A version from this time is in the index. */
@@ -153,10 +154,18 @@ export class Gauges {
     const ids = new Set(tasks.map(({ id }) => id))
     for (const id of this.#remaining.keys()) if (!ids.has(id)) this.#remaining.delete(id)
     for (const id of this.#standbyLags.keys()) if (!standbys.includes(id)) this.#standbyLags.delete(id)
-    const followed = standbys.filter((id) => this.#standbyLags.has(id))
-    const lag = (id: TaskId) => this.#standbyLags.get(id) ?? 0
-    const label = (id: TaskId) => this.#labels.of(id)
-    this.#registry.replace('standby_lag_records', folded(followed, { label, value: lag }))
+    this.#lookAtStandbys()
+  }
+
+  #lookAtStandbys(): void {
+    const lags = [...this.#standbyLags].flatMap(([id, own]) => [...own].map(([store, lag]) => ({ id, store, lag })))
+    const parts = { label: ({ id }: { id: TaskId }) => this.#labels.of(id), value: ({ lag }: { lag: number }) => lag }
+    this.#registry.replace(
+      'standby_lag_records',
+      [...Map.groupBy(lags, ({ store }) => store)].flatMap(([store, own]) =>
+        folded(own, parts).map(([{ task }, lag]) => [{ task, store }, lag] as const),
+      ),
+    )
   }
 
   #lookAtGlobalTables({ globalTables }: RuntimeView): void {

@@ -178,8 +178,8 @@ export class RuntimeMetrics implements RuntimeObserver {
     this.#registry.add('global_table_dropped_total', { table, reason })
   }
 
-  standby({ task, lag }: StandbyEvent): void {
-    this.#gauges.standby(task, lag)
+  standby({ task, lags }: StandbyEvent): void {
+    this.#gauges.standby(task, lags)
   }
 
   rebalanced({ reason, durationMs }: RebalancedEvent): void {

@@ -37,7 +37,7 @@ export async function followTask({ broker, application, clock = new ManualClock(
   }
   const lag = async () => {
     const [range] = await broker.offsets([changelog])
-    return standby.lag(new Map([[`${changelog.topic}-0`, range?.latest ?? 0]]))
+    return standby.lags(new Map([[`${changelog.topic}-0`, range?.latest ?? 0]])).get('words')
   }
   return { standby, state, changelog, failures, has, follow, lag }
 }

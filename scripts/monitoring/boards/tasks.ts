@@ -202,7 +202,13 @@ export const tasks: Board = {
           title: 'Standby lag',
           description: 'Offsets that standbys have not read. What is left here is what a take-over has to restore.',
           unit: 'short',
-          queries: [{ expr: `max by (task) (${of('standby_lag_records')})`, legend: '{{task}}', mayBeEmpty: true }],
+          queries: [
+            {
+              expr: `max by (task, store) (${of('standby_lag_records')})`,
+              legend: '{{task}} {{store}}',
+              mayBeEmpty: true,
+            },
+          ],
         },
         {
           title: 'Lag of global tables',

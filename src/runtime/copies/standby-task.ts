@@ -72,9 +72,11 @@ export class StandbyTask {
     for (const place of this.changelogs) this.#delays.get(place.store)?.see(at, endOf(place, ends))
   }
 
-  /** Offsets between what the stores hold and these ends of the changelogs. */
-  lag(ends: ReadonlyMap<string, number>): number {
-    return this.changelogs.reduce((sum, place) => sum + Math.max(0, endOf(place, ends) - this.#position(place)), 0)
+  /** Offsets between what each store holds and these ends of the changelogs. */
+  lags(ends: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    return new Map(
+      this.changelogs.map((place) => [place.store, Math.max(0, endOf(place, ends) - this.#position(place))]),
+    )
   }
 
   /** Reads on up to the end, in the background; while it does, further calls are ignored. */

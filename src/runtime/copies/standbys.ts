@@ -139,7 +139,9 @@ export class Standbys {
       const ends = new Map(ranges.map((range) => [partitionKey(range), range.latest]))
       for (const task of tasks) {
         task.see(at, ends)
-        observer.standby?.({ task: task.id, lag: task.lag(ends) })
+        const lags = task.lags(ends)
+        const lag = [...lags.values()].reduce((sum, own) => sum + own, 0)
+        observer.standby?.({ task: task.id, lag, lags })
         task.follow(ends)
       }
     } catch (error) {

@@ -26,12 +26,12 @@ describe('a standby of a task', () => {
   test('follows the stores that a restart would find, and knows how far behind it is', async () => {
     await using one = await standbyOf('a', 'b')
     const ends = new Map([['app-words-changelog-0', 2]])
-    const before = one.standby.lag(ends)
+    const before = one.standby.lags(ends)
 
     await one.follow()
 
     expect(one.standby.changelogs.map(({ store }) => store)).toEqual(['words'])
-    expect([before, one.standby.lag(ends)]).toEqual([2, 0])
+    expect([before, one.standby.lags(ends)]).toEqual([new Map([['words', 2]]), new Map([['words', 0]])])
     expect([one.has('a'), one.has('b')]).toEqual([true, true])
   })
 
