@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +42,21 @@ async function contents(index: VectorIndex): Promise<string[]> {
   for await (const stored of index.scan()) found.push(stored.payload.content)
   return found.sort()
 }
+
+test('a program that is given on the command line opens one, and is told of no experiment', () => {
+  const connectors = new URL('../../../src/connectors/index.ts', import.meta.url)
+  const program = `
+    import { sqliteIndex } from ${JSON.stringify(connectors)}
+    const index = sqliteIndex({ path: ${JSON.stringify(path)} })
+    await index.open(${JSON.stringify(pipeline)})
+    await index.close()`
+
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  })
+
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+})
 
 describe('opening', () => {
   test.skipIf(process.platform !== 'linux')('a folder that cannot be made is refused at once', async () => {

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../../clock.ts'
-import { isStreamError, StreamError } from '../../../errors.ts'
+import { isStreamError, reasonOf, StreamError } from '../../../errors.ts'
 import { ownModule } from '../../../package-folder.ts'
 import type { Argument, DatabaseMethod, DatabaseRequest, DatabaseResponse, Reply } from './protocol.ts'
 
@@ -36,6 +36,8 @@ export class DatabaseThread {
     this.#clock = clock
     this.#worker = new Worker(ownModule('connectors/embedded/sqlite/worker'), {
       resourceLimits: { maxYoungGenerationSizeMb },
+      // Those of the process are about its own entry: `--eval` and `--input-type` would keep the thread from starting.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
     })
     this.#worker.on('message', (response: DatabaseResponse) => this.#settle(response))
     this.#worker.on('error', (cause) => this.#stop(cause))
@@ -76,9 +78,10 @@ export class DatabaseThread {
   }
 
   #stop(cause?: unknown): void {
+    const reason = cause === undefined ? '' : `: ${reasonOf(cause)}`
     this.#stopped ??= isStreamError(cause)
       ? cause
-      : new StreamError('INDEX_CLOSED', `the database thread of ${this.#name} has stopped`, { cause })
+      : new StreamError('INDEX_CLOSED', `the database thread of ${this.#name} has stopped${reason}`, { cause })
     this.#waiting.length = 0
     for (const answer of this.#answers.values()) answer.reject(this.#stopped)
     this.#answers.clear()
