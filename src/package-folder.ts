@@ -5,12 +5,17 @@ import { pathToFileURL } from 'node:url'
 /** Where the package lies. A build joins modules to larger files, in folders of its own: none knows its depth. */
 export const packageFolder = folderWith('package.json', import.meta.dirname)
 
-/** What is below it is ours: `src` of the repository, `dist` of the package. */
-export const codeFolder = join(packageFolder, relative(packageFolder, import.meta.dirname).split(sep)[0] ?? '')
+/** `src` of the repository, `dist` of the package. */
+const codeFolder = join(packageFolder, relative(packageFolder, import.meta.dirname).split(sep)[0] ?? '')
 
 /** A module by its path in the code, without its extension: `embed/worker`. For what is loaded by its name, as threads are. */
 export function ownModule(path: string): URL {
   return pathToFileURL(join(codeFolder, path + extname(import.meta.filename)))
+}
+
+/** Whether a file that a stack names is ours. With `--enable-source-maps` it names those of `src`, which the package does not have. */
+export function isOwnFile(file: string): boolean {
+  return [codeFolder, join(packageFolder, 'src')].some((folder) => file.startsWith(folder + sep))
 }
 
 /** The nearest of a folder and those around it that has the file; the folder itself when none has, as in a program that was bundled. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { reasonOf, StreamError } from '../errors.ts'
-import { codeFolder } from '../package-folder.ts'
+import { isOwnFile } from '../package-folder.ts'
 
 /** What Node throws that cannot load a file. */
 interface LoadFailure {
@@ -73,7 +73,7 @@ function placeOfImport({ importer, name }: MissingModule): Place | undefined {
 function placeIn(stack: string): Place | undefined {
   for (const [, url = '', line] of stack.matchAll(/(?:^|[( ])((?:file:\/\/)?\/[^\n()]*?):(\d+)(?=[:)\n]|$)/gm)) {
     const file = url.startsWith('file:') ? fileURLToPath(url) : url
-    if (!file.startsWith(codeFolder) && !file.includes('node_modules')) return { file, line: Number(line) }
+    if (!isOwnFile(file) && !file.includes('node_modules')) return { file, line: Number(line) }
   }
   return undefined
 }

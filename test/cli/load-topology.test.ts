@@ -13,6 +13,8 @@ const files = {
   'name.ts': "import { Nothing } from 'millrace'\nexport default Nothing",
   'throws.ts': 'const nothing: { a?: { b: number } } = {}\nexport default nothing.a.b',
   'imports.ts': "import topology from './throws.ts'\nexport default topology",
+  'own.ts':
+    "import { TopologyBuilder } from 'millrace'\nnew TopologyBuilder().stream('a', undefined as never).process(undefined as never)",
   'text.ts': "throw 'a text'",
   'topology.txt': 'nothing',
 } as const
@@ -66,6 +68,7 @@ test.each<[string, string, RegExp]>([
     'imports.ts',
     new RegExp(`imports\\.ts cannot be loaded: throws\\.ts:2: .* ${run}$`),
   ],
+  ['that throws in the package', 'own.ts', new RegExp(`own\\.ts:2 cannot be loaded: Cannot read .* ${run}$`)],
   ['that throws what is no error', 'text.ts', new RegExp(`text\\.ts cannot be loaded: a text\\. ${run}$`)],
   ['of another kind', 'topology.txt', /Name a topology \(\.ts, \.js, \.mjs\) or a pipeline \(\.yaml\)\.$/],
   ['that is a folder', 'folder', /Name the file itself, not its folder\.$/],

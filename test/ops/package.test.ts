@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { build } from 'rolldown'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -89,6 +90,44 @@ test('installed with its own dependencies alone it knows its commands, its versi
   expect(millrace('describe', join(mount, 'documents.ts'))).toContain('vectors')
 })
 
+test('a topology that fails in the package is told with its own line where the package is no dependency, as in the image', () => {
+  const image = join(folder.path, 'app')
+  cpSync(join(installed, 'dist'), join(image, 'dist'), { recursive: true })
+  cpSync('package.json', join(image, 'package.json'))
+  // Built in its place it has maps that name the folder beside it.
+  for (const map of globSync(join(image, 'dist/shared/*.map')))
+    writeFileSync(map, readFileSync(map, 'utf8').replaceAll(/"[^"]*\/src\/(?=[\w/-]+\.ts")/g, '"../../src/'))
+  const file = join(folder.path, 'broken.ts')
+  writeFileSync(
+    file,
+    "import { TopologyBuilder } from 'millrace'\nnew TopologyBuilder().stream('a', null).process(null)",
+  )
+
+  const { stderr } = spawnSync(
+    process.execPath,
+    ['--enable-source-maps', join(image, 'dist/cli/bin.js'), 'validate', file],
+    {
+      encoding: 'utf8',
+    },
+  )
+
+  expect(stderr).toContain(`${file}:2 cannot be loaded`)
+})
+
+test('a program that is bundled with it runs, and says which file it lacks of what is loaded by its name', async () => {
+  const input = join(folder.path, 'bundled.mjs')
+  writeFileSync(input, programToBundle)
+  const external = (id: string) => !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('millrace')
+  await build({ input, platform: 'node', external, output: { dir: join(folder.path, 'out') }, logLevel: 'silent' })
+
+  const said = execFileSync(process.execPath, [join(folder.path, 'out', 'bundled.js')], {
+    cwd: folder.path,
+    encoding: 'utf8',
+  })
+
+  expect(said).toMatch(/^8 function\nINDEX_CLOSED: .*Cannot find module '.*\/sqlite\/worker\.js'/)
+})
+
 test('a program that has it installed gets its threads: of the model, of another kind of tokenizer, and of the index', () => {
   writeFileSync(join(folder.path, 'program.mjs'), programWithThreads)
   const model = resolve('models/all-MiniLM-L6-v2')
@@ -151,6 +190,13 @@ const programWithThreads = `
   const index = sqliteIndex({ path: 'index.db' })
   await index.open({ id: 'any', dimensions: 384 })
   await index.close()
+`
+
+const programToBundle = `
+  import { sqliteIndex } from 'millrace/connectors'
+  import { createEmbedder, hash } from 'millrace/embed'
+  console.log(hash({ dimensions: 8 }).dimensions, typeof createEmbedder)
+  await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(({ message }) => console.log(message))
 `
 
 /** The model with a tokenizer that is left to the library. */
