@@ -49,7 +49,7 @@ describe('dlq list', () => {
       'EMBED_TEXT          documents  2        1970-01-01T00:00:01.000Z  1970-01-01T00:00:02.000Z  0@1',
       'DOCUMENT_TOO_LARGE  documents  1        1970-01-01T00:00:03.000Z  1970-01-01T00:00:03.000Z  0@2',
       `3 dead letters in index-dead-letter (folder ${folder.data})`,
-      expect.stringMatching(/^next: .*dlq show 0@1$/),
+      expect.stringMatching(new RegExp(`^next: .*dlq show 0@1 --data ${folder.data}$`)),
       '',
     ])
   })

@@ -12,6 +12,7 @@ import {
   type LetterSource,
   type LetterTopic,
   openLetters,
+  sourceWords,
   withLetterFilter,
   withLetterSource,
 } from './topic.ts'
@@ -34,7 +35,7 @@ export function dlqListCommand(): Command {
 async function list(file: string | undefined, options: ListOptions): Promise<void> {
   await using letters = await openLetters(file, options)
   if (options.letters) await listEach(letters, options)
-  else await listGroups(letters, options)
+  else await listGroups(letters, options, sourceWords(file, options))
 }
 
 /** Letters that have the same code and come from the same topic. */
@@ -49,10 +50,10 @@ interface LetterGroup {
   latest: string
 }
 
-async function listGroups({ broker, topic, place }: LetterTopic, options: ListOptions): Promise<void> {
+async function listGroups({ broker, topic, place }: LetterTopic, options: ListOptions, source: string): Promise<void> {
   const groups = await groupsOf(broker, topic, filterOf(options))
   if (options.json) for (const group of groups) process.stdout.write(`${JSON.stringify(group)}\n`)
-  else process.stdout.write(asText(`${topic} (${place})`, groups))
+  else process.stdout.write(asText(`${topic} (${place})`, groups, source))
 }
 
 async function groupsOf(broker: Broker, topic: string, filter: LetterFilter): Promise<readonly LetterGroup[]> {
@@ -89,7 +90,7 @@ function lineOf({ place, source, key, code, timestamp, attempt }: DeadLetter): s
   return `${shortPlace(place)}  ${code}  ${from}  ${isoTime(timestamp)}  ${name}${repeated}`
 }
 
-function asText(topic: string, groups: readonly LetterGroup[]): string {
+function asText(topic: string, groups: readonly LetterGroup[], source: string): string {
   if (groups.length === 0) return `no dead letters in ${topic}\n`
   const rows = groups.map(({ code, source, letters, first, last, latest }) => [
     printableLine(code || '(none)', keyLength),
@@ -100,6 +101,6 @@ function asText(topic: string, groups: readonly LetterGroup[]): string {
     latest,
   ])
   const total = groups.reduce((sum, { letters }) => sum + letters, 0)
-  const next = `next: ${ownName()} dlq show ${groups[0]?.latest}\n`
+  const next = `next: ${ownName()} dlq show ${groups[0]?.latest}${source}\n`
   return `${tableOf([['code', 'source', 'letters', 'first', 'last', 'latest'], ...rows])}${total} dead letters in ${topic}\n${next}`
 }

@@ -9,6 +9,7 @@ import { openIdleLog } from '../idle-log.ts'
 import { type KafkaOptions, kafkaOptionsOf, withKafkaOptions } from '../kafka-options.ts'
 import { loadProgram, type Program } from '../load-program.ts'
 import { plainLogger } from '../logger.ts'
+import { shellWord } from '../own-name.ts'
 import { applicationOf } from '../program-options.ts'
 import { defaultDataDirectory } from '../workspace.ts'
 
@@ -43,6 +44,15 @@ export function withLetterFilter(command: Command): Command {
     .option('--code <code>', 'only letters with this error code')
     .option('--key <key>', 'only letters with this key')
     .option('--source <topic>', 'only letters of records of this topic')
+}
+
+/** A source of letters as it was named, for the command line of another command: a blank before each word. */
+export function sourceWords(file: string | undefined, options: LetterSource): string {
+  const { application, topic, brokers, kafka } = options
+  const data = options.data === defaultDataDirectory ? undefined : options.data
+  const named = Object.entries({ application, topic, brokers, kafka, data })
+  const words = [file, ...named.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))]
+  return words.map((word) => (word === undefined ? '' : ` ${shellWord(word)}`)).join('')
 }
 
 /** Options that are not given must not be there at all. */
