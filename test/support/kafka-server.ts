@@ -36,6 +36,8 @@ const quickSettings: Readonly<Record<string, string>> = {
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
   'log.cleaner.backoff.ms': '1000',
   'log.initial.task.delay.ms': '1000',
+  // Records of tests are as old as the tests want: those of a week ago would be deleted when the broker happens to look.
+  'log.retention.ms': '-1',
   'log.cleaner.dedupe.buffer.size': '4194304',
   'num.io.threads': '2',
   'num.network.threads': '2',
