@@ -255,8 +255,10 @@ export interface Producer {
   /**
    * Resolves with the offset of each record, in order, once all are durable. Throws RECORD_REJECTED for a record that the broker will
    * never take (`details.index` names it), TOPIC_MISSING, PRODUCE_FAILED otherwise.
+   *
+   * `guard` is called right before every request, repetitions included, however long the records had to wait: what it throws ends the send.
    */
-  send(records: readonly ProducerRecord[]): Promise<readonly number[]>
+  send(records: readonly ProducerRecord[], guard?: () => void): Promise<readonly number[]>
   /** Only with a transactional id. Throws MEMBER_FENCED when a newer producer of this id exists. One transaction at a time. */
   begin(): Promise<Transaction>
   close(): Promise<void>

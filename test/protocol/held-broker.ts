@@ -91,7 +91,10 @@ export class HeldBroker {
 
   #slowed(producer: Producer): Producer {
     return overlaid<Producer>(producer, {
-      send: (records) => this.#send(producer, records),
+      send: async (records, guard) => {
+        guard?.()
+        return this.#send(producer, records)
+      },
       begin: async () => this.#watched(await producer.begin()),
     })
   }

@@ -217,7 +217,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a cut-off owner appends to its changelogs',
-    patches: [{ file: 'src/runtime/commit/checkpoint.ts', find: `requireLease(options.lease)`, replacement: `` }],
+    patches: [
+      { file: 'src/runtime/commit/checkpoint.ts', find: `requireLease(options.lease)`, replacement: `undefined` },
+    ],
   },
   {
     name: 'a cut-off owner opens a transactional producer',

@@ -14,8 +14,9 @@ export class PlainProducer implements Producer {
     this.#told = closed
   }
 
-  async send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
+  async send(records: readonly ProducerRecord[], guard?: () => void): Promise<readonly number[]> {
     if (this.#closed) throw new StreamError('BROKER_CLOSED', 'the producer is closed')
+    guard?.()
     return this.#log.append(records)
   }
 

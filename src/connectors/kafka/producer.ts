@@ -1,4 +1,4 @@
-import type { Producer as KafkaJsProducer } from 'kafkajs'
+import type { Producer as KafkaJsProducer, ProducerBatch } from 'kafkajs'
 import { type Clock, delay } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { Producer, ProducerOptions, ProducerRecord, Transaction } from '../../runtime/broker.ts'
@@ -110,8 +110,8 @@ export class KafkaProducer implements Producer {
    * One send at a time. KafkaJS counts sequence numbers per attempt: of two sends that overlap, one could take the numbers of an attempt
    * of the other that the broker has in fact written, and would be dropped as its repetition.
    */
-  send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
-    const sending = this.#last.then(() => this.#send(records))
+  send(records: readonly ProducerRecord[], guard?: () => void): Promise<readonly number[]> {
+    const sending = this.#last.then(() => this.#send(records, guard))
     this.#last = sending.catch(() => undefined)
     return sending
   }
@@ -127,15 +127,12 @@ export class KafkaProducer implements Producer {
     this.#onClose()
   }
 
-  async #send(records: readonly ProducerRecord[]): Promise<readonly number[]> {
+  async #send(records: readonly ProducerRecord[], guard?: () => void): Promise<readonly number[]> {
     if (this.#closed) throw new StreamError('BROKER_CLOSED', 'the producer is closed')
     try {
       const { producer, leaders } = await this.#connect()
-      return await sendRecords(
-        { leaders, sendBatch: (batch) => producer.sendBatch(batch) },
-        records,
-        this.#factory.clock,
-      )
+      const sender = { leaders, sendBatch: (batch: ProducerBatch) => producer.sendBatch(batch) }
+      return await sendRecords(sender, records, { clock: this.#factory.clock, guard })
     } catch (error) {
       // Whatever failed, its sequence numbers may be wrong from now on, and it may still ask for a topic that is gone.
       await this.#discard()

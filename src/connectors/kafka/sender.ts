@@ -18,6 +18,12 @@ export interface BatchSender {
   sendBatch(batch: { readonly topicMessages: TopicMessages[] }): Promise<RecordMetadata[]>
 }
 
+export interface SendOptions {
+  readonly clock: Clock
+  /** Called right before every request; what it throws ends the send. */
+  readonly guard?: (() => void) | undefined
+}
+
 /**
  * Sends records and gives the offset of each, the batches of a partition one after the other.
  *
@@ -31,9 +37,9 @@ export interface BatchSender {
 export async function sendRecords(
   sender: BatchSender,
   records: readonly ProducerRecord[],
-  clock: Clock,
+  options: SendOptions,
 ): Promise<number[]> {
-  const delivery = new Delivery(sender, clock, records.length)
+  const delivery = new Delivery(sender, options, records.length)
   for (const batches of roundsOf(records)) await delivery.send(batches)
   return delivery.offsets
 }
@@ -42,11 +48,13 @@ class Delivery {
   readonly offsets: number[]
   readonly #sender: BatchSender
   readonly #clock: Clock
+  readonly #guard: (() => void) | undefined
   readonly #deadline: number
 
-  constructor(sender: BatchSender, clock: Clock, count: number) {
+  constructor(sender: BatchSender, { clock, guard }: SendOptions, count: number) {
     this.#sender = sender
     this.#clock = clock
+    this.#guard = guard
     this.#deadline = clock.now() + timeoutMs
     this.offsets = new Array(count)
   }
@@ -80,6 +88,7 @@ class Delivery {
     } catch (error) {
       return [{ error, batches }]
     }
+    this.#guard?.()
     const answers = await Promise.all(requests.map((request) => this.#request(request)))
     return answers.filter((answer) => answer !== undefined)
   }

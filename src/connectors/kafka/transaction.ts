@@ -156,7 +156,7 @@ class KafkaTransaction implements Transaction {
       sendBatch: (batch: Parameters<KafkaJsTransaction['sendBatch']>[0]) =>
         this.#write(() => this.#transaction.sendBatch(batch)),
     }
-    return this.#step(() => sendRecords(sender, records, this.#context.clock))
+    return this.#step(() => sendRecords(sender, records, { clock: this.#context.clock }))
   }
 
   sendOffsets(group: string, offsets: readonly CommitOffset[]): Promise<void> {

@@ -97,13 +97,14 @@ export async function commitGeneration(
 /** Returns the offset of each record. */
 async function writeChangelogs(records: readonly ProducerRecord[], options: CheckpointOptions): Promise<number[]> {
   const written: number[] = []
+  // Records may wait, and requests are repeated for a minute: by then the task may be closed, and its successor have written.
+  const guard = () => {
+    options.signal.throwIfAborted()
+    requireLease(options.lease)
+  }
   for (let start = 0; start < records.length; start += changelogBatch) {
     const batch = records.slice(start, start + changelogBatch)
-    const send = async () => {
-      requireLease(options.lease)
-      return options.producer.send(batch)
-    }
-    const sent = await retrying(send, { ...options, what: 'writing a changelog' })
+    const sent = await retrying(() => options.producer.send(batch, guard), { ...options, what: 'writing a changelog' })
     written.push(...sent)
     await options.failpoint('inside-changelog')
   }

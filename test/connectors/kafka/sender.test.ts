@@ -87,7 +87,7 @@ class FakeCluster implements BatchSender {
 }
 
 const send = (cluster: BatchSender, records: readonly ProducerRecord[]) =>
-  sendRecords(cluster, records, new HurryingClock())
+  sendRecords(cluster, records, { clock: new HurryingClock() })
 
 describe('sending records', () => {
   test('a request goes to one broker, with one batch for each of its partitions', async () => {
@@ -120,6 +120,19 @@ describe('sending records', () => {
 
     expect(cluster.requests.map((batch) => batch.slice(3).split(' ').length)).toEqual(sizes)
     expect(cluster.values(0)).toEqual(values)
+  })
+
+  test('who may not write any more is not repeated, and hears why', async () => {
+    const cluster = new FakeCluster()
+    cluster.outcome = () => 'refused'
+    const lost = new Error('another one owns it')
+    const guard = () => {
+      if (cluster.requests.length === 2) throw lost
+    }
+
+    await expect(sendRecords(cluster, [record(0, 'a')], { clock: new HurryingClock(), guard })).rejects.toBe(lost)
+
+    expect(cluster.requests).toEqual(['0: a', '0: a'])
   })
 
   test.each<Outcome>(['refused', 'answer lost'])('what is %s is repeated, and written once', async (outcome) => {

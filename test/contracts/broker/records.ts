@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { StreamError } from '../../../src/errors.ts'
 import type { Headers } from '../../../src/record.ts'
 import type { LogRecord, ProducerRecord } from '../../../src/runtime/broker.ts'
 import { type BrokerCapabilities, type Log, numbered, text, valuesOf } from './harness.ts'
@@ -50,6 +51,27 @@ export function recordFeatures(log: Log, capabilities: BrokerCapabilities): void
 
       expect(read.map(plain)).toEqual(written.map(plain))
       expect(member.records(place).map(plain)).toEqual(written.map(plain))
+    })
+
+    test('what may not be sent any more when its turn comes is not written', async () => {
+      const topic = await log.topic()
+      const place = { topic, partition: 0 }
+      const producer = await log.producer()
+      let mayWrite = true
+      const guard = () => {
+        if (!mayWrite) throw new StreamError('COMMIT_FAILED', 'the lease has ended')
+      }
+
+      const first = producer.send([text(place, 'one')], guard)
+      const second = producer.send([text(place, 'two')], () => {
+        mayWrite = false
+        guard()
+      })
+      const refused = expect(second).rejects.toMatchObject({ code: 'COMMIT_FAILED' })
+      await Promise.all([first, refused])
+      await producer.send([text(place, 'three')])
+
+      expect(valuesOf(await log.read(place))).toEqual(['one', 'three'])
     })
 
     test('headers keep their order', async () => {
