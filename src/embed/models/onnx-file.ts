@@ -9,9 +9,7 @@ export interface OnnxFile {
 }
 
 /** Numbers of fields in onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), on the way to what is asked for. */
-const operatorPath = [7, 1, 4]
-const externalDataPath = [7, 5, 13]
-const entry = { key: 1, value: 2 }
+const fields = { graph: 7, node: 1, operator: 4, initializer: 5, externalData: 13, key: 1, value: 2 }
 
 /**
  * Reads the outline of an ONNX file: jumps over the weights, so it takes some hundred small reads however large the file is. Stops where
@@ -19,13 +17,30 @@ const entry = { key: 1, value: 2 }
  */
 export function readOnnxFile(path: string): OnnxFile {
   using file = new ProtobufFile(path)
-  const operators = new Set(file.along(operatorPath).map((span) => file.text(span)))
+  const operators = new Set<string>()
   const externalFiles = new Set<string>()
-  for (const span of file.along(externalDataPath)) {
-    const [key, value] = [entry.key, entry.value].map((field) => file.messages(span, field).next().value)
-    if (key && value && file.text(key) === 'location') externalFiles.add(file.text(value))
+  for (const part of partsOfGraph(file)) {
+    if (part.number === fields.initializer) addLocation(externalFiles, file, part)
+    else {
+      const operator = file.fieldsOf(part, [fields.operator]).next().value
+      if (operator) operators.add(file.text(operator))
+    }
   }
   return { operators, externalFiles: [...externalFiles].sort() }
+}
+
+/** Nodes and weights, in one go through the file. */
+function* partsOfGraph(file: ProtobufFile): Generator<Field> {
+  for (const graph of file.fieldsOf(wholeFile, [fields.graph]))
+    yield* file.fieldsOf(graph, [fields.node, fields.initializer])
+}
+
+/** Where weights lie is told in pairs of a key and a value; that of the key `location` is the path of a file. */
+function addLocation(externalFiles: Set<string>, file: ProtobufFile, initializer: Span): void {
+  for (const pair of file.fieldsOf(initializer, [fields.externalData])) {
+    const [key, value] = [fields.key, fields.value].map((number) => file.fieldsOf(pair, [number]).next().value)
+    if (key && value && file.text(key) === 'location') externalFiles.add(file.text(value))
+  }
 }
 
 interface Span {
@@ -33,80 +48,95 @@ interface Span {
   readonly to: number
 }
 
+interface Field extends Span {
+  readonly number: number
+  readonly wireType: number
+}
+
+const wholeFile: Span = { from: 0, to: Number.POSITIVE_INFINITY }
+
 const windowBytes = 4_096
 const longestText = 4_096
 
 /** Protocol buffers (https://protobuf.dev/programming-guides/encoding) in a file that may be larger than memory. */
 class ProtobufFile implements Disposable {
   readonly #descriptor: number
-  readonly #window = new Uint8Array(windowBytes)
+  readonly #window = Buffer.allocUnsafe(windowBytes)
   #windowFrom = 0
   #windowTo = 0
+  #cursor = 0
 
   constructor(path: string) {
     this.#descriptor = openSync(path, 'r')
   }
 
-  /** The messages, or texts, that lie in fields of these numbers, one in the other. */
-  *along(numbers: readonly number[], span: Span = { from: 0, to: Number.POSITIVE_INFINITY }): Generator<Span> {
-    const [number = 0, ...inner] = numbers
-    for (const message of this.messages(span, number))
-      if (inner.length === 0) yield message
-      else yield* this.along(inner, message)
-  }
-
-  /** The messages, or texts, in the fields of one number. */
-  *messages(span: Span, number: number): Generator<Span> {
+  /** The messages, or texts, in the fields of these numbers, in the order of the file. */
+  *fieldsOf(span: Span, numbers: readonly number[]): Generator<Field> {
     let at = span.from
     while (at < span.to) {
-      const tag = this.#varint(at)
-      const value = tag && this.#valueOf(tag.value & 7, tag.next)
-      if (!tag || !value || value.to > span.to) return
-      if ((tag.value & 7) === lengthDelimited && tag.value >> 3 === number) yield value
-      at = value.to
+      const field = this.#fieldAt(at)
+      if (!field || field.to > span.to) return
+      if (field.wireType === lengthDelimited && numbers.includes(field.number)) yield field
+      at = field.to
     }
   }
 
   text({ from, to }: Span): string {
-    const bytes = new Uint8Array(Math.min(to - from, longestText))
-    const read = readSync(this.#descriptor, bytes, 0, bytes.length, from)
-    return new TextDecoder().decode(bytes.subarray(0, read))
+    const length = Math.min(to - from, longestText)
+    this.#show(from, length)
+    const start = from - this.#windowFrom
+    return this.#window.toString('utf8', start, Math.min(start + length, this.#windowTo - this.#windowFrom))
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#descriptor)
   }
 
-  /** Where a value lies; undefined where there is none. */
-  #valueOf(wireType: number, at: number): Span | undefined {
-    const size = fixedSizes[wireType]
-    if (size !== undefined) return { from: at, to: at + size }
-    const number = this.#varint(at)
-    if (!number) return undefined
-    if (wireType === 0) return { from: at, to: number.next }
-    return wireType === lengthDelimited ? { from: number.next, to: number.next + number.value } : undefined
+  /** The field that begins there; undefined where there is none. */
+  #fieldAt(at: number): Field | undefined {
+    this.#cursor = at
+    const tag = this.#varint()
+    if (tag === undefined) return undefined
+    const wireType = tag & 7
+    const length = this.#lengthOf(wireType)
+    return length === undefined
+      ? undefined
+      : { number: tag >> 3, wireType, from: this.#cursor, to: this.#cursor + length }
   }
 
-  #varint(from: number): { readonly value: number; readonly next: number } | undefined {
+  /** Bytes of the value at the cursor. Moves the cursor over what is before them, or over a number. */
+  #lengthOf(wireType: number): number | undefined {
+    if (wireType === lengthDelimited) return this.#varint()
+    if (wireType === varint) return this.#varint() === undefined ? undefined : 0
+    return fixedSizes[wireType]
+  }
+
+  /** The number at the cursor, which moves over it. */
+  #varint(): number | undefined {
     let value = 0
-    for (let at = from, factor = 1; at < from + 10; at++, factor *= 128) {
-      const byte = this.#byte(at)
+    for (let bytes = 0, factor = 1; bytes < 10; bytes++, factor *= 128) {
+      const byte = this.#byte(this.#cursor++)
       if (byte === undefined) return undefined
       value += (byte & 0x7f) * factor
-      if (byte < 0x80) return { value, next: at + 1 }
+      if (byte < 0x80) return value
     }
     return undefined
   }
 
   #byte(at: number): number | undefined {
     if (!Number.isSafeInteger(at)) return undefined
-    if (at < this.#windowFrom || at >= this.#windowTo) {
-      this.#windowFrom = at
-      this.#windowTo = at + readSync(this.#descriptor, this.#window, 0, windowBytes, at)
-    }
+    this.#show(at, 1)
     return at < this.#windowTo ? this.#window[at - this.#windowFrom] : undefined
+  }
+
+  /** Moves the window to where so many bytes are in it, as far as the file has them. */
+  #show(from: number, length: number): void {
+    if (from >= this.#windowFrom && from + length <= this.#windowTo) return
+    this.#windowFrom = from
+    this.#windowTo = from + readSync(this.#descriptor, this.#window, 0, windowBytes, from)
   }
 }
 
+const varint = 0
 const lengthDelimited = 2
 const fixedSizes: Readonly<Record<number, number>> = { 1: 8, 5: 4 }
