@@ -3,27 +3,31 @@
  * belong to an older version of Unicode than that of the JavaScript engine, so regular expressions with `\p{...}` would not do.
  *
  * Each class is a list of ranges: `gap+length` in base 36, where gap is the distance from the end of the range before, and a length of
- * zero is left out. `1c+9` at the start is U+0030 to U+0039.
+ * zero is left out. `1c+9` at the start is U+0030 to U+0039. They are unpacked when they are asked for.
  */
 
 /** Control, format and private-use characters, and U+FFFD. Unassigned code points stay. */
-export const dropped = expand(`
+export const dropped = (): Ranges =>
+  expand(`
   0+8 3+1 2+h 2o+w e 11v+5 n 5d 1e 3cv 1kt+4 r+4 1e+4 2+9 11u9+4xr 16o 6y+2 2 3b4 xyb+3 440+7 h407 v+2n 1egx+1ekd
   3+1ekd
 `)
 
 /** White space. */
-export const spaces = expand(`
+export const spaces = (): Ranges =>
+  expand(`
   9+1 3 j 3k 4bk 1vk+a u+1 6 1c 335
 `)
 
 /** Ideographs, each of which is a word of its own. U+2B820-2B91F is missing, as it is in the original. */
-export const ideographs = expand(`
+export const ideographs = (): Ranges =>
+  expand(`
   a9s+533 1t+g73 hkx+e7 1fk1+wyn x+3dr 75+49b 85t+f3
 `)
 
 /** Non-spacing marks that are dropped after decomposition. */
-export const marks = expand(`
+export const marks = (): Ranges =>
+  expand(`
   lc+33 7o+4 7e+18 2 2+1 2+1 2 21+a 1d+k h 2u+6 3+5 3+1 2+3 10 v+q 2k+a 1n+8 z+3 2+8 2+2 2+4 18+2 3s+v 1k 2 5+7 5 4+6
   b+1 u 1n 5+3 9 l+1 u+1 1m 5+1 5+1 3+2 4 v+1 4 c+1 1m 5+4 2+1 5 l+1 u 1n 3 2+3 9 9 c+1 v 1q d 1f 1q+2 6+2 2+3 8+1 c+1
   u 1n 3 7 6+1 l+1 u 1s+3 9 l+1 2v 8+2 2 2j 3+6 d+7 2r 3+5 2+1 c+5 23+1 s 2 2 1k+d 2+4 2+1 6+a 2+z a 2v+3 2+5 2+1 3+1
@@ -36,7 +40,8 @@ export const marks = expand(`
 `)
 
 /** Punctuation, each character of which is a word of its own; all of ASCII except letters, digits and controls belongs to it. */
-export const punctuation = expand(`
+export const punctuation = (): Ranges =>
+  expand(`
   x+e b+6 r+5 r+3 z 6 4 b+1 4 4 jj 9 cz+5 16+1 1g 2 3 3 19+1 l+1 2+1 e 3+1 23+3 2v 18+d 6i+2 1j+e w 7a+1 b ao lg 2j
   b+1 4p+e 2 12+3 20 23+4 5+1 34+5 4s h1+8 48 h9+1 19+1 27+2 20+1 4e+2 2+2 12+a 8q+1 61+1 3l+6 2+5 4t+6 4c+3 1o+4 1r+1
   1t+7 c n1+n 9+j 2+c 2+b v+1 f+1 hm+3 u+1 u6+d 28+1 w+9 b8+l 1s+3 x+1 l8+3 2+1 35 40+1a 2+i cf+2 5+9 3+b h d 2r 2j
@@ -46,7 +51,8 @@ export const punctuation = expand(`
 `)
 
 /** Characters that newer versions of Unicode decompose and the original does not. */
-export const undecomposed = expand(`
+export const undecomposed = (): Ranges =>
+  expand(`
   1fpl r 2ov 2 9 3 1g 2+1 12o e7d+7 2f4+2
 `)
 

@@ -1,31 +1,30 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, StreamError } from '../errors.ts'
-import { largestId, refuseForeignIds } from './models/vocabulary.ts'
-import { WordPiece } from './wordpiece.ts'
+import { refuseForeignIds } from './models/vocabulary.ts'
+import { type Vocabulary, WordPiece } from './wordpiece.ts'
 
 /**
  * The tokenizer of a model when it is uncased BERT, which `WordPiece` reproduces exactly; undefined for every other kind. Throws
- * MODEL_INVALID when it gives ids beyond `vocabularySize`.
+ * MODEL_INVALID when it gives ids beyond `vocabularySize`; without one they are not looked at.
  *
  * Truncation and padding that `tokenizer.json` asks for are left out: they describe how the file was once used, not the model.
  */
 export async function loadWordPiece(folder: string, vocabularySize?: number): Promise<WordPiece | undefined> {
   const definition = await readDefinition(folder)
-  if (!isUncasedBert(definition)) {
-    refuseForeignIds(folder, largestId(definition), vocabularySize)
-    return undefined
-  }
+  refuseForeignIds(folder, definition, vocabularySize)
+  if (!isUncasedBert(definition)) return undefined
   const { model, added_tokens } = definition
-  const vocabulary = model.vocab
+  // Its own fields and no others: a text may say `constructor`. A map of tens of thousands of tokens would take longer than to read them.
+  const vocabulary: Vocabulary = Object.setPrototypeOf(model.vocab, null)
   const addedTokens = new Map(added_tokens.map((token) => [token.content, token.id]))
   const idOf = (token: string): number => {
-    const id = addedTokens.get(token) ?? (Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined)
+    const id = addedTokens.get(token) ?? vocabulary[token]
     if (id === undefined)
       throw new StreamError('MODEL_INVALID', `${join(folder, 'tokenizer.json')} has no token "${token}"`)
     return id
   }
-  const wordPiece = new WordPiece({
+  return new WordPiece({
     vocabulary,
     addedTokens,
     unknownId: idOf(model.unk_token),
@@ -33,8 +32,6 @@ export async function loadWordPiece(folder: string, vocabularySize?: number): Pr
     endId: idOf('[SEP]'),
     maxWordCharacters: model.max_input_chars_per_word,
   })
-  refuseForeignIds(folder, wordPiece.largestId, vocabularySize)
-  return wordPiece
 }
 
 /** The parts of a `tokenizer.json` that decide whether it is uncased BERT. */
@@ -45,7 +42,7 @@ interface Definition {
   readonly added_tokens: readonly AddedToken[]
   readonly model: {
     readonly type: string
-    readonly vocab: Readonly<Record<string, number>>
+    readonly vocab: Vocabulary
     readonly unk_token: string
     readonly continuing_subword_prefix: string
     readonly max_input_chars_per_word: number

@@ -1,10 +1,13 @@
-import { dropped, ideographs, marks, punctuation, type Ranges, spaces, undecomposed } from './bert-characters.ts'
+import { ideographs, punctuation, type Ranges, spaces } from './bert-characters.ts'
+import { wordsOf } from './bert-normalizer.ts'
 import { emptyHash, extendHash, WordCache } from './word-cache.ts'
+
+/** Ids by piece. It has no prototype: a piece may have the name of one of its fields. */
+export type Vocabulary = Readonly<Record<string, number>>
 
 /** What a WordPiece tokenizer is made of; the fields of a `tokenizer.json`. */
 export interface WordPieceOptions {
-  /** Ids by piece. */
-  readonly vocabulary: Readonly<Record<string, number>>
+  readonly vocabulary: Vocabulary
   /** Literals that are one token wherever they stand in the raw text: `[MASK]` ... */
   readonly addedTokens: ReadonlyMap<string, number>
   readonly unknownId: number
@@ -33,6 +36,9 @@ const continuation = '##'
 /** Longer words are too rare to remember. */
 const longestCachedWord = 64
 
+/** A map of the vocabulary answers three times as fast as the object that it comes as, but takes longer to make than the first texts. */
+const lookupsWithoutMap = 1_000
+
 /**
  * The uncased BERT tokenizer: equal, id for id, to Hugging Face `tokenizers` with BertNormalizer, BertPreTokenizer and WordPiece
  * (Wu et al., "Google's Neural Machine Translation System", 2016; Devlin et al., "BERT", 2018), and an order of magnitude faster than
@@ -46,29 +52,18 @@ const longestCachedWord = 64
  * const { ids } = wordPiece.encode('Mills grind.', 256) // [CLS] mills grind . [SEP]
  */
 export class WordPiece {
-  /** The largest id of the vocabulary; added tokens do not count. */
-  readonly largestId: number
   readonly #options: WordPieceOptions
-  readonly #pieces = new Map<string, number>()
-  readonly #longestPiece: number
   readonly #addedPattern: RegExp | undefined
   readonly #cache = new WordCache()
   readonly #output = new IdBuffer()
+  #lookups = 0
+  #pieces: ReadonlyMap<string, number> | undefined
+  /** No piece is longer; known when the map is. */
+  #longestPiece = Number.POSITIVE_INFINITY
 
   constructor(options: WordPieceOptions) {
     this.#options = options
     this.#addedPattern = anyOf([...options.addedTokens.keys()])
-    let largest = -1
-    let longest = 1
-    // The quickest way through tens of thousands of fields; pairs of them, or two maps, would take half as long again.
-    for (const piece in options.vocabulary) {
-      const id = options.vocabulary[piece] ?? options.unknownId
-      this.#pieces.set(piece, id)
-      largest = Math.max(largest, id)
-      longest = Math.max(longest, piece.length)
-    }
-    this.largestId = largest
-    this.#longestPiece = longest
   }
 
   /** At most `maxTokens` ids, start and end token included. */
@@ -124,7 +119,7 @@ export class WordPiece {
 
   #idsOf(raw: string): readonly number[] {
     const ids: number[] = []
-    for (const word of normalize(raw).split(wordEndPattern)) if (word) this.#splitPieces(word, ids)
+    for (const word of wordsOf(raw)) this.#splitPieces(word, ids)
     return ids
   }
 
@@ -139,8 +134,8 @@ export class WordPiece {
     let rest = word
     for (let mark = 0; rest.length > mark; mark = continuation.length) {
       let end = Math.min(rest.length, this.#longestPiece)
-      let id = this.#pieces.get(rest.slice(0, end))
-      while (id === undefined && --end > mark) id = this.#pieces.get(rest.slice(0, end))
+      let id = this.#idOf(rest.slice(0, end))
+      while (id === undefined && --end > mark) id = this.#idOf(rest.slice(0, end))
       if (id === undefined) {
         ids.length = before
         ids.push(unknownId)
@@ -149,6 +144,17 @@ export class WordPiece {
       ids.push(id)
       rest = continuation + rest.slice(end)
     }
+  }
+
+  #idOf(piece: string): number | undefined {
+    if (this.#pieces) return this.#pieces.get(piece)
+    if (++this.#lookups === lookupsWithoutMap) this.#makeMap()
+    return this.#options.vocabulary[piece]
+  }
+
+  #makeMap(): void {
+    this.#pieces = new Map(Object.entries(this.#options.vocabulary))
+    this.#longestPiece = this.#pieces.keys().reduce((longest, piece) => Math.max(longest, piece.length), 1)
   }
 }
 
@@ -188,62 +194,27 @@ class IdBuffer {
   }
 }
 
-const loneSurrogates: Ranges = [0xd800, 0xdfff]
-// An unbounded quantifier would overflow the stack of the regular-expression engine on a run of a few million characters.
-const droppedPattern = new RegExp(`[${classOf(dropped)}${classOf(loneSurrogates)}]{1,1000}`, 'gu')
-const spacePattern = new RegExp(`[${classOf(spaces)}]`, 'gu')
-const ideographPattern = new RegExp(`[${classOf(ideographs)}]`, 'gu')
-const undecomposedPattern = new RegExp(`([${classOf(undecomposed)}])`, 'u')
-const markPattern = new RegExp(`[${classOf(marks)}]{1,1000}`, 'gu')
-const wordEndPattern = new RegExp(`([${classOf(punctuation)}])| `, 'u')
-
-/** Cleans, isolates ideographs, decomposes, drops marks and lower-cases. What is left of white space is the space character. */
-function normalize(raw: string): string {
-  if (/^[!-~]*$/.test(raw)) return raw.toLowerCase()
-  const cleaned = raw.replace(droppedPattern, '').replace(spacePattern, ' ').replace(ideographPattern, ' $& ')
-  const bare = decompose(cleaned).replace(markPattern, '')
-  // The original lower-cases each code point on its own; sigma is the only one that JavaScript treats differently at the end of a word.
-  return bare.replaceAll('Σ', 'σ').toLowerCase()
-}
-
-function decompose(text: string): string {
-  // A split by a pattern with a group keeps what matched: at the odd places.
-  const parts = text.split(undecomposedPattern)
-  return parts.map((part, at) => (at % 2 === 1 ? part : part.normalize('NFD'))).join('')
-}
-
 function classifyUnits(): Uint8Array {
   const classes = new Uint8Array(0x10000)
   const classify = (ranges: Ranges, kind: number) => {
-    for (let at = 0; at < ranges.length; at += 2) classes.fill(kind, ranges[at], (ranges[at + 1] ?? 0) + 1)
+    for (let at = 0; at < ranges.length; at += 2) {
+      const [from = 0, to = 0] = ranges.slice(at, at + 2)
+      // What decomposes stays inside its word: only what is the same afterwards is a safe place to cut. Few ranges have any of it.
+      if (kind === space || !decomposes(from, Math.min(to, 0xffff))) classes.fill(kind, from, to + 1)
+    }
   }
-  classify(punctuation, alone)
-  classify(ideographs, alone)
-  // What decomposes stays inside its word: only what is the same afterwards is a safe place to cut.
-  for (const code of [...decomposing(punctuation), ...decomposing(ideographs)]) classes[code] = inWord
-  classify(spaces, space)
+  classify(punctuation(), alone)
+  classify(ideographs(), alone)
+  classify(spaces(), space)
   return classes
 }
 
-/** Those UTF-16 units of the ranges that canonical decomposition changes. A range is looked at as a whole first: most have none. */
-function* decomposing(ranges: Ranges): Generator<number> {
-  for (let at = 0; at < ranges.length; at += 2) {
-    const from = ranges[at] ?? 0
-    const to = Math.min(ranges[at + 1] ?? 0, 0xffff)
-    const units = new Uint16Array(Math.max(0, to - from + 1)).map((_, offset) => from + offset)
-    if (isDecomposed(Buffer.from(units.buffer).toString('utf16le'))) continue
-    for (const unit of units) if (!isDecomposed(String.fromCharCode(unit))) yield unit
-  }
-}
-
-function isDecomposed(text: string): boolean {
-  return text.normalize('NFD') === text
-}
-
-/** Ranges as the inside of a character class. */
-function classOf(ranges: Ranges): string {
-  const escapes = ranges.map((code) => `\\u{${code.toString(16)}}`)
-  return escapes.map((code, at) => (at % 2 === 0 ? code : `-${code}`)).join('')
+/** Whether canonical decomposition changes any of the UTF-16 units from the one to the other. */
+function decomposes(from: number, to: number): boolean {
+  if (to < from) return false
+  const units = Uint16Array.from({ length: to - from + 1 }, (_, offset) => from + offset)
+  const text = Buffer.from(units.buffer).toString('utf16le')
+  return text.normalize('NFD') !== text
 }
 
 /** Counts in code points, and no further than needed. */

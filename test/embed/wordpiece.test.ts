@@ -39,6 +39,15 @@ describe('the ids of the original tokenizer', () => {
   })
 })
 
+test('the first words of a new tokenizer, which has no map of the vocabulary yet, have the ids that they have later', async () => {
+  const text = `constructor toString valueOf __proto__ hasOwnProperty ${'mill ünknown 2026 '.repeat(3)}`
+  const first = (await loadWordPiece(modelFolder))?.encode(text, 256).ids
+  const later = await loadWordPiece(modelFolder)
+  for (const { text: other } of tokenizerVectors('golden')) later?.encode(other, 256)
+
+  expect(first).toEqual(later?.encode(text, 256).ids)
+})
+
 describe('a text that is too long', () => {
   const text = 'mill '.repeat(300)
 

@@ -5,10 +5,12 @@ import { isObject } from './json-file.ts'
  * Throws MODEL_INVALID when a tokenizer gives ids that the model has no weights for: it belongs to another model. Added tokens do not
  * count, because models of some makers lack weights for tokens that no text has.
  *
- * `largest` is its largest id; `size` is the vocabulary of the model, undefined when it is not known.
+ * `definition` is the content of its tokenizer.json; `size` is the vocabulary of the model, undefined when it is not to be looked at.
  */
-export function refuseForeignIds(folder: string, largest: number, size: number | undefined): void {
-  if (size === undefined || largest < size) return
+export function refuseForeignIds(folder: string, definition: unknown, size: number | undefined): void {
+  if (size === undefined) return
+  const largest = largestId(definition)
+  if (largest < size) return
   throw new StreamError(
     'MODEL_INVALID',
     `${folder}/tokenizer.json has tokens up to ${largest}, config.json of the model knows those below ${size}`,
@@ -16,8 +18,8 @@ export function refuseForeignIds(folder: string, largest: number, size: number |
   )
 }
 
-/** Of the content of a tokenizer.json, whose vocabulary is an object of ids by token, or for Unigram an array. */
-export function largestId(definition: unknown): number {
+/** The vocabulary is an object of ids by token, or for Unigram an array. */
+function largestId(definition: unknown): number {
   const model = isObject(definition) ? definition.model : undefined
   const vocabulary = isObject(model) ? model.vocab : undefined
   if (Array.isArray(vocabulary)) return vocabulary.length - 1
