@@ -8,9 +8,16 @@ export const packageFolder = folderWith('package.json', import.meta.dirname)
 /** `src` of the repository, `dist` of the package. */
 const codeFolder = join(packageFolder, relative(packageFolder, import.meta.dirname).split(sep)[0] ?? '')
 
-/** A module by its path in the code, without its extension: `embed/worker`. For what is loaded by its name, as threads are. */
+const extension = extname(import.meta.filename)
+
+/** A module by its path in the code, without its extension: `embed/index`. For what is loaded by its name. */
 export function ownModule(path: string): URL {
-  return pathToFileURL(join(codeFolder, path + extname(import.meta.filename)))
+  return pathToFileURL(join(codeFolder, path + extension))
+}
+
+/** The same for a module that a thread starts with: the package has those as CommonJS, which starts sooner. */
+export function ownThread(path: string): URL {
+  return pathToFileURL(join(codeFolder, path + (extension === '.js' ? '.cjs' : extension)))
 }
 
 /** Whether a file that a stack names is ours. With `--enable-source-maps` it names those of `src`, which the package does not have. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
-import { ownModule } from '../package-folder.ts'
+import { ownThread } from '../package-folder.ts'
 import type { Device } from './engine.ts'
 import type { Model } from './models/model.ts'
 import { NativeGate } from './native-gate.ts'
@@ -53,7 +53,7 @@ export function inferenceDevice(reading: Promise<Model>, options: InferenceDevic
   const gates: NativeGate[] = []
   const thread = new WorkerThread<InferenceSetup, InferenceReady, PackedRows, Float32Array>({
     name: `model "${name}", worker ${number}`,
-    entry: ownModule('embed/worker'),
+    entry: ownThread('embed/worker'),
     setup: () => {
       const gate = new NativeGate()
       gates.push(gate)

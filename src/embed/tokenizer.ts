@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { ownModule } from '../package-folder.ts'
+import { ownThread } from '../package-folder.ts'
 import type { Encode } from './engine.ts'
 import type { Model } from './models/model.ts'
 import type { WordPiece } from './wordpiece.ts'
@@ -26,13 +26,13 @@ export async function openTokenizer(
   model: Model,
   { clock, requestTimeoutMs }: TokenizerOptions,
 ): Promise<ModelTokenizer> {
-  const { folder, maxTokens, name, vocabularySize } = model
+  const { folder, maxTokens, name } = model
   // Looks at the vocabulary of every kind of tokenizer, before a thread is started for one.
-  const wordPiece = await loadWordPiece(folder, vocabularySize)
+  const wordPiece = await loadWordPiece(folder, wasTried(model) ? undefined : model.vocabularySize)
   if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
   const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({
     name: `model "${name}", tokenizer`,
-    entry: ownModule('embed/tokenizer-worker'),
+    entry: ownThread('embed/tokenizer-worker'),
     setup: () => ({ folder, maxTokens }),
     clock,
     requestTimeoutMs,
@@ -46,6 +46,11 @@ export async function openTokenizer(
     count: undefined,
     close: () => thread.close(),
   }
+}
+
+/** Its tokenizer was looked at when the golden text was recorded, and its hash says whether it is still that one. */
+function wasTried({ golden, pins }: Model): boolean {
+  return golden !== undefined && pins['tokenizer.json'] !== undefined
 }
 
 function wordPieceTokenizer(wordPiece: WordPiece, maxTokens: number): ModelTokenizer {

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { build } from 'rolldown'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
@@ -54,14 +54,25 @@ afterAll(() => folder[Symbol.asyncDispose]())
 test('the package has what is built, the model, the schema of pipelines, monitoring and its papers, and nothing else', () => {
   const modules = globSync('src/**/*.ts').map((path) => path.replace(/^src/, 'dist').replace(/\.ts$/, ''))
   const declarations = modules.map((path) => `${path}.d.ts`)
-  const code = packed.filter((path) => path.startsWith('dist/') && path.endsWith('.js'))
+  const code = packed.filter((path) => path.startsWith('dist/') && /\.c?js$/.test(path))
   // A file that only names what is in another one has no map.
   const maps = code.map((path) => `${path}.map`).filter((path) => packed.includes(path))
 
   expect(packed.toSorted()).toEqual([...declarations, ...code, ...maps, ...data, ...metadata].toSorted())
   expect(code.filter((path) => !path.startsWith('dist/shared/')).toSorted()).toEqual(
-    ['cli/bin', ...threads, ...entries].map((path) => `dist/${path}.js`).toSorted(),
+    [
+      ...['cli/bin', ...entries].map((path) => `dist/${path}.js`),
+      ...threads.map((path) => `dist/${path}.cjs`),
+    ].toSorted(),
   )
+})
+
+test.each(entries.filter((entry) => entry !== 'embed/index'))('%s does not load the code of embedding', (entry) => {
+  const loaded = loadedWith(join(installed, 'dist', `${entry}.js`)).map((file) => basename(file))
+
+  expect(loaded).toContain('kernel.js')
+  expect(loaded).not.toContain('embed.js')
+  expect(loaded).not.toContain('prepared-model.js')
 })
 
 test('whatever package.json points at is in the package', () => {
@@ -125,7 +136,7 @@ test('a program that is bundled with it runs, and says which file it lacks of wh
     encoding: 'utf8',
   })
 
-  expect(said).toMatch(/^8 function\nINDEX_CLOSED: .*Cannot find module '.*\/sqlite\/worker\.js'/)
+  expect(said).toMatch(/^8 function\nINDEX_CLOSED: .*Cannot find module '.*\/sqlite\/worker\.cjs'/)
 })
 
 test('a program that has it installed gets its threads: of the model, of another kind of tokenizer, and of the index', () => {
@@ -198,6 +209,15 @@ const programToBundle = `
   console.log(hash({ dimensions: 8 }).dimensions, typeof createEmbedder)
   await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(({ message }) => console.log(message))
 `
+
+/** A file of the package and all that is loaded with it. */
+function loadedWith(file: string, found = new Set<string>()): readonly string[] {
+  if (found.has(file)) return [...found]
+  found.add(file)
+  for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export) (?:[^;]* from )?"(\.[^"]+)";$/gm))
+    loadedWith(join(dirname(file), path), found)
+  return [...found]
+}
 
 /** The model with a tokenizer that is left to the library. */
 function withCasedTokenizer(model: string): string {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../../clock.ts'
 import { isStreamError, reasonOf, StreamError } from '../../../errors.ts'
-import { ownModule } from '../../../package-folder.ts'
+import { ownThread } from '../../../package-folder.ts'
 import type { Argument, DatabaseMethod, DatabaseRequest, DatabaseResponse, Reply } from './protocol.ts'
 
 /** Requests beyond this many wait here, in order, where a write need not queue behind a hundred searches' worth of messages. */
@@ -34,7 +34,7 @@ export class DatabaseThread {
   constructor(name: string, clock: Clock) {
     this.#name = name
     this.#clock = clock
-    this.#worker = new Worker(ownModule('connectors/embedded/sqlite/worker'), {
+    this.#worker = new Worker(ownThread('connectors/embedded/sqlite/worker'), {
       resourceLimits: { maxYoungGenerationSizeMb },
       // Those of the process are about its own entry: `--eval` and `--input-type` would keep the thread from starting.
       execArgv: ['--disable-warning=ExperimentalWarning'],
