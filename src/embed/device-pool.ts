@@ -32,7 +32,8 @@ async function openFirst(
 ): Promise<DevicePool> {
   const devices = parts.make(provider)
   const close = closerOf(devices)
-  const results = await Promise.allSettled(devices.map((device) => device.open().then(() => parts.check(device))))
+  // A device is asked while it opens: it answers as soon as it can.
+  const results = await Promise.allSettled(devices.map((device) => Promise.all([device.open(), parts.check(device)])))
   const failure = results.find((result) => result.status === 'rejected')
   if (!failure) return { provider, devices, close }
   await close()

@@ -52,6 +52,8 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   readonly #pending = new Map<number, Pending<Request, Reply>>()
   #state: State = 'closed'
   #worker: Worker | undefined
+  /** The worker has its setup: what is sent to it waits there until it is open. */
+  #hasSetup = false
   #opening: Promise<Ready> | undefined
   #nextId = 0
   #restartsInARow = 0
@@ -86,15 +88,14 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     return this.#opening
   }
 
-  /** `make` may be called again after a restart. Rejects with EMBED_FAILED. */
+  /** It may be asked while it is being opened. `make` may be called again after a restart. Rejects with EMBED_FAILED. */
   run(make: () => Outgoing<Request>): Promise<Reply> {
-    if (!this.isUsable) return Promise.reject(this.#failure('is not running'))
+    if (!this.isUsable && this.#state !== 'opening') return Promise.reject(this.#failure('is not running'))
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
       this.#pending.set(id, { make, resolve, reject, crashes: 0 })
-      if (this.#state !== 'running') return
-      this.#send(id, make())
-      if (this.#pending.size === 1) this.#watchFirst()
+      if (this.#hasSetup) this.#send(id, make())
+      if (this.#state === 'running' && this.#pending.size === 1) this.#watchFirst()
     })
   }
 
@@ -127,6 +128,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
     const worker = new Worker(entry, { name, execArgv: [] })
     this.#worker = worker
+    this.#hasSetup = false
     this.#watchStart(worker)
     let crash: unknown
     return new Promise((resolve, reject) => {
@@ -152,7 +154,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
     })
   }
 
-  /** A thread without a setup is of no use: it ends. */
+  /** Then the requests that have no answer. A thread without a setup is of no use: it ends. */
   async #sendSetup(worker: Worker): Promise<void> {
     const tell = (message: ToWorker<Setup, Request>) => worker.postMessage(message)
     try {
@@ -161,6 +163,9 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
       tell({ kind: 'close' })
       throw error
     }
+    if (this.#worker !== worker) return
+    this.#hasSetup = true
+    for (const [id, { make }] of this.#pending) this.#send(id, make())
   }
 
   #watchStart(worker: Worker): void {
@@ -175,7 +180,6 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
   #resume(): void {
     if (this.#state === 'closing') return
     this.#state = 'running'
-    for (const [id, { make }] of this.#pending) this.#send(id, make())
     this.#watchFirst()
   }
 

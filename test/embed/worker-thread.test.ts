@@ -67,6 +67,38 @@ describe('a worker', () => {
     expect(await opening).toBe('opened with care')
   })
 
+  test('takes requests while it opens, before its setup is known and after, and answers each once', async () => {
+    const { promise, resolve } = Promise.withResolvers<Script>()
+    const thread = threadWith(promise)
+    const opening = thread.open()
+    const made: Script[] = []
+    const noted = (message: Script) => () => {
+      made.push(message)
+      return { message, transfer: [] }
+    }
+
+    const early = thread.run(noted('one'))
+    resolve('care')
+    await promise
+    const late = thread.run(noted('two'))
+
+    expect(await Promise.all([opening, early, late])).toEqual(['opened with care', 'did one', 'did two'])
+    expect(await thread.run(noted('three'))).toBe('did three')
+    expect(made).toEqual(['one', 'two', 'three'])
+  })
+
+  test.each(['cannot open', 'crash at start'] as const)(
+    'with "%s" fails the requests that it got meanwhile',
+    async (setup) => {
+      const thread = threadWith(setup)
+      const opening = expect(thread.open()).rejects.toThrow()
+
+      await expect(thread.run(always('one'))).rejects.toMatchObject({ code: 'EMBED_FAILED' })
+
+      await opening
+    },
+  )
+
   test('whose setup cannot be made fails with the reason of that, and can be opened again', async () => {
     const thread = threadWith([Promise.reject(new RangeError('there is no model')), 'care'])
 
