@@ -13,13 +13,14 @@ export function partedProblems({ nodes }: GraphDraft): string[] {
 
 function gatheredProblems(nodes: readonly DraftNode[], feeders: Feeders): string[] {
   const ends = indexEndsOf(nodes)
+  const parters = partersIn(nodes)
   const filters = nodes.filter((node) => node.kind === 'processor' && node.supplier.leavesOut)
   const gathering = nodes.filter(
     (node) => node.kind === 'processor' && node.supplier.gathers && (ends.get(node.name)?.size ?? 0) > 0,
   )
   return gathering.flatMap(({ name, parents }) =>
     filters
-      .filter((filter) => isPassedBy(filter.name, parents, feeders, partersIn(nodes)))
+      .filter((filter) => isPassedBy(filter.name, parents, feeders, parters))
       .map(
         (filter) =>
           `node ${JSON.stringify(name)} brings together what ${JSON.stringify(filter.name)} has parted: before an index it deletes what it leaves out, also where the other stream keeps it; part the stream with \`branches\``,
