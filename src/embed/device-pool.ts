@@ -1,5 +1,5 @@
 import { isStreamError, reasonOf, StreamError } from '../errors.ts'
-import { type DeviceChoice, factsOf, providersFor } from './execution-provider.ts'
+import { type DeviceChoice, fixFor, providersFor } from './execution-provider.ts'
 import type { InferenceDevice } from './inference-device.ts'
 import type { ExecutionProvider } from './worker-protocol.ts'
 
@@ -45,7 +45,7 @@ function unusable(provider: ExecutionProvider, cause: unknown): StreamError {
   const reason = isStreamError(cause) ? cause.fact : reasonOf(cause)
   return new StreamError('DEVICE_UNUSABLE', `the device ${provider} cannot be used: ${reason}`, {
     cause,
-    fix: factsOf(provider).fix,
+    fix: fixFor(provider),
   })
 }
 

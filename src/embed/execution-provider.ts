@@ -10,14 +10,6 @@ export type Batching = Required<
   Pick<BatchFormerOptions, 'maxBatchTokens' | 'maxPaddingTokens' | 'maxWaitMs' | 'windowTexts'>
 >
 
-interface ProviderFacts {
-  /** Sessions, each in a worker thread. */
-  readonly workers: number
-  readonly batching: Batching
-  /** What to do when it cannot be used. */
-  readonly fix: string
-}
-
 const maxCpuWorkers = 8
 const onCpu: Batching = { maxBatchTokens: 512, maxPaddingTokens: 16, maxWaitMs: 20, windowTexts: 256 }
 /** Multiplying with int8 activations gains most from few rows: 256 tokens are 3 % faster than 512. */
@@ -45,8 +37,17 @@ export function providersFor(choice: DeviceChoice): readonly [ExecutionProvider,
 
 export const deviceChoices: readonly DeviceChoice[] = ['auto', 'cpu', 'cuda', 'tensorrt', 'webgpu', 'dml', 'coreml']
 
-export function factsOf(provider: ExecutionProvider, mode: Mode = 'exact'): ProviderFacts {
-  const fix = fixes[provider]
-  if (provider !== 'cpu') return { workers: 1, batching: onAccelerator, fix }
-  return { workers: Math.min(coresOfProcess(), maxCpuWorkers), batching: mode === 'fast' ? onCpuFast : onCpu, fix }
+/** Sessions, each in a worker thread. */
+export function workersFor(provider: ExecutionProvider): number {
+  return provider === 'cpu' ? Math.min(coresOfProcess(), maxCpuWorkers) : 1
+}
+
+export function batchingFor(provider: ExecutionProvider, mode: Mode = 'exact'): Batching {
+  if (provider !== 'cpu') return onAccelerator
+  return mode === 'fast' ? onCpuFast : onCpu
+}
+
+/** What to do when a device cannot be used. */
+export function fixFor(provider: ExecutionProvider): string {
+  return fixes[provider]
 }

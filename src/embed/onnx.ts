@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts'
 import { type DevicePool, openDevicePool } from './device-pool.ts'
 import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
 import type { Device } from './engine.ts'
-import { factsOf } from './execution-provider.ts'
+import { workersFor } from './execution-provider.ts'
 import { inferenceDevice } from './inference-device.ts'
 import { checkOptions, type OnnxOptions } from './onnx-options.ts'
 import type { PreparedModel, PreparedModelOptions, ServedModel } from './prepared-model.ts'
@@ -130,7 +130,7 @@ function openDevices(options: PreparedModelOptions, preparing: Promise<PreparedM
   const reading = preparing.then((prepared) => prepared.model)
   const name = basename(toPath(model))
   const make = (provider: ExecutionProvider) =>
-    Array.from({ length: options.workers ?? factsOf(provider).workers }, (_, at) =>
+    Array.from({ length: options.workers ?? workersFor(provider) }, (_, at) =>
       inferenceDevice(reading, {
         ...{ name, provider, mode, dimensions, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 },
       }),

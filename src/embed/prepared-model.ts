@@ -3,7 +3,7 @@ import { type BatchBudgetOptions, measureBatchTokens } from './batch-budget.ts'
 import type { DevicePool } from './device-pool.ts'
 import type { EmbedderId } from './embedder.ts'
 import { type Device, EmbeddingEngine } from './engine.ts'
-import { factsOf } from './execution-provider.ts'
+import { batchingFor } from './execution-provider.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
 import type { OnnxOptions } from './onnx-options.ts'
@@ -88,7 +88,7 @@ export class PreparedModel {
       const { provider, devices } = pool
       const { mode, dimensions } = this.#use
       const engine = new EmbeddingEngine({
-        ...factsOf(provider, mode).batching,
+        ...batchingFor(provider, mode),
         ...this.#options,
         maxBatchTokens,
         ...(isAlone && { maxBatchTexts: 1 }),
@@ -109,9 +109,9 @@ export class PreparedModel {
 
 async function batchTokensOf(
   { provider, devices: [device] }: DevicePool,
-  { mode, maxBatchTokens = factsOf(provider, mode).batching.maxBatchTokens }: OnnxOptions,
+  { mode, maxBatchTokens = batchingFor(provider, mode).maxBatchTokens }: OnnxOptions,
   measuring: BatchBudgetOptions,
 ): Promise<number> {
   if (maxBatchTokens !== 'measure') return maxBatchTokens
-  return device ? measureBatchTokens(device, measuring) : factsOf(provider, mode).batching.maxBatchTokens
+  return device ? measureBatchTokens(device, measuring) : batchingFor(provider, mode).maxBatchTokens
 }

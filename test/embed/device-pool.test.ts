@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type DevicePool, openDevicePool } from '../../src/embed/device-pool.ts'
-import { type DeviceChoice, factsOf } from '../../src/embed/execution-provider.ts'
+import { batchingFor, type DeviceChoice, fixFor, workersFor } from '../../src/embed/execution-provider.ts'
 import type { InferenceDevice } from '../../src/embed/inference-device.ts'
 import { onnx } from '../../src/embed/onnx.ts'
 import type { ExecutionProvider } from '../../src/embed/worker-protocol.ts'
@@ -84,7 +84,7 @@ describe('a device that was asked for', () => {
       code: 'DEVICE_UNUSABLE',
       reaction: 'fatal',
       fact: 'the device cuda cannot be used: no library',
-      fix: factsOf('cuda').fix,
+      fix: fixFor('cuda'),
     })
     expect(made.map((device) => device.provider)).toEqual(['cuda', 'cuda'])
   })
@@ -110,10 +110,12 @@ test('the end of the process waits for open devices only', async () => {
 
 describe('batches', () => {
   test('are small on a CPU and large elsewhere', () => {
-    expect(factsOf('cpu').batching).toMatchObject({ maxBatchTokens: 512, maxWaitMs: 20 })
-    expect(factsOf('cpu', 'fast').batching.maxBatchTokens).toBe(256)
-    for (const provider of ['cuda', 'tensorrt', 'webgpu', 'dml', 'coreml'] as const)
-      expect(factsOf(provider)).toMatchObject({ workers: 1, batching: { maxBatchTokens: 16_384, maxWaitMs: 50 } })
+    expect(batchingFor('cpu')).toMatchObject({ maxBatchTokens: 512, maxWaitMs: 20 })
+    expect(batchingFor('cpu', 'fast').maxBatchTokens).toBe(256)
+    for (const provider of ['cuda', 'tensorrt', 'webgpu', 'dml', 'coreml'] as const) {
+      expect(batchingFor(provider)).toMatchObject({ maxBatchTokens: 16_384, maxWaitMs: 50 })
+      expect(workersFor(provider)).toBe(1)
+    }
   })
 })
 

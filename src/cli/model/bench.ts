@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
-import { factsOf } from '../../embed/execution-provider.ts'
+import { workersFor } from '../../embed/execution-provider.ts'
 import { type Measurement, measure, type Tuning } from '../../embed/models/measure.ts'
 import { type Constraints, optimizeForConstraints } from '../../embed/models/optimize.ts'
 import { onnx } from '../../embed/onnx.ts'
@@ -58,7 +58,7 @@ interface Bench extends OnnxOptions {
 }
 
 async function measureOnce({ texts, signal, ...model }: Bench, options: BenchOptions): Promise<void> {
-  const { mode, workers = factsOf('cpu').workers, maxBatchTokens, json } = options
+  const { mode, workers = workersFor('cpu'), maxBatchTokens, json } = options
   const make = (tuning: Tuning) => onnx({ ...model, ...tuning })
   const measuring = { make, texts, durationMs: 2_000, clock: systemClock, signal }
   const tuning = { mode, workers, ...(maxBatchTokens !== undefined && { maxBatchTokens }) }
