@@ -14,7 +14,7 @@ export interface DevicePoolOptions {
   readonly choice: DeviceChoice
   /** Makes the devices of a provider; they are opened here. */
   readonly make: (provider: ExecutionProvider) => readonly InferenceDevice[]
-  /** Asked of every device that is open; rejects when it does not compute what it should. */
+  /** Asked of every device as soon as it opens; rejects when it does not compute what it should. */
   readonly check: (device: InferenceDevice) => Promise<void>
 }
 
@@ -32,13 +32,21 @@ async function openFirst(
 ): Promise<DevicePool> {
   const devices = parts.make(provider)
   const close = closerOf(devices)
-  // A device is asked while it opens: it answers as soon as it can.
-  const results = await Promise.allSettled(devices.map((device) => Promise.all([device.open(), parts.check(device)])))
+  const results = await Promise.allSettled(devices.map((device) => openAndCheck(device, parts.check)))
   const failure = results.find((result) => result.status === 'rejected')
   if (!failure) return { provider, devices, close }
   await close()
   if (next) return openFirst([next, ...others], parts)
   throw provider === 'cpu' ? failure.reason : unusable(provider, failure.reason)
+}
+
+/** It is asked while it opens, and answers as soon as it can. What keeps it from opening is the reason of whatever else fails. */
+async function openAndCheck(device: InferenceDevice, check: DevicePoolOptions['check']): Promise<void> {
+  const opening = device.open()
+  const checking = check(device)
+  checking.catch(() => undefined)
+  await opening
+  await checking
 }
 
 function unusable(provider: ExecutionProvider, cause: unknown): StreamError {

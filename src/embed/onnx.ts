@@ -135,6 +135,6 @@ function openDevices(options: PreparedModelOptions, preparing: Promise<PreparedM
         ...{ name, provider, mode, dimensions, clock, batchTimeoutMs, startTimeoutMs, number: at + 1 },
       }),
     )
-  const check = async (opened: Device) => (await preparing).check(opened)
+  const check = async (made: Device) => (await preparing).check(made)
   return openDevicePool({ choice: device, make, check })
 }

@@ -6,7 +6,7 @@ export type ToWorker<Setup, Request> =
   | { readonly kind: 'request'; readonly id: number; readonly request: Request }
   | { readonly kind: 'close' }
 
-/** What a worker sends: once `ready` or `unusable`, then one answer per request. */
+/** What a worker sends: once `ready`, then one answer per request; or `unusable`, and nothing more. */
 export type FromWorker<Ready, Reply> =
   | { readonly kind: 'ready'; readonly ready: Ready }
   | { readonly kind: 'unusable'; readonly reason: string }

@@ -125,8 +125,15 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   #start(): Promise<Ready> {
     const { entry, name } = this.#options
-    // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
-    const worker = new Worker(entry, { name, execArgv: [] })
+    let worker: Worker
+    try {
+      // The flags of the process are about its own entry: `--eval` and `--input-type` would keep the worker from starting.
+      worker = new Worker(entry, { name, execArgv: [] })
+    } catch (cause) {
+      const error = this.#failure('cannot get a thread', cause)
+      this.#ended(error)
+      return Promise.reject(error)
+    }
     this.#worker = worker
     this.#hasSetup = false
     this.#watchStart(worker)

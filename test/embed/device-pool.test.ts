@@ -96,6 +96,37 @@ describe('a device that was asked for', () => {
   })
 })
 
+describe('a device that opens', () => {
+  function opening(check: () => Promise<void>) {
+    const device = new FakeInference('cpu', true)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    device.open = () => promise
+    return { device, resolve, reject, pool: openDevicePool({ choice: 'cpu', make: () => [device], check }) }
+  }
+
+  test('is asked what it computes before it is open', async () => {
+    const asked = Promise.withResolvers<void>()
+    const { device, resolve, pool } = opening(async () => asked.resolve())
+
+    await asked.promise
+    resolve()
+
+    expect((await pool).devices).toEqual([device])
+  })
+
+  test('and cannot says why itself, and is closed no sooner', async () => {
+    const { device, reject, pool } = opening(() => Promise.reject(new StreamError('EMBED_FAILED', 'it has stopped')))
+    const failing = expect(pool).rejects.toMatchObject({ fact: 'the file is broken' })
+
+    await new Promise(setImmediate)
+    expect(device.closed).toBe(0)
+    reject(new StreamError('MODEL_INVALID', 'the file is broken'))
+
+    await failing
+    expect(device.closed).toBe(1)
+  })
+})
+
 test('the end of the process waits for open devices only', async () => {
   const before = process.listenerCount('exit')
   const { open, made } = machineWith(['cpu'])

@@ -81,6 +81,8 @@ describe('a worker', () => {
     resolve('care')
     await promise
     const late = thread.run(noted('two'))
+    // A thread takes tens of milliseconds to boot: they were sent before it could say that it is ready.
+    expect(made).toEqual(['one', 'two'])
 
     expect(await Promise.all([opening, early, late])).toEqual(['opened with care', 'did one', 'did two'])
     expect(await thread.run(noted('three'))).toBe('did three')
@@ -149,6 +151,18 @@ describe('a worker', () => {
     })
 
     expect(await thread.run(always('one'))).toBe('did one')
+  })
+
+  test('that cannot get a thread says so, and fails what it was asked meanwhile', async () => {
+    const entry = new URL('https://millrace.test/worker.ts')
+    const options = { name: 'the worker', entry, setup: () => 'care' as Script, clock: systemClock }
+    const thread: ScriptedThread = new WorkerThread({ ...options, requestTimeoutMs: 60_000 })
+
+    await expect(thread.open()).rejects.toMatchObject({
+      fact: expect.stringMatching(/^the worker cannot get a thread: /),
+    })
+
+    await expect(thread.run(always('one'))).rejects.toMatchObject({ fact: 'the worker is not running' })
   })
 
   test('that is not open refuses requests', async () => {
