@@ -27,7 +27,7 @@ export async function openTokenizer(
   { clock, requestTimeoutMs }: TokenizerOptions,
 ): Promise<ModelTokenizer> {
   const { folder, maxTokens, name } = model
-  // Looks at the vocabulary of every kind of tokenizer, before a thread is started for one.
+  // A vocabulary of any kind is looked at here, before a thread is started for it, unless it was when the model was tried.
   const wordPiece = await loadWordPiece(folder, wasTried(model) ? undefined : model.vocabularySize)
   if (wordPiece) return wordPieceTokenizer(wordPiece, maxTokens)
   const thread = new WorkerThread<TokenizerSetup, undefined, readonly string[], TokenizerReply>({

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, StreamError } from '../errors.ts'
+import { isObject } from './models/json-file.ts'
 import { refuseForeignIds } from './models/vocabulary.ts'
 import { type Vocabulary, WordPiece } from './wordpiece.ts'
 
@@ -30,7 +31,7 @@ export async function loadWordPiece(folder: string, vocabularySize?: number): Pr
     unknownId: idOf(model.unk_token),
     startId: idOf('[CLS]'),
     endId: idOf('[SEP]'),
-    maxWordCharacters: model.max_input_chars_per_word,
+    maxWordCharacters: model.max_input_chars_per_word ?? 100,
   })
 }
 
@@ -42,10 +43,10 @@ interface Definition {
   readonly added_tokens: readonly AddedToken[]
   readonly model: {
     readonly type: string
-    readonly vocab: Vocabulary
+    readonly vocab: Readonly<Record<string, number>>
     readonly unk_token: string
     readonly continuing_subword_prefix: string
-    readonly max_input_chars_per_word: number
+    readonly max_input_chars_per_word?: number
   }
 }
 
@@ -75,6 +76,7 @@ async function readDefinition(folder: string): Promise<Definition> {
 function isUncasedBert({ normalizer, pre_tokenizer, post_processor, added_tokens, model }: Definition): boolean {
   return (
     model.type === 'WordPiece' &&
+    isObject(model.vocab) &&
     model.continuing_subword_prefix === '##' &&
     normalizer?.type === 'BertNormalizer' &&
     normalizer.clean_text === true &&

@@ -2,7 +2,7 @@ import { ideographs, punctuation, type Ranges, spaces } from './bert-characters.
 import { wordsOf } from './bert-normalizer.ts'
 import { emptyHash, extendHash, WordCache } from './word-cache.ts'
 
-/** Ids by piece. It has no prototype: a piece may have the name of one of its fields. */
+/** Ids by piece. Without a prototype: a text may have the name of a field of one. */
 export type Vocabulary = Readonly<Record<string, number>>
 
 /** What a WordPiece tokenizer is made of; the fields of a `tokenizer.json`. */
@@ -131,6 +131,7 @@ export class WordPiece {
       ids.push(unknownId)
       return
     }
+    if (!this.#pieces && this.#lookups + word.length >= lookupsWithoutMap) this.#makeMap()
     let rest = word
     for (let mark = 0; rest.length > mark; mark = continuation.length) {
       let end = Math.min(rest.length, this.#longestPiece)
@@ -148,7 +149,7 @@ export class WordPiece {
 
   #idOf(piece: string): number | undefined {
     if (this.#pieces) return this.#pieces.get(piece)
-    if (++this.#lookups === lookupsWithoutMap) this.#makeMap()
+    this.#lookups++
     return this.#options.vocabulary[piece]
   }
 
@@ -199,7 +200,7 @@ function classifyUnits(): Uint8Array {
   const classify = (ranges: Ranges, kind: number) => {
     for (let at = 0; at < ranges.length; at += 2) {
       const [from = 0, to = 0] = ranges.slice(at, at + 2)
-      // What decomposes stays inside its word: only what is the same afterwards is a safe place to cut. Few ranges have any of it.
+      // A range of which anything decomposes stays inside its word: only what is the same afterwards is a safe place to cut.
       if (kind === space || !decomposes(from, Math.min(to, 0xffff))) classes.fill(kind, from, to + 1)
     }
   }

@@ -16,6 +16,25 @@ const normalized: TinyModel = { files: { 'modules.json': kinds('Transformer', 'P
 const first: TinyModel = { files: { '1_Pooling/config.json': { pooling_mode_cls_token: true } } }
 const ids = (vectors: readonly Float32Array[]) => vectors.map((vector) => [...vector])
 
+/** A model as `model add` leaves it, pinned, without a golden text. */
+async function added(id = 'someone/tiny') {
+  const home = await temporaryDirectory()
+  const folder = join(home.path, 'files', 'tiny')
+  const modelsFolder = join(home.path, 'models')
+  await writeTinyModel(folder)
+  const pins = {
+    'model.onnx': await hashFile(join(folder, 'model.onnx')),
+    'tokenizer.json': await hashFile(join(folder, 'tokenizer.json')),
+  }
+  await writeModelCard(modelsFolder, { id, folder, licence: 'MIT', pins })
+  const open = async () => {
+    const embedder = onnx({ model: 'someone/tiny', modelsFolder, workers: 1 })
+    await embedder.open()
+    return embedder
+  }
+  return { ...home, folder, modelsFolder, open }
+}
+
 describe('prefixes', () => {
   const prompts = { 'config_sentence_transformers.json': { prompts: { query: 'grain ', passage: 'flour ' } } }
 
@@ -129,24 +148,6 @@ describe('weights with int8 activations', () => {
 })
 
 describe('an added model', () => {
-  async function added(id = 'someone/tiny') {
-    const home = await temporaryDirectory()
-    const folder = join(home.path, 'files', 'tiny')
-    const modelsFolder = join(home.path, 'models')
-    await writeTinyModel(folder)
-    const pins = {
-      'model.onnx': await hashFile(join(folder, 'model.onnx')),
-      'tokenizer.json': await hashFile(join(folder, 'tokenizer.json')),
-    }
-    await writeModelCard(modelsFolder, { id, folder, licence: 'MIT', pins })
-    const open = async () => {
-      const embedder = onnx({ model: 'someone/tiny', modelsFolder, workers: 1 })
-      await embedder.open()
-      return embedder
-    }
-    return { ...home, folder, modelsFolder, open }
-  }
-
   test('is opened by its id', async () => {
     await using home = await added()
     const embedder = await home.open()
@@ -202,13 +203,36 @@ describe('an added model', () => {
 })
 
 describe('a tokenizer', () => {
-  test('that belongs to another model is refused: it gives tokens that the weights do not know', async () => {
-    const config = { hidden_size: 4, vocab_size: 6, max_position_embeddings: 16 }
+  const fewTokens = { hidden_size: 4, vocab_size: 6, max_position_embeddings: 16 }
+  const refusal = {
+    code: 'MODEL_INVALID',
+    fact: expect.stringMatching(/tokenizer.json has tokens up to 7, config.json of the model knows those below 6/),
+  }
 
-    await expect(openTiny({ files: { 'config.json': config } })).rejects.toMatchObject({
-      code: 'MODEL_INVALID',
-      fact: expect.stringMatching(/tokenizer.json has tokens up to 7, config.json of the model knows those below 6/),
-    })
+  test('that belongs to another model is refused: it gives tokens that the weights do not know', async () => {
+    await expect(openTiny({ files: { 'config.json': fewTokens } })).rejects.toMatchObject(refusal)
+  })
+
+  test('is looked at where a golden text was recorded, but not with which tokenizer', async () => {
+    const vector = [...tinyVector(2)]
+    const golden = { text: 'mill', vectors: { exact: vector, fast: vector } }
+
+    await expect(openTiny({ files: { 'config.json': fewTokens, 'golden.json': golden } })).rejects.toMatchObject(
+      refusal,
+    )
+  })
+
+  test('is looked at where it is pinned, but was never tried', async () => {
+    await using home = await added()
+    await writeFile(join(home.folder, 'config.json'), JSON.stringify(fewTokens))
+
+    await expect(home.open()).rejects.toMatchObject(refusal)
+  })
+
+  test('without a vocabulary is refused', async () => {
+    await expect(
+      openTiny({ files: { 'tokenizer.json': { added_tokens: [], model: { type: 'WordPiece' } } } }),
+    ).rejects.toMatchObject({ code: 'MODEL_INVALID' })
   })
 })
 
