@@ -17,7 +17,7 @@ export function ownModule(path: string): URL {
 
 /** The same for a module that a thread starts with: the package has those as CommonJS, which starts sooner. */
 export function ownThread(path: string): URL {
-  return pathToFileURL(join(codeFolder, path + (extension === '.js' ? '.cjs' : extension)))
+  return pathToFileURL(join(codeFolder, path + (extension === '.ts' ? extension : '.cjs')))
 }
 
 /** Whether a file that a stack names is ours. With `--enable-source-maps` it names those of `src`, which the package does not have. */

@@ -67,6 +67,13 @@ test('the package has what is built, the model, the schema of pipelines, monitor
   )
 })
 
+test('embedding loads three files at once, and one more when a model is opened', () => {
+  const loaded = loadedWith(join(installed, 'dist/embed/index.js')).map((file) => basename(file))
+
+  expect(loaded).toEqual(['index.js', 'embed.js', 'kernel.js'])
+  expect(packed).toContain('dist/shared/prepared-model.js')
+})
+
 test.each(entries.filter((entry) => entry !== 'embed/index'))('%s does not load the code of embedding', (entry) => {
   const loaded = loadedWith(join(installed, 'dist', `${entry}.js`)).map((file) => basename(file))
 

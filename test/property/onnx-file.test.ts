@@ -47,6 +47,34 @@ test('bytes that are no model at all say nothing', async () => {
   )
 })
 
+test('names are found wherever they lie, across the pieces in which a file is read too', async () => {
+  await using folder = await temporaryDirectory()
+  const file = join(folder.path, 'model.onnx')
+  const operators = Array.from({ length: 300 }, (_, at) => `Kind${at}`)
+  const [table = { name: '', shape: [], values: [] }] = graph.tables
+
+  for (let padding = 0; padding < 64; padding++) {
+    const inputs = ['x'.repeat(padding)]
+    writeFileSync(
+      file,
+      onnxFile({
+        ...graph,
+        nodes: operators.map((operator) => ({ operator, inputs, outputs: ['y'] })),
+        // The first one is jumped over; the name of the second lies anywhere.
+        tables: [
+          { name: 'inside', shape: [1_500], values: Array(1_500 + padding).fill(0) },
+          ...Array.from({ length: 100 }, (_, at) => ({ ...table, file: `weights-${at}.bin` })),
+        ],
+      }),
+    )
+
+    const outline = readOnnxFile(file)
+
+    expect([...outline.operators]).toEqual(operators)
+    expect(outline.externalFiles).toHaveLength(100)
+  }
+})
+
 test('a whole file names its operators and the files beside it', async () => {
   await using folder = await temporaryDirectory()
   const file = join(folder.path, 'model.onnx')
