@@ -12,7 +12,7 @@ export async function embedColdStart(): Promise<Figure> {
   const { speedup, subjectMs, baselineMs } = await compare({
     subject: () => untilFirstLine('first-vector.mjs', embed, modelName),
     baseline: () => untilFirstLine('first-session.mjs', `${modelFolder}model_w8.onnx`),
-    rounds: 15,
+    rounds: 41,
   })
   return {
     figure: 'embed.cold-start',
