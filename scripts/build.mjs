@@ -39,7 +39,7 @@ function isDependency(id) {
   return !id.startsWith('.') && !isAbsolute(id) && !id.startsWith('@oxc-project/runtime')
 }
 
-/** What nearly every program needs, and none of it a dependency: one file. */
+/** What nearly every program needs, or embedding shares with the others, and none of it a dependency: one file. */
 function isKernel(id) {
   if (id.includes('@oxc-project') || id === join(root, 'src', 'state', 'make-folder.ts')) return true
   return (

@@ -16,7 +16,7 @@ export async function loadWordPiece(folder: string, vocabularySize?: number): Pr
   refuseForeignIds(folder, definition, vocabularySize)
   if (!isUncasedBert(definition)) return undefined
   const { model, added_tokens } = definition
-  // Its own fields and no others: a text may say `constructor`. A map of tens of thousands of tokens would take longer than to read them.
+  // Its own fields and no others: a text may say `constructor`.
   const vocabulary: Vocabulary = Object.setPrototypeOf(model.vocab, null)
   const addedTokens = new Map(added_tokens.map((token) => [token.content, token.id]))
   const idOf = (token: string): number => {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { WordPiece } from '../../src/embed/wordpiece.ts'
+import { WordPiece } from '../../src/embed/wordpiece.ts'
 import { loadWordPiece } from '../../src/embed/wordpiece-model.ts'
 import { StreamError } from '../../src/errors.ts'
 import { tokenizerVectors } from '../support/embed-fixtures.ts'
@@ -46,6 +46,21 @@ test('the first words of a new tokenizer, which has no map of the vocabulary yet
   for (const { text: other } of tokenizerVectors('golden')) later?.encode(other, 256)
 
   expect(first).toEqual(later?.encode(text, 256).ids)
+})
+
+test('the first word of a new tokenizer is not tried at every length, however long it may be', () => {
+  let lookups = 0
+  const vocabulary = new Proxy<Record<string, number>>(
+    { a: 3, '##a': 4 },
+    { get: (pieces, piece) => ++lookups && pieces[String(piece)] },
+  )
+  const ids = { unknownId: 0, startId: 1, endId: 2 }
+  const fresh = new WordPiece({ vocabulary, addedTokens: new Map(), ...ids, maxWordCharacters: 10_000 })
+
+  const { ids: found } = fresh.encode('a'.repeat(3_000), 5_000)
+
+  expect(found).toHaveLength(3_002)
+  expect(lookups).toBeLessThan(2_000)
 })
 
 describe('a text that is too long', () => {

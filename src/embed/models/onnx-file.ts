@@ -56,7 +56,8 @@ interface Field extends Span {
 const wholeFile: Span = { from: 0, to: Number.POSITIVE_INFINITY }
 
 const windowBytes = 4_096
-const longestText = 4_096
+/** A text is read in one window. */
+const longestText = windowBytes
 
 /** Protocol buffers (https://protobuf.dev/programming-guides/encoding) in a file that may be larger than memory. */
 class ProtobufFile implements Disposable {
