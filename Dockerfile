@@ -9,7 +9,7 @@ ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.mjs scripts/image-files.mjs scripts/
+COPY scripts/build.mjs scripts/runtime-in-thread.mjs scripts/image-files.mjs scripts/
 COPY src src
 RUN node scripts/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 COPY LICENSE NOTICE ./

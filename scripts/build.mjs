@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
+import { isRuntime, runtimeInThread } from './runtime-in-thread.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [target = join(root, 'dist'), ...flags] = process.argv.slice(2)
@@ -25,7 +26,12 @@ await bundle(shared, {
   format: 'esm',
   codeSplitting: { groups: [{ name: 'kernel', test: isKernel }, ...steps.map(inOneFile)] },
 })
-for (const thread of threads) await bundle([thread], { format: 'cjs', codeSplitting: false })
+for (const thread of threads)
+  await bundle(
+    [thread],
+    { format: 'cjs', codeSplitting: false },
+    { plugins: runtimeInThread(), external: (id) => isDependency(id) && !isRuntime(id) },
+  )
 
 function declare() {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
@@ -67,13 +73,14 @@ function staticImportsOf(id, modules, found = new Set()) {
   return found
 }
 
-async function bundle(modules, { format, codeSplitting }) {
+async function bundle(modules, { format, codeSplitting }, { plugins = [], external = isDependency } = {}) {
   const extension = format === 'cjs' ? 'cjs' : 'js'
   await build({
     cwd: root,
     input: Object.fromEntries(modules.map((module) => [module, `src/${module}.ts`])),
     platform: 'node',
-    external: isDependency,
+    plugins,
+    external,
     tsconfig: false,
     transform: { target: 'node22' },
     logLevel: 'warn',

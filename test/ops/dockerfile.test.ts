@@ -101,14 +101,30 @@ test('what the build copies is there, and let through by .dockerignore', () => {
   const allowed = readFileSync('.dockerignore', 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('!'))
-  const [build] = stages
-  const sources = (build?.instructions ?? [])
-    .filter(({ name }) => name === 'COPY')
-    .flatMap(({ value }) => value.split(' ').slice(0, -1))
+  const sources = copiedIntoBuild()
 
   expect(allowed.map((line) => line.slice(1)).toSorted()).toEqual(sources.toSorted())
   for (const source of sources) expect(existsSync(source), source).toBe(true)
 })
+
+test('a script that the build copies finds the scripts that it imports', () => {
+  const scripts = copiedIntoBuild().filter((path) => path.endsWith('.mjs'))
+  const imported = scripts.flatMap((script) =>
+    [...readFileSync(script, 'utf8').matchAll(/ from '(\.[^']+)'/g)].map(([, path = '']) =>
+      join(dirname(script), path),
+    ),
+  )
+
+  expect(scripts).toContain('scripts/build.mjs')
+  expect(scripts).toEqual(expect.arrayContaining(imported))
+})
+
+function copiedIntoBuild(): readonly string[] {
+  const [build] = stages
+  return (build?.instructions ?? [])
+    .filter(({ name }) => name === 'COPY')
+    .flatMap(({ value }) => value.split(' ').slice(0, -1))
+}
 
 const script = resolve('scripts/image-files.mjs')
 /** What `dashboards export` writes. */

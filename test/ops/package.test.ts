@@ -74,6 +74,24 @@ test('embedding loads three files at once, and one more when a model is opened',
   expect(packed).toContain('dist/shared/prepared-model.js')
 })
 
+test('the thread of a model reads no file of the runtime beside its library', () => {
+  expect(requiredBy(join(installed, 'dist/embed/worker.cjs'))).toEqual([
+    'onnxruntime-node/package.json',
+    `onnxruntime-node/bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`,
+  ])
+})
+
+test('the thread of a model takes all of the runtime that is installed when that is another version', () => {
+  const worker = join(folder.path, 'overridden', 'dist/embed/worker.cjs')
+  const runtime = join(folder.path, 'overridden', 'node_modules/onnxruntime-node')
+  for (const folder of [dirname(worker), runtime]) mkdirSync(folder, { recursive: true })
+  cpSync(join(installed, 'dist/embed/worker.cjs'), worker)
+  writeFileSync(join(runtime, 'package.json'), '{ "version": "0.0.0" }')
+  writeFileSync(join(runtime, 'index.js'), '')
+
+  expect(requiredBy(worker)).toEqual(['onnxruntime-node/package.json', 'onnxruntime-node/index.js'])
+})
+
 test.each(entries.filter((entry) => entry !== 'embed/index'))('%s does not load the code of embedding', (entry) => {
   const loaded = loadedWith(join(installed, 'dist', `${entry}.js`)).map((file) => basename(file))
 
@@ -216,6 +234,15 @@ const programToBundle = `
   console.log(hash({ dimensions: 8 }).dimensions, typeof createEmbedder)
   await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(({ message }) => console.log(message))
 `
+
+/** What Node reads because of the file of a thread; the file itself fails, because it is in no thread. */
+function requiredBy(file: string): readonly string[] {
+  const program = `
+    try { require(process.argv[1]) } catch {}
+    process.stdout.write(JSON.stringify(Object.keys(require.cache)))`
+  const files: string[] = JSON.parse(execFileSync(process.execPath, ['-e', program, file], { encoding: 'utf8' }))
+  return files.map((path) => path.replace(/^.*node_modules\//, ''))
+}
 
 /** A file of the package and all that is loaded with it. */
 function loadedWith(file: string, found = new Set<string>()): readonly string[] {
