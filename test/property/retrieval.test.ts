@@ -48,7 +48,7 @@ async function meanReciprocalRank(mode: NonNullable<SearchOptions['mode']>): Pro
 
 // Measured: .500, .532 and .572. The 760 questions are titles and sentences of 1,700 passages of technical prose.
 test.each([
-  ['vector', 0.49],
+  ['vector', 0.495],
   ['text', 0.52],
   ['hybrid', 0.56],
 ] as const)(
