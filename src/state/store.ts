@@ -165,11 +165,18 @@ export interface TimestampedKeyValueStoreSpec<K, V> extends StoreSpecBase<K, V>,
   readonly ttlMs?: number
 }
 
+/**
+ * The windows that the rows are values of, in words. For `describe`: where they are others than in the version before, what is stored would be
+ * taken for values of the new ones. Default: none are known, the rows stand for themselves.
+ */
+type WindowsOfRows = string
+
 /** A `WindowStore<K, V>`. */
 export interface WindowStoreSpec<K, V> extends StoreSpecBase<K, V> {
   readonly kind: 'window'
   /** How long a window is kept after its start, in stream time. */
   readonly retentionMs: number
+  readonly windows?: WindowsOfRows
 }
 
 /** A `SessionStore<K, V>`. */
@@ -177,6 +184,7 @@ export interface SessionStoreSpec<K, V> extends StoreSpecBase<K, V> {
   readonly kind: 'session'
   /** How long a session is kept after its end, in stream time. */
   readonly retentionMs: number
+  readonly windows?: WindowsOfRows
 }
 
 /** A `VersionedStore<K, V>`; its changelog has a record a version, under the version's timestamp: see docs/design/0013-versioned-tables.md. */

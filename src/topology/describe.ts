@@ -23,6 +23,8 @@ export interface StoreDescription {
   /** Names of the serdes. */
   readonly key: string
   readonly value: string
+  /** The windows that its rows are values of, in words. */
+  readonly windows?: string
   readonly storage: string
   readonly changelog: string | null
   readonly copyOf?: string
@@ -61,6 +63,7 @@ export function describeTopology(topology: Topology): TopologyDescription {
         kind: spec.kind,
         key: spec.key.name,
         value: spec.value.name,
+        ...('windows' in spec && spec.windows !== undefined && { windows: spec.windows }),
         storage: spec.storage ?? 'level',
         changelog: changelogOf(spec),
         ...(spec.copyOf !== undefined && { copyOf: spec.copyOf }),

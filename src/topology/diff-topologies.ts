@@ -84,9 +84,9 @@ function goneStore({ name, kind, changelog }: PlacedStore, added: readonly Place
   ]
 }
 
-/** What may differ between two stores of one name, and what that does. */
+/** What may differ between two stores of one name, and what that does. What is undefined is not known: an older Millrace did not print it. */
 const differences: readonly {
-  readonly of: (store: PlacedStore) => string
+  readonly of: (store: PlacedStore) => string | undefined
   readonly label: string
   readonly effect: StateEffect
   readonly says: string
@@ -102,6 +102,12 @@ const differences: readonly {
     label: 'serdes',
     effect: 'refused',
     says: 'what is stored was written by others; give it another name unless they read the same bytes',
+  },
+  {
+    of: ({ windows }) => windows,
+    label: 'windows',
+    effect: 'refused',
+    says: 'what is stored would be taken for values of the new windows; give it another name',
   },
   {
     of: ({ topics }) => topics.join(', '),
@@ -125,7 +131,7 @@ const differences: readonly {
 
 function storeDifferences(was: PlacedStore, is: PlacedStore): TopologyChange[] {
   const found = differences
-    .filter(({ of }) => of(was) !== of(is))
+    .filter(({ of }) => of(was) !== undefined && of(is) !== undefined && of(was) !== of(is))
     .map(({ of, label, effect, says }) =>
       changed('store', is.name, 'changed', { effect, says: `${label}: ${of(was)}, now ${of(is)}: ${says}` }),
     )

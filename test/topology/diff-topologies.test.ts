@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { kafka } from '../../src/connectors/kafka/source.ts'
-import { count, latest, repartition, tumbling } from '../../src/operators/index.ts'
+import {
+  count,
+  hopping,
+  latest,
+  repartition,
+  session,
+  sliding,
+  tumbling,
+  unlimited,
+  type Windows,
+} from '../../src/operators/index.ts'
 import { msgpack, string } from '../../src/serde.ts'
 import { TopologyBuilder } from '../../src/topology/builder.ts'
 import { describeTopology } from '../../src/topology/describe.ts'
@@ -69,6 +79,33 @@ describe('the difference between two versions of a topology', () => {
     expect(change).toMatchObject({ what: 'store', name: 'counts', change: 'changed' })
     expect(change?.says).toMatch(new RegExp(`^${label}: .*, now .*: `))
     expect([change, ...others].some((each) => each !== undefined && losesState(each))).toBe(isLoss)
+  })
+
+  const windowed = (window: Windows) => described((views) => views.process(count('counts', { window })))
+
+  test.each<[string, Windows, Windows]>([
+    ['larger windows', tumbling({ sizeMs: 10 }), tumbling({ sizeMs: 20 })],
+    ['windows more often', tumbling({ sizeMs: 10 }), hopping({ sizeMs: 10, advanceMs: 5 })],
+    ['sliding windows', tumbling({ sizeMs: 10 }), sliding({ differenceMs: 10 })],
+    ['a larger time difference', sliding({ differenceMs: 10 }), sliding({ differenceMs: 20 })],
+    ['a longer gap of sessions', session({ gapMs: 10 }), session({ gapMs: 20 })],
+    ['another start', unlimited({ startMs: 10 }), unlimited({ startMs: 20 })],
+  ])('says of %s that what is stored belongs to others', (_, before, after) => {
+    const [change, ...others] = diffTopologies(windowed(before), windowed(after))
+
+    expect(others).toEqual([])
+    expect(change).toMatchObject({ name: 'counts', change: 'changed', effect: 'refused' })
+    expect(change?.says).toMatch(/^windows: .*\d+ ms.*, now .*\d+ ms.*: /)
+  })
+
+  test('is none where late records are let in for longer, or windows are not known', () => {
+    const before = windowed(tumbling({ sizeMs: 10 }))
+    const printedByAnOlderVersion: typeof before = JSON.parse(
+      JSON.stringify(before, (name, value) => (name === 'windows' ? undefined : value)),
+    )
+
+    expect(diffTopologies(before, windowed(tumbling({ sizeMs: 10, graceMs: 5 })))).toEqual([])
+    expect(diffTopologies(printedByAnOlderVersion, windowed(tumbling({ sizeMs: 20 })))).toEqual([])
   })
 
   test('tells of repartition topics that are new, gone, or have other partitions', () => {

@@ -13,7 +13,7 @@ import { aggregateBySlidingWindow } from './by-sliding-window.ts'
 import { aggregateByTimeWindow } from './by-time-window.ts'
 import type { Emit } from './emit.ts'
 import type { Fold } from './fold.ts'
-import type { ClosingWindows, SlidingWindows, Windows } from './windows.ts'
+import { type ClosingWindows, inWords, type SlidingWindows, type Windows } from './windows.ts'
 
 /** Where aggregates are kept, and over which stretches of time; by the key of the records. */
 export interface GroupedByKey<K, W> extends Caching {
@@ -109,11 +109,12 @@ function storeOf(
   if (!window) return { kind: 'timestamped-key-value', ...base }
   // What includes its end closes a moment after the store may forget it: one that still has to go out is kept as long.
   const lastMs = emit === 'window-close' ? 1 : 0
+  const windowed = { ...base, windows: inWords(window) }
   if (window.kind === 'session')
-    return { kind: 'session', ...base, retentionMs: window.gapMs + window.graceMs + lastMs }
+    return { kind: 'session', ...windowed, retentionMs: window.gapMs + window.graceMs + lastMs }
   if (window.kind === 'sliding')
-    return { kind: 'window', ...base, retentionMs: Math.max(1, 2 * window.differenceMs + window.graceMs + lastMs) }
-  return { kind: 'window', ...base, retentionMs: window.sizeMs + window.graceMs }
+    return { kind: 'window', ...windowed, retentionMs: Math.max(1, 2 * window.differenceMs + window.graceMs + lastMs) }
+  return { kind: 'window', ...windowed, retentionMs: window.sizeMs + window.graceMs }
 }
 
 interface Aggregates {

@@ -105,6 +105,14 @@ export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): 
   return { kind: 'unlimited', startMs, sizeMs: Number.MAX_SAFE_INTEGER - startMs, graceMs: 0 }
 }
 
+/** What makes a record belong to one window and not to another: late records are let in or not without changing that. */
+export function inWords(windows: Windows): string {
+  if (windows.kind === 'session') return `sessions with gaps of up to ${windows.gapMs} ms`
+  if (windows.kind === 'sliding') return `sliding windows of ${windows.differenceMs} ms`
+  if (windows.kind === 'unlimited') return `one window from ${windows.startMs} ms on`
+  return `windows of ${windows.sizeMs} ms, one every ${windows.advanceMs} ms`
+}
+
 function graceOf(graceMs: number): number {
   require(graceMs >= 0, `a grace of ${graceMs} ms is negative`, 'Give 0 or more.')
   return graceMs
