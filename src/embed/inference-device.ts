@@ -44,8 +44,8 @@ export interface InferenceDevice extends Device {
 }
 
 /**
- * A worker thread with one session of the model. `open` starts the thread at once: it loads the runtime, which takes a third of the time
- * to a session, while the model is read. Rejects with what `reading` rejects with.
+ * A worker thread with one session of the model. `open` starts the thread at once: it boots, which takes a quarter of the time to a session,
+ * while the model is read. Rejects with what `reading` rejects with.
  */
 export function inferenceDevice(reading: Promise<Model>, options: InferenceDeviceOptions): InferenceDevice {
   const { name, clock, number, batchTimeoutMs, startTimeoutMs } = options

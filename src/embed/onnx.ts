@@ -101,12 +101,14 @@ class OnnxEmbedder implements Embedder {
 }
 
 /**
- * The threads start first: they boot and load the runtime while this thread loads the rest of its modules, reads the model, and makes its
- * tokenizer ready.
+ * The threads start first: they boot and load the runtime and the weights while this thread loads the rest of its modules, reads the model,
+ * and makes its tokenizer ready.
  */
 async function openModel(options: PreparedModelOptions): Promise<Opened> {
   const { promise: preparing, resolve } = Promise.withResolvers<PreparedModel>()
   const opening = openDevices(options, preparing)
+  // Whoever waits for the model hears of it, perhaps later.
+  opening.catch(() => undefined)
   resolve(import('./prepared-model.ts').then(({ PreparedModel }) => PreparedModel.read(options)))
   const close = async () => {
     const closing = [opening, preparing].map((promise) => promise.then((opened) => opened.close()))

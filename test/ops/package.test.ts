@@ -235,13 +235,17 @@ const programToBundle = `
   await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(({ message }) => console.log(message))
 `
 
-/** What Node reads because of the file of a thread; the file itself fails, because it is in no thread. */
+/** What Node has read for the thread of a model by the time that the thread says that it has no weights. */
 function requiredBy(file: string): readonly string[] {
+  const thread = `
+    process.on('exit', () => require('node:fs').writeSync(1, JSON.stringify(Object.keys(require.cache))))
+    require(${JSON.stringify(file)})`
   const program = `
-    try { require(process.argv[1]) } catch {}
-    process.stdout.write(JSON.stringify(Object.keys(require.cache)))`
-  const files: string[] = JSON.parse(execFileSync(process.execPath, ['-e', program, file], { encoding: 'utf8' }))
-  return files.map((path) => path.replace(/^.*node_modules\//, ''))
+    const { Worker } = require('node:worker_threads')
+    const setup = { weights: 'none.onnx', provider: 'cpu', mode: 'exact', gate: new SharedArrayBuffer(8) }
+    new Worker(process.argv[1], { eval: true }).postMessage({ kind: 'open', setup })`
+  const files: string[] = JSON.parse(execFileSync(process.execPath, ['-e', program, thread], { encoding: 'utf8' }))
+  return files.filter((path) => path !== file).map((path) => path.replace(/^.*node_modules\//, ''))
 }
 
 /** A file of the package and all that is loaded with it. */
