@@ -1,8 +1,18 @@
 import { StreamError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
 
-/** Nothing compiles a topology file that is only run: a misspelled option must not become its default. Throws CONFIG_INVALID. */
-export function refuseUnknownOptions(maker: string, options: object, known: readonly string[]): void {
+/**
+ * Nothing compiles a topology file that is only run: a misspelled option must not become its default. Throws CONFIG_INVALID, for what is
+ * no object too; `fix` says what to write instead of that. Default: the names that are known.
+ */
+export function refuseUnknownOptions(
+  maker: string,
+  options: unknown,
+  known: readonly string[],
+  fix = `Known are ${known.join(', ')}.`,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new StreamError('CONFIG_INVALID', `${maker} takes an object with options, not ${shownOf(options)}`, { fix })
   const unknown = Object.keys(options).filter((name) => !known.includes(name))
   if (unknown.length === 0) return
   const names = unknown.map((name) => `"${name}"`).join(', ')
@@ -11,4 +21,8 @@ export function refuseUnknownOptions(maker: string, options: object, known: read
   throw new StreamError('CONFIG_INVALID', `${maker} has no option ${names}`, {
     fix: `${question}Known are ${known.join(', ')}.`,
   })
+}
+
+function shownOf(value: unknown): string {
+  return Array.isArray(value) ? 'an array' : String(value)
 }

@@ -1,8 +1,12 @@
+import { refuseUnknownOptions } from '../option-names.ts'
+import { oneOf, requireKind } from '../option-values.ts'
 import { requireDirection, requireFinite, requireSameLength, requireWhole } from './checks.ts'
 import { clampedCosine, dotOf, manhattanOf, squaredDistanceOf, type Vector } from './kernels.ts'
 
+const metrics = ['cosine', 'dot', 'euclidean', 'manhattan'] as const
+
 /** How two vectors are compared. `cosine` and `dot` grow with likeness, `euclidean` and `manhattan` are distances: they shrink with it. */
-export type Metric = 'cosine' | 'dot' | 'euclidean' | 'manhattan'
+export type Metric = (typeof metrics)[number]
 
 export interface CompareOptions {
   /** Default `cosine`. */
@@ -17,6 +21,7 @@ export interface Neighbour {
 
 /**
  * One vector against many: a number for each of `vectors`, in their order. Checks like `cosine`, and names the vector that is wrong.
+ * Throws CONFIG_INVALID for a metric that there is not, as the others here do.
  *
  * @example
  * const vectors = await embedder.embed(texts)
@@ -24,7 +29,7 @@ export interface Neighbour {
  * const scores = compareToAll(query, vectors, { metric: 'dot' })
  */
 export function compareToAll(query: Vector, vectors: readonly Vector[], options: CompareOptions = {}): Float64Array {
-  const metric = options.metric ?? 'cosine'
+  const metric = metricOf('compareToAll', options)
   const asked = measured(query, metric, 'the query')
   return scoresOf(asked, measuredAll(vectors, metric, asked), metric)
 }
@@ -35,7 +40,7 @@ export function compareAll(
   vectors: readonly Vector[],
   options: CompareOptions = {},
 ): Float64Array[] {
-  const metric = options.metric ?? 'cosine'
+  const metric = metricOf('compareAll', options)
   const asked = measuredAll(queries, metric)
   const known = measuredAll(vectors, metric, asked[0])
   return asked.map((query) => scoresOf(query, known, metric))
@@ -43,7 +48,7 @@ export function compareAll(
 
 /** Every vector against every other one: a symmetric matrix, each pair of which is computed once. */
 export function pairwise(vectors: readonly Vector[], options: CompareOptions = {}): Float64Array[] {
-  const metric = options.metric ?? 'cosine'
+  const metric = metricOf('pairwise', options)
   const known = measuredAll(vectors, metric)
   const rows = known.map(() => new Float64Array(known.length))
   for (const [row, scores] of rows.entries())
@@ -73,9 +78,10 @@ export function topK(
   options: CompareOptions = {},
 ): readonly Neighbour[] {
   requireWhole(k, 'k', 1)
-  const sign = options.metric === 'euclidean' || options.metric === 'manhattan' ? -1 : 1
+  const metric = metricOf('topK', options)
+  const sign = metric === 'euclidean' || metric === 'manhattan' ? -1 : 1
   const best: Neighbour[] = []
-  for (const [index, score] of compareToAll(query, vectors, options).entries()) {
+  for (const [index, score] of compareToAll(query, vectors, { metric }).entries()) {
     const last = best.at(-1)
     if (last && best.length === k && sign * score <= sign * last.score) continue
     const at = best.findLastIndex((other) => sign * other.score >= sign * score) + 1
@@ -83,6 +89,12 @@ export function topK(
     if (best.length > k) best.pop()
   }
   return best
+}
+
+function metricOf(caller: string, options: CompareOptions): Metric {
+  refuseUnknownOptions(caller, options, ['metric'])
+  requireKind('metric', options.metric, oneOf(metrics))
+  return options.metric ?? 'cosine'
 }
 
 /** A vector that was checked, and for cosines its length: each is looked at once, however often it is compared. */

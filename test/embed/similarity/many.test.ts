@@ -64,4 +64,24 @@ describe('what is wrong', () => {
     expect(() => topK([1], [[1]], 0)).toThrow('CONFIG_INVALID: k must be a whole number from 1, not 0.')
     expect(() => topK([1], [[1]], 1.5)).toThrow('not 1.5')
   })
+
+  const some = [[1]]
+  const comparisons: readonly [string, (options: object) => unknown][] = [
+    ['compareToAll', (options) => compareToAll([1], some, options)],
+    ['compareAll', (options) => compareAll(some, some, options)],
+    ['pairwise', (options) => pairwise(some, options)],
+    ['topK', (options) => topK([1], some, 1, options)],
+  ]
+  test.each(comparisons)('is a metric or an option of %s that there is not', (name, compare) => {
+    expect(() => compare({ metric: 'hamming' })).toThrow(
+      'CONFIG_INVALID: metric must be one of cosine, dot, euclidean, manhattan, not hamming.',
+    )
+    expect(() => compare({ metric: null })).toThrow('manhattan, not null.')
+    expect(() => compare({ Metric: 'dot' })).toThrow(
+      `CONFIG_INVALID: ${name} has no option "Metric". Did you mean metric? Known are metric.`,
+    )
+    expect(() => compare('dot' as unknown as object)).toThrow(
+      `CONFIG_INVALID: ${name} takes an object with options, not dot.`,
+    )
+  })
 })
