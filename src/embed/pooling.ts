@@ -11,7 +11,7 @@ export interface PoolOptions extends Pick<InferenceSetup, 'pooling' | 'normalize
  * One vector per row out of one vector per token, as sentence-transformers does it: pool, cut to the first `dimensions` numbers (Kusupati
  * et al., "Matryoshka Representation Learning", 2022), then scale to unit length. `lengths` says how many tokens of a row are no padding.
  *
- * A row that is not made of finite numbers, or has no token, becomes NaN as a whole.
+ * A row that is not made of finite numbers, is all zeros, or has no token, becomes NaN as a whole: such a vector has no direction.
  */
 export function pool(hidden: Float32Array, lengths: Int32Array, options: PoolOptions): Float32Array<ArrayBuffer> {
   const { width, modelDimensions, dimensions } = options
@@ -36,9 +36,16 @@ function pooledTokens(pooling: PoolOptions['pooling'], length: number): { readon
 }
 
 function scale(vector: Float32Array, pooled: number, normalize: boolean): void {
+  const factor = 1 / (normalize ? Math.sqrt(squaresOf(vector)) : pooled)
+  for (let at = 0; at < vector.length; at++) vector[at] = (vector[at] ?? 0) * factor
+  // Looked at last: the smallest numbers become zero here.
+  const squares = squaresOf(vector)
+  if (!(squares > 0 && squares < Number.POSITIVE_INFINITY)) vector.fill(Number.NaN)
+}
+
+/** Infinite or NaN when one of the numbers is; of 32 bits each, they are far from making a sum of 64 bits overflow or vanish. */
+function squaresOf(vector: Float32Array): number {
   let squares = 0
   for (const value of vector) squares += value * value
-  const divisor = normalize ? Math.sqrt(squares) : pooled
-  const factor = Number.isFinite(squares) ? 1 / divisor : Number.NaN
-  for (let at = 0; at < vector.length; at++) vector[at] = (vector[at] ?? 0) * factor
+  return squares
 }

@@ -108,12 +108,21 @@ test('a prefix is part of the text', async () => {
 
 test('texts that nobody would write get vectors, and hold nobody up', async () => {
   const embedder = await open()
-  const strange = ['', ' \n\t', '\ud800', '\u0000\u200b', '\u{10ffff}', 'mill '.repeat(200_000), 'm'.repeat(1_000_000)]
+  const strange = [
+    '',
+    ' \n\t',
+    '\ud800',
+    '\u0000\u200b',
+    '\u{10ffff}',
+    '\u{1f9ee}',
+    'mill '.repeat(200_000),
+    'm'.repeat(1_000_000),
+  ]
 
   const vectors = await embedder.embed([...strange, 'A mill grinds.'], never)
 
   for (const vector of vectors) expect(Math.hypot(...vector)).toBeCloseTo(1, 5)
-  expect(embedder.stats).toMatchObject({ texts: 8, truncatedTexts: 1 })
+  expect(embedder.stats).toMatchObject({ texts: 9, truncatedTexts: 1 })
 })
 
 test('a worker that dies with batches in its hands costs no text', async () => {
