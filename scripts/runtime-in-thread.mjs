@@ -11,9 +11,13 @@ const choice = `\0${name}`
 
 /** Both halves have to be of one version: who has told npm to install another one than this package asks for gets all of that one. */
 const choosing = `
-  const { version } = require('${name}/package.json')
-  module.exports = version === '${version}' ? require(${JSON.stringify(require.resolve(name))}) : require('${name}')
+  module.exports = installed() === '${version}' ? require(${JSON.stringify(require.resolve(name))}) : require('${name}')
+  function installed() {
+    try { return require('${name}/package.json').version } catch { return undefined }
+  }
 `
+
+const licence = `/*! With the JavaScript of ${name} and onnxruntime-common ${version}. Copyright (c) Microsoft Corporation. MIT, see NOTICE. */`
 
 /** What the plugin decides about; to the bundler it must not be external before. */
 export function isRuntime(id) {
@@ -29,6 +33,7 @@ export function runtimeInThread() {
         return id === name ? choice : undefined
       },
       load: (id) => (id === choice ? choosing : undefined),
+      banner: ({ moduleIds }) => (moduleIds.includes(choice) ? licence : ''),
     },
     // The one path in it that depends on where the file lies.
     replacePlugin({ '`../bin/napi': `\`${name}/bin/napi` }, { delimiters: ['', ''] }),

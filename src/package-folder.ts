@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, extname, join, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { StreamError } from './errors.ts'
 
 /** Where the package lies. A build joins modules to larger files, in folders of its own: none knows its depth. */
 export const packageFolder = folderWith('package.json', import.meta.dirname)
@@ -15,9 +16,16 @@ export function ownModule(path: string): URL {
   return pathToFileURL(join(codeFolder, path + extension))
 }
 
-/** The same for a module that a thread starts with: the package has those as CommonJS, which starts sooner. */
+/**
+ * The same for a module that a thread starts with: the package has those as CommonJS, which starts sooner. Throws CONFIG_INVALID where it is
+ * missing, as in a program that was bundled.
+ */
 export function ownThread(path: string): URL {
-  return pathToFileURL(join(codeFolder, path + (extension === '.ts' ? extension : '.cjs')))
+  const file = join(codeFolder, path + (extension === '.ts' ? extension : '.cjs'))
+  if (existsSync(file)) return pathToFileURL(file)
+  throw new StreamError('CONFIG_INVALID', `${file} is missing: the package starts threads from files of its own`, {
+    fix: 'Leave the package out of the bundle: `millrace` is external to the bundler, and installed where the program runs.',
+  })
 }
 
 /** Whether a file that a stack names is ours. With `--enable-source-maps` it names those of `src`, which the package does not have. */

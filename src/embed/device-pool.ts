@@ -20,7 +20,7 @@ export interface DevicePoolOptions {
 
 /**
  * Opens the devices of the first provider that works, and computes what it should. Rejects with the reason of the CPU when that is what
- * does not work, with DEVICE_UNUSABLE when it is another device that was asked for.
+ * does not work, with DEVICE_UNUSABLE when it is another device that was asked for, or the runtime that cannot be loaded.
  */
 export function openDevicePool({ choice, ...parts }: DevicePoolOptions): Promise<DevicePool> {
   return openFirst(providersFor(choice), parts)
@@ -37,7 +37,8 @@ async function openFirst(
   if (!failure) return { provider, devices, close }
   await close()
   if (next) return openFirst([next, ...others], parts)
-  throw provider === 'cpu' ? failure.reason : unusable(provider, failure.reason)
+  const isOfModel = provider === 'cpu' && !(isStreamError(failure.reason) && failure.reason.code === 'DEVICE_UNUSABLE')
+  throw isOfModel ? failure.reason : unusable(provider, failure.reason)
 }
 
 /** It is asked while it opens, and answers as soon as it can. What keeps it from opening is the reason of whatever else fails. */

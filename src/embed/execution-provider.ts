@@ -18,7 +18,7 @@ const onCpuFast: Batching = { ...onCpu, maxBatchTokens: 256 }
 const onAccelerator: Batching = { maxBatchTokens: 16_384, maxPaddingTokens: 64, maxWaitMs: 50, windowTexts: 1_024 }
 
 const fixes: Readonly<Record<ExecutionProvider, string>> = {
-  cpu: 'Install onnxruntime-node for this platform.',
+  cpu: 'Install onnxruntime-node again: for this platform, and in one version only (`overrides` in package.json). With --permission, give --allow-addons.',
   cuda: 'Install CUDA 12, cuDNN 9 and the CUDA library of onnxruntime-node (ONNXRUNTIME_NODE_INSTALL=cuda12), or choose the device cpu or auto.',
   tensorrt: 'Install TensorRT and the CUDA library of onnxruntime-node, or choose the device cuda, cpu or auto.',
   webgpu: 'Install a Vulkan, Metal or Direct3D 12 driver, or choose the device cpu or auto.',

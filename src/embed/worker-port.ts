@@ -26,7 +26,7 @@ export function serveRequests<Setup, Ready, Request, Reply>(
       service = await open(setup)
       send({ kind: 'ready', ready: service.ready })
     } catch (error) {
-      send({ kind: 'unusable', reason: factOf(error) })
+      send({ kind: 'unusable', code: isStreamError(error) ? error.code : 'MODEL_INVALID', reason: factOf(error) })
       port.close()
     }
   }

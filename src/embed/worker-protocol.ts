@@ -1,4 +1,5 @@
 import type { Transferable } from 'node:worker_threads'
+import type { ErrorCode } from '../errors.ts'
 
 /** What the main thread sends: `open` first, then requests, which are answered in order, and `close` at any time. */
 export type ToWorker<Setup, Request> =
@@ -9,7 +10,7 @@ export type ToWorker<Setup, Request> =
 /** What a worker sends: once `ready`, then one answer per request; or `unusable`, and nothing more. */
 export type FromWorker<Ready, Reply> =
   | { readonly kind: 'ready'; readonly ready: Ready }
-  | { readonly kind: 'unusable'; readonly reason: string }
+  | { readonly kind: 'unusable'; readonly code: ErrorCode; readonly reason: string }
   | { readonly kind: 'reply'; readonly id: number; readonly reply: Reply }
   | { readonly kind: 'failed'; readonly id: number; readonly reason: string }
 

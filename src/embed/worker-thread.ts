@@ -78,7 +78,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   /**
    * Starts the thread at once, and resolves when it can work; who asks while it is being opened, or works, gets the same one. Throws
-   * MODEL_INVALID with the worker's own reason, EMBED_FAILED when it crashes or is not ready in time, and what `setup` throws.
+   * what the worker says itself (MODEL_INVALID unless it names a code), EMBED_FAILED when it crashes or is not ready in time, and what `setup` throws.
    */
   async open(): Promise<Ready> {
     if (this.#opening && (this.#state === 'opening' || this.isUsable)) return this.#opening
@@ -146,7 +146,7 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
       worker.on('message', (message: FromWorker<Ready, Reply>) => {
         if (this.#worker !== worker) reject(this.#failure('was given up before it was ready'))
         else if (message.kind === 'unusable')
-          reject(new StreamError('MODEL_INVALID', `${name} cannot start: ${message.reason}`))
+          reject(new StreamError(message.code, `${name} cannot start: ${message.reason}`))
         else if (message.kind === 'ready') {
           this.#resume()
           resolve(message.ready)

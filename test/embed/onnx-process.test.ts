@@ -19,6 +19,23 @@ test('a program that catches why an embedder did not open goes on', () => {
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'EMBED_FAILED\ngoes on\n', stderr: '' })
 })
 
+test('a runtime that cannot be loaded is not the fault of the model', async () => {
+  await using folder = await temporaryDirectory()
+  const hook = join(folder.path, 'hook.cjs')
+  writeFileSync(hook, "process.dlopen = () => { throw new Error('wrong CPU') }")
+
+  const { stdout } = run(
+    `
+    ${opening('')}
+    await embedder.open().catch(({ message }) => console.log(message))`,
+    { NODE_OPTIONS: `--require ${hook}` },
+  )
+
+  expect(stdout).toMatch(
+    /^DEVICE_UNUSABLE: .*worker 1 cannot start: ONNX Runtime cannot be loaded: wrong CPU.*Install onnxruntime-node/,
+  )
+})
+
 test('a process that ends while a thread loads the runtime waits until it is loaded, and is not aborted', async () => {
   await using folder = await temporaryDirectory()
   const [hook, loading, exiting] = ['hook.cjs', 'loading', 'exiting'].map((name) => join(folder.path, name))

@@ -81,15 +81,18 @@ test('the thread of a model reads no file of the runtime beside its library', ()
   ])
 })
 
-test('the thread of a model takes all of the runtime that is installed when that is another version', () => {
+test.each([
+  ['is another version', { version: '0.0.0' }, ['onnxruntime-node/package.json']],
+  ['does not show its version', { version: '1.30.0', exports: './index.js' }, []],
+])('the thread of a model takes all of the runtime that is installed when that %s', (_, description, read) => {
   const worker = join(folder.path, 'overridden', 'dist/embed/worker.cjs')
   const runtime = join(folder.path, 'overridden', 'node_modules/onnxruntime-node')
   for (const folder of [dirname(worker), runtime]) mkdirSync(folder, { recursive: true })
   cpSync(join(installed, 'dist/embed/worker.cjs'), worker)
-  writeFileSync(join(runtime, 'package.json'), '{ "version": "0.0.0" }')
+  writeFileSync(join(runtime, 'package.json'), JSON.stringify(description))
   writeFileSync(join(runtime, 'index.js'), '')
 
-  expect(requiredBy(worker)).toEqual(['onnxruntime-node/package.json', 'onnxruntime-node/index.js'])
+  expect(requiredBy(worker)).toEqual([...read, 'onnxruntime-node/index.js'])
 })
 
 test.each(entries.filter((entry) => entry !== 'embed/index'))('%s does not load the code of embedding', (entry) => {
@@ -161,7 +164,9 @@ test('a program that is bundled with it runs, and says which file it lacks of wh
     encoding: 'utf8',
   })
 
-  expect(said).toMatch(/^8 function\nINDEX_CLOSED: .*Cannot find module '.*\/sqlite\/worker\.cjs'/)
+  expect(said).toMatch(
+    /^8 function\nCONFIG_INVALID: .*\/sqlite\/worker\.cjs is missing: .*\nCONFIG_INVALID: .*\/embed\/worker\.cjs is missing: .*external/,
+  )
 })
 
 test('a program that has it installed gets its threads: of the model, of another kind of tokenizer, and of the index', () => {
@@ -232,7 +237,9 @@ const programToBundle = `
   import { sqliteIndex } from 'millrace/connectors'
   import { createEmbedder, hash } from 'millrace/embed'
   console.log(hash({ dimensions: 8 }).dimensions, typeof createEmbedder)
-  await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(({ message }) => console.log(message))
+  const tell = ({ message }) => console.log(message)
+  await sqliteIndex({ path: 'index.db' }).open({ id: 'any', dimensions: 8 }).catch(tell)
+  await createEmbedder({ model: ${JSON.stringify(resolve('models/all-MiniLM-L6-v2'))} }).catch(tell)
 `
 
 /** What Node has read for the thread of a model by the time that the thread says that it has no weights. */
