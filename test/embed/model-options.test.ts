@@ -68,6 +68,18 @@ describe('prefixes', () => {
   })
 })
 
+test('a text of more tokens than the model has positions is cut and counted, whatever limit is promised', async () => {
+  await using tiny = await openTiny({ files: { 'sentence_bert_config.json': { max_seq_length: 100_000 } } })
+  const truncated: number[] = []
+  const onTruncated = (at: number) => truncated.push(at)
+
+  const vectors = await tiny.embedder.embed(['mill', 'mill '.repeat(99), 'mill '.repeat(14)], never, { onTruncated })
+
+  expect(ids(vectors.slice(1, 2))).toEqual(ids(vectors.slice(2)))
+  expect(truncated).toEqual([1])
+  expect(tiny.embedder).toMatchObject({ maxTokens: 16, stats: { truncatedTexts: 1 } })
+})
+
 test('a model that wants lower case gets it, from a tokenizer that knows no other', async () => {
   const lowering = { ...casedTokenizer, 'sentence_bert_config.json': { max_seq_length: 16, do_lower_case: true } }
   await using plain = await openTiny({ files: casedTokenizer })

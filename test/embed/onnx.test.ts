@@ -310,6 +310,7 @@ describe('a folder', () => {
     await using folder = await temporaryDirectory()
     await copyOfModel(folder.path)
     await modify(join(folder.path, 'sentence_bert_config.json'), (limits) => ({ ...limits, max_seq_length: 1_024 }))
+    await modify(join(folder.path, 'config.json'), (config) => ({ ...config, max_position_embeddings: 1_024 }))
     const embedder = await open({ model: folder.path, maxBatchTokens: 4_096 })
 
     const long = embedder.embed(['\u6f22\u5b57'.repeat(300)], never)

@@ -24,6 +24,18 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null
 }
 
+/** A whole number from 0. */
+export function isWhole(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0
+}
+
+/** A whole number from 1. */
 export function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0
+  return isWhole(value) && value > 0
+}
+
+/** Throws MODEL_INVALID for anything but a whole number from 1; `what` says in the error what it is. */
+export function positive(value: unknown, what: string): number {
+  if (isPositive(value)) return value
+  throw new StreamError('MODEL_INVALID', `${what} is not a positive whole number`)
 }

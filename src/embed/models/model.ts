@@ -5,7 +5,8 @@ import { StreamError } from '../../errors.ts'
 import { packageFolder } from '../../package-folder.ts'
 import type { EmbedderId } from '../embedder.ts'
 import type { Mode, Pooling } from '../worker-protocol.ts'
-import { isPositive, type JsonObject, readJson } from './json-file.ts'
+import { isPositive, positive, readJson } from './json-file.ts'
+import { readMaxTokens } from './max-tokens.ts'
 import { defaultModelsFolder, isModelId, readModelCard } from './model-card.ts'
 import { hashFiles, type PinnedFolder, weightsFiles } from './model-files.ts'
 import { knownModel } from './registry.ts'
@@ -44,9 +45,6 @@ export interface ModelChoice extends WeightsChoice {
   readonly modelsFolder?: string | undefined
 }
 
-const sentenceLimits = 'sentence_bert_config.json'
-const tokenizerConfig = 'tokenizer_config.json'
-
 /** The other fields of tokenizer_config.json are about padding, decoding or chats, or tokenizer.json says the same. */
 const tokenSettings = ['do_lowercase_and_remove_accent', 'remove_space'] as const
 
@@ -80,7 +78,7 @@ export async function readModel(nameOrFolder: string, choice: ModelChoice = {}):
     vocabularySize: isPositive(config.vocab_size) ? config.vocab_size : undefined,
     pooling: await readPooling(folder, dimensions),
     normalize: await readNormalize(folder),
-    lowercase: (await readJson(join(folder, sentenceLimits)))?.do_lower_case === true,
+    lowercase: (await readJson(join(folder, 'sentence_bert_config.json')))?.do_lower_case === true,
     tokenizerSettings: await readTokenizerSettings(folder),
     prompts: (await readPrompts(folder)) ?? prompts ?? noPrompts,
     golden: goldenOf(isStandard ? golden : undefined, folder, dimensions),
@@ -152,17 +150,8 @@ async function inFolder(folder: string, pins: Located['pins'] = {}): Promise<Loc
   return { folder, pins, golden: await readJson(join(folder, 'golden.json')) }
 }
 
-/** The limit of tokenizer.json is that of its last use; sentence-transformers takes its own, else the least of those that are known. */
-async function readMaxTokens(folder: string, config: JsonObject): Promise<number> {
-  const limits = await readJson(join(folder, sentenceLimits))
-  const tokenizer = await readJson(join(folder, tokenizerConfig))
-  const known = [config.max_position_embeddings, config.n_positions, tokenizer?.model_max_length].filter(isPositive)
-  const least = known.length > 0 ? Math.min(...known) : undefined
-  return positive(limits?.max_seq_length ?? least, `the length limit of ${folder}`)
-}
-
 async function readTokenizerSettings(folder: string): Promise<readonly string[]> {
-  const config = await readJson(join(folder, tokenizerConfig))
+  const config = await readJson(join(folder, 'tokenizer_config.json'))
   return tokenSettings.filter((name) => config?.[name] === true)
 }
 
@@ -173,9 +162,4 @@ function goldenOf(recorded: unknown, folder: string, dimensions: number): Golden
   if (typeof text === 'string' && fits) return { text, vectors }
   const fact = `${folder}: golden.json does not hold a text and its ${dimensions} numbers in both modes`
   throw new StreamError('MODEL_INVALID', fact)
-}
-
-function positive(value: unknown, what: string): number {
-  if (isPositive(value)) return value
-  throw new StreamError('MODEL_INVALID', `${what} is not a positive whole number`)
 }

@@ -62,6 +62,53 @@ describe('a model', () => {
     expect(await readModel(folder)).toMatchObject({ pooling: 'mean', normalize: true, maxTokens: 512 })
   })
 
+  test.each<[string, Record<string, unknown>, Record<string, unknown> | undefined, number]>([
+    ['its own limit, when it has the positions', { max_position_embeddings: 512 }, { max_seq_length: 256 }, 256],
+    [
+      'as many tokens as it has positions, whatever it promises',
+      { max_position_embeddings: 512 },
+      { max_seq_length: 1e5 },
+      512,
+    ],
+    ['its own limit, when its positions have none', { max_position_embeddings: -1 }, { max_seq_length: 1e5 }, 1e5],
+    [
+      'those positions alone that lie behind the one of padding, when it is a RoBERTa',
+      { max_position_embeddings: 514, model_type: 'xlm-roberta', pad_token_id: 1 },
+      { max_seq_length: 514 },
+      512,
+    ],
+    [
+      'these too when it names no limit',
+      { max_position_embeddings: 514, model_type: 'mpnet', pad_token_id: 1 },
+      undefined,
+      512,
+    ],
+    [
+      'these too when its padding is another token',
+      { max_position_embeddings: 514, model_type: 'roberta', pad_token_id: 3 },
+      { max_seq_length: null },
+      510,
+    ],
+    [
+      'these too when it does not name its padding',
+      { max_position_embeddings: 514, model_type: 'camembert' },
+      undefined,
+      512,
+    ],
+    [
+      'all positions, when it is a BERT that pads with another token',
+      { max_position_embeddings: 512, model_type: 'bert', pad_token_id: 3 },
+      undefined,
+      512,
+    ],
+  ])('reads %s', async (_, config, limits, maxTokens) => {
+    await change('config.json', { hidden_size: 384, ...config })
+    if (limits) await change('sentence_bert_config.json', limits)
+    else await rm(join(folder, 'sentence_bert_config.json'))
+
+    expect((await readModel(folder)).maxTokens).toBe(maxTokens)
+  })
+
   test.each([
     ['model_w8.onnx', 'model_w8.onnx'],
     ['onnx/model.onnx', 'model.onnx'],
@@ -144,6 +191,11 @@ describe('what cannot be used is refused by name:', () => {
     ['a file that is no object', () => change('config.json', 1), /does not hold a JSON object/],
     ['no size', () => change('config.json', {}), /hidden_size in .* is not a positive whole number/],
     ['no limit', () => change('sentence_bert_config.json', { max_seq_length: 0 }), /length limit/],
+    [
+      'no positions behind that of padding',
+      () => change('config.json', { hidden_size: 384, model_type: 'roberta', max_position_embeddings: 2 }),
+      /max_position_embeddings in .* leaves no position for a token/,
+    ],
     [
       'a pooling of another size',
       () => change('1_Pooling/config.json', { word_embedding_dimension: 768, pooling_mode_mean_tokens: true }),
