@@ -1,13 +1,31 @@
 import { StreamError } from '../../errors.ts'
+import { typeNameOf } from '../option-values.ts'
 import type { Vector } from './kernels.ts'
 
+/** Throws VECTOR_INVALID like `requireFinite`, and for what has no dimensions. */
+export function requireVector(vector: Vector, name: string): void {
+  requireFinite(vector, name)
+  if (vector.length === 0) throw invalid(`${name} has no dimensions`)
+}
+
 /**
- * Throws VECTOR_INVALID unless every number is finite in single precision: then no product of two leaves the range of a double.
- * `name` is what the error calls the vector.
+ * Throws VECTOR_INVALID for what is no vector, or has something in it that is no number, or not finite in single precision: if it is, no
+ * product of two numbers leaves the range of a double. `name` is what the error calls the vector.
  */
 export function requireFinite(vector: Vector, name: string): void {
-  for (let at = 0; at < vector.length; at++)
-    if (!Number.isFinite(Math.fround(vector[at] ?? 0))) throw invalid(`${name} holds ${vector[at]} at ${at}`)
+  if (typeof vector !== 'object' || vector === null || typeof vector.length !== 'number')
+    throw invalid(`${name} is no vector but ${typeNameOf(vector)}`)
+  for (let at = 0; at < vector.length; at++) {
+    const value: unknown = vector[at]
+    if (typeof value === 'number' && Number.isFinite(Math.fround(value))) continue
+    throw invalid(`${name} holds ${typeof value === 'number' ? value : typeNameOf(value)} at ${at}`)
+  }
+}
+
+/** Throws CONFIG_INVALID for what is no array; what is in it is not looked at. */
+export function requireArray(vectors: readonly Vector[], name: string): void {
+  if (!Array.isArray(vectors))
+    throw new StreamError('CONFIG_INVALID', `${name} must be an array, not ${typeNameOf(vectors)}`)
 }
 
 /** Throws VECTOR_INVALID when two vectors cannot be of one space. */

@@ -1,5 +1,5 @@
 import { StreamError } from '../../errors.ts'
-import { requireFinite, requireSameLength, requireWhole } from './checks.ts'
+import { requireArray, requireSameLength, requireVector, requireWhole } from './checks.ts'
 import { squaredDistanceOf, type Vector } from './kernels.ts'
 
 export interface KMeansOptions {
@@ -56,11 +56,12 @@ export function kMeans(vectors: readonly Vector[], options: KMeansOptions): Clus
 }
 
 function requireVectors(vectors: readonly Vector[], clusters: number): void {
+  requireArray(vectors, 'vectors')
   const [first] = vectors
   if (!first || clusters > vectors.length)
     throw new StreamError('CONFIG_INVALID', `${vectors.length} vectors do not fill ${clusters} clusters`)
   for (const [at, vector] of vectors.entries()) {
-    requireFinite(vector, `vector ${at}`)
+    requireVector(vector, `vector ${at}`)
     requireSameLength(first, vector, `vector ${at}`)
   }
 }

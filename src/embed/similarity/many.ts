@@ -1,6 +1,6 @@
 import { refuseUnknownOptions } from '../option-names.ts'
 import { oneOf, requireKind } from '../option-values.ts'
-import { requireDirection, requireFinite, requireSameLength, requireWhole } from './checks.ts'
+import { requireArray, requireDirection, requireSameLength, requireVector, requireWhole } from './checks.ts'
 import { clampedCosine, dotOf, manhattanOf, squaredDistanceOf, type Vector } from './kernels.ts'
 
 const metrics = ['cosine', 'dot', 'euclidean', 'manhattan'] as const
@@ -30,8 +30,9 @@ export interface Neighbour {
  */
 export function compareToAll(query: Vector, vectors: readonly Vector[], options: CompareOptions = {}): Float64Array {
   const metric = metricOf('compareToAll', options)
+  requireArray(vectors, 'vectors')
   const asked = measured(query, metric, 'the query')
-  return scoresOf(asked, measuredAll(vectors, metric, asked), metric)
+  return scoresOf(asked, measuredAll(vectors, metric, query), metric)
 }
 
 /** Many against many: `rows[i][j]` compares `queries[i]` with `vectors[j]`. */
@@ -41,14 +42,17 @@ export function compareAll(
   options: CompareOptions = {},
 ): Float64Array[] {
   const metric = metricOf('compareAll', options)
+  requireArray(queries, 'queries')
+  requireArray(vectors, 'vectors')
   const asked = measuredAll(queries, metric)
-  const known = measuredAll(vectors, metric, asked[0])
+  const known = measuredAll(vectors, metric, queries[0])
   return asked.map((query) => scoresOf(query, known, metric))
 }
 
 /** Every vector against every other one: a symmetric matrix, each pair of which is computed once. */
 export function pairwise(vectors: readonly Vector[], options: CompareOptions = {}): Float64Array[] {
   const metric = metricOf('pairwise', options)
+  requireArray(vectors, 'vectors')
   const known = measuredAll(vectors, metric)
   const rows = known.map(() => new Float64Array(known.length))
   for (const [row, scores] of rows.entries())
@@ -103,19 +107,18 @@ interface Measured {
   readonly length: number
 }
 
-function measured(vector: Vector, metric: Metric, name: string): Measured {
-  requireFinite(vector, name)
+/** `like` is what it will be compared with. */
+function measured(vector: Vector, metric: Metric, name: string, like?: Vector): Measured {
+  requireVector(vector, name)
+  if (like) requireSameLength(like, vector, name)
   if (metric !== 'cosine') return { vector, length: 1 }
   requireDirection(vector, name)
   return { vector, length: Math.sqrt(dotOf(vector, vector)) }
 }
 
-function measuredAll(vectors: readonly Vector[], metric: Metric, like?: Measured): readonly Measured[] {
-  const reference = like?.vector ?? vectors[0]
-  return vectors.map((vector, at) => {
-    if (reference) requireSameLength(reference, vector, `vector ${at}`)
-    return measured(vector, metric, `vector ${at}`)
-  })
+function measuredAll(vectors: readonly Vector[], metric: Metric, like = vectors[0]): readonly Measured[] {
+  // `map` would pass over holes.
+  return Array.from(vectors, (vector, at) => measured(vector, metric, `vector ${at}`, like))
 }
 
 function scoresOf(query: Measured, vectors: readonly Measured[], metric: Metric): Float64Array {

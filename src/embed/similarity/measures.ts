@@ -1,11 +1,11 @@
-import { requireDirection, requireFinite, requireSameLength } from './checks.ts'
+import { requireDirection, requireFinite, requireSameLength, requireVector } from './checks.ts'
 import { cosineOf, dotOf, manhattanOf, squaredDistanceOf, type Vector } from './kernels.ts'
 
 /**
  * Cosine of the angle between two vectors: 1 for the same direction, 0 for a right angle, -1 for opposite directions.
  *
- * This function, like all others that compare vectors, throws VECTOR_INVALID for numbers that are not finite and for vectors of different
- * lengths; where directions are compared, for a zero vector as well.
+ * This function, like all others that compare vectors, throws VECTOR_INVALID for what is no vector or has no dimensions, for what is no
+ * finite number in it, and for vectors of different lengths; where directions are compared, for a zero vector as well.
  *
  * @example
  * const [cat, dog] = await embedder.embed(['a cat', 'a dog'])
@@ -45,7 +45,7 @@ export function normalize(vector: Vector): Float32Array {
 }
 
 function requirePair(a: Vector, b: Vector): void {
-  requireFinite(a, 'the first vector')
-  requireFinite(b, 'the second vector')
+  requireVector(a, 'the first vector')
+  requireVector(b, 'the second vector')
   requireSameLength(a, b, 'the second vector')
 }

@@ -91,4 +91,9 @@ test('what makes no sense is refused', () => {
   expect(() => kMeans([[1]], { clusters: 1, seed: 0.5 })).toThrow('seed must be a whole number from 0, not 0.5')
   expect(() => kMeans([[1], [1, 2]], { clusters: 1 })).toThrow('VECTOR_INVALID: vector 1 has 2 dimensions')
   expect(() => kMeans([[1], [Number.NaN]], { clusters: 1 })).toThrow('VECTOR_INVALID: vector 1 holds NaN at 0')
+  expect(() => kMeans([[], []], { clusters: 1 })).toThrow('VECTOR_INVALID: vector 0 has no dimensions.')
+  expect(() => kMeans([[1], null as unknown as number[]], { clusters: 1 })).toThrow('vector 1 is no vector but null.')
+  expect(() => kMeans(undefined as unknown as number[][], { clusters: 1 })).toThrow(
+    'CONFIG_INVALID: vectors must be an array, not undefined.',
+  )
 })

@@ -60,6 +60,28 @@ describe('what is wrong', () => {
     expect(() => compareToAll([0, 0], [])).toThrow('the query is zero')
   })
 
+  test.each<Metric>(['cosine', 'dot', 'euclidean', 'manhattan'])('is no vector, for %s', (chosen) => {
+    const options = { metric: chosen }
+    // biome-ignore lint/suspicious/noSparseArray: the hole is what is refused.
+    const holed = [[1, 0], , [0, 1]] as number[][]
+    expect(() => topK([1, 0], holed, 1, options)).toThrow('VECTOR_INVALID: vector 1 is no vector but undefined.')
+    expect(() => topK([1, 0], [[1, null as unknown as number]], 1, options)).toThrow('vector 0 holds null at 1.')
+    expect(() => compareToAll([], [], options)).toThrow('VECTOR_INVALID: the query has no dimensions.')
+    expect(() => compareAll([[]], [[]], options)).toThrow('VECTOR_INVALID: vector 0 has no dimensions.')
+    expect(() => pairwise([1, 2] as unknown as number[][], options)).toThrow('vector 0 is no vector but a number.')
+  })
+
+  test('is no list of vectors', () => {
+    const none = undefined as unknown as number[][]
+    expect(() => topK([1], none, 1)).toThrow('CONFIG_INVALID: vectors must be an array, not undefined.')
+    expect(() => compareToAll([1], none)).toThrow('vectors must be an array, not undefined.')
+    expect(() => compareAll([[1]], none)).toThrow('vectors must be an array, not undefined.')
+    expect(() => compareAll(none, [[1]])).toThrow('queries must be an array, not undefined.')
+    expect(() => pairwise(Float32Array.of(1) as unknown as number[][])).toThrow(
+      'vectors must be an array, not an object.',
+    )
+  })
+
   test('is a k that is no number of things', () => {
     expect(() => topK([1], [[1]], 0)).toThrow('CONFIG_INVALID: k must be a whole number from 1, not 0.')
     expect(() => topK([1], [[1]], 1.5)).toThrow('not 1.5')

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { cosine, dot, euclidean, manhattan, normalize } from '../../../src/embed/similarity/index.ts'
+import { cosine, dot, euclidean, manhattan, normalize, type Vector } from '../../../src/embed/similarity/index.ts'
 
 const number = fc.float({ min: -1e6, max: 1e6, noNaN: true })
 const vector = fc
@@ -81,6 +81,29 @@ describe('vectors that cannot be compared', () => {
     expect(() => measure([1, Number.NaN], [1, 2])).toThrow('VECTOR_INVALID: the first vector holds NaN at 1.')
     expect(() => measure([1, 2], [Number.POSITIVE_INFINITY, 2])).toThrow('the second vector holds Infinity at 0.')
     expect(() => measure([1, 2], [2, 1e39])).toThrow('the second vector holds 1e+39 at 1.')
+  })
+
+  test.each<[string, unknown, string]>([
+    ['with null in it', [1, null], 'holds null at 1'],
+    ['with undefined in it', [undefined, 1], 'holds undefined at 0'],
+    // biome-ignore lint/suspicious/noSparseArray: the hole is what is refused.
+    ['with a hole', [1, , 3], 'holds undefined at 1'],
+    ['with a text in it', [1, '2'], 'holds a text at 1'],
+    ['with a truth in it', [true, 2], 'holds true at 0'],
+    ['of large integers', BigInt64Array.of(1n, 2n), 'holds a bigint at 0'],
+    ['that is a text', '123', 'is no vector but a text'],
+    ['that is missing', undefined, 'is no vector but undefined'],
+    ['that is nothing', null, 'is no vector but null'],
+    ['that is a number', 12, 'is no vector but a number'],
+    ['that is another object', { length: 'two' }, 'is no vector but an object'],
+    ['without dimensions', [], 'has no dimensions'],
+  ])('are refused: one %s', (_, given, fact) => {
+    const vector = given as Vector
+    for (const measure of [cosine, dot, euclidean, manhattan]) {
+      expect(() => measure(vector, [1, 2])).toThrow(`VECTOR_INVALID: the first vector ${fact}.`)
+      expect(() => measure([1, 2], vector)).toThrow(`VECTOR_INVALID: the second vector ${fact}.`)
+    }
+    expect(() => normalize(vector)).toThrow('VECTOR_INVALID: the vector ')
   })
 
   test('are zero vectors where directions are compared', () => {
