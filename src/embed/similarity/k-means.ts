@@ -1,4 +1,5 @@
 import { StreamError } from '../../errors.ts'
+import { refuseUnknownOptions } from '../option-names.ts'
 import { requireArray, requireSameLength, requireVector, requireWhole } from './checks.ts'
 import { squaredDistanceOf, type Vector } from './kernels.ts'
 
@@ -29,12 +30,13 @@ export interface Clustering {
  * gets the vector that is farthest from its own mean. Deterministic: the same vectors, options and seed give the same numbers.
  *
  * Costs vectors x clusters x dimensions per iteration and runs on the calling thread. Throws CONFIG_INVALID for counts that make no
- * sense, VECTOR_INVALID like `cosine`.
+ * sense and for unknown options, VECTOR_INVALID like `cosine`.
  *
  * @example
  * const { assignments } = kMeans(await embedder.embed(texts), { clusters: 8 })
  */
 export function kMeans(vectors: readonly Vector[], options: KMeansOptions): Clustering {
+  refuseUnknownOptions('kMeans', options, ['clusters', 'seed', 'maxIterations'])
   const { clusters, seed = 0, maxIterations = 100 } = options
   requireWhole(clusters, 'clusters', 1)
   requireWhole(maxIterations, 'maxIterations', 1)

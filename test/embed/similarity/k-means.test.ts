@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { euclidean, kMeans } from '../../../src/embed/similarity/index.ts'
+import { euclidean, type KMeansOptions, kMeans } from '../../../src/embed/similarity/index.ts'
 
 const vector = fc.array(fc.integer({ min: -4, max: 4 }), { minLength: 2, maxLength: 2 })
 const groups = fc
@@ -96,4 +96,13 @@ test('what makes no sense is refused', () => {
   expect(() => kMeans(undefined as unknown as number[][], { clusters: 1 })).toThrow(
     'CONFIG_INVALID: vectors must be an array, not undefined.',
   )
+})
+
+test.each<[string, unknown, string]>([
+  ['no options', undefined, 'kMeans takes an object with options, not undefined. Known are clusters, seed, maxIter'],
+  ['a number of groups alone', 8, 'kMeans takes an object with options, not 8.'],
+  ['no number of groups', {}, 'clusters must be a whole number from 1, not undefined.'],
+  ['a misspelled option', { cluster: 8 }, 'kMeans has no option "cluster". Did you mean clusters?'],
+])('%s is refused', (_, options, sentence) => {
+  expect(() => kMeans([[1]], options as KMeansOptions)).toThrow(`CONFIG_INVALID: ${sentence}`)
 })
