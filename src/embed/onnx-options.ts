@@ -4,6 +4,18 @@ import type { BatchFormerOptions } from './batch-former.ts'
 import { type DeviceChoice, deviceChoices } from './execution-provider.ts'
 import { type Precision, precisions } from './models/weights.ts'
 import { refuseUnknownOptions } from './option-names.ts'
+import {
+  clock,
+  count,
+  flag,
+  type OptionKinds,
+  oneOf,
+  orName,
+  requireKinds,
+  text,
+  timeout,
+  wait,
+} from './option-values.ts'
 import type { Mode } from './worker-protocol.ts'
 
 export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> {
@@ -57,69 +69,34 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
   readonly clock?: Clock
 }
 
-/** Throws CONFIG_INVALID for options that are unknown, missing or out of range. */
+/** Throws CONFIG_INVALID for options that are unknown, missing, of another kind or out of range. */
 export function checkOptions(options: OnnxOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw new StreamError('CONFIG_INVALID', `onnx takes an object with options, not ${options}`, {
-      fix: missingModelFix,
-    })
-  refuseUnknownOptions('onnx', options, Object.keys(known))
+  refuseUnknownOptions('onnx', options, Object.keys(onnxOptionKinds), missingModelFix)
   if (typeof options.model !== 'string' || options.model === '')
     throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix: missingModelFix })
-  checkValues(options)
-}
-
-function checkValues(options: OnnxOptions): void {
-  for (const name of counts) {
-    const value = options[name]
-    if (name === 'maxBatchTokens' && value === 'measure') continue
-    if (value !== undefined && !(Number.isInteger(value) && Number(value) >= 1))
-      throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
-  }
-  for (const [name, allowed] of Object.entries(choices)) {
-    const value = options[name as keyof typeof choices]
-    if (value !== undefined && !(allowed as readonly unknown[]).includes(value))
-      throw new StreamError('CONFIG_INVALID', `${name} must be one of ${allowed.join(', ')}, not ${value}`)
-  }
+  requireKinds(options, onnxOptionKinds)
 }
 
 const missingModelFix = "Name a model of `millrace model list`, or a folder: { model: 'all-MiniLM-L6-v2' }."
 /** Every option there is. */
-const known: Readonly<Record<keyof OnnxOptions, true>> = {
-  model: true,
-  precision: true,
-  file: true,
-  modelsFolder: true,
-  dimensions: true,
-  mode: true,
-  device: true,
-  deterministic: true,
-  maxBatchTokens: true,
-  maxBatchTexts: true,
-  maxPaddingTokens: true,
-  maxWaitMs: true,
-  windowTexts: true,
-  workers: true,
-  prefix: true,
-  queryPrefix: true,
-  batchTimeoutMs: true,
-  startTimeoutMs: true,
-  clock: true,
+const onnxOptionKinds: OptionKinds<OnnxOptions> = {
+  model: text,
+  precision: oneOf(precisions),
+  file: text,
+  modelsFolder: text,
+  dimensions: count,
+  mode: oneOf(['exact', 'fast'] satisfies readonly Mode[]),
+  device: oneOf(deviceChoices),
+  deterministic: flag,
+  maxBatchTokens: orName(count, 'measure'),
+  maxBatchTexts: count,
+  maxPaddingTokens: count,
+  maxWaitMs: wait,
+  windowTexts: count,
+  workers: count,
+  prefix: text,
+  queryPrefix: text,
+  batchTimeoutMs: timeout,
+  startTimeoutMs: timeout,
+  clock,
 }
-/** Options that are whole numbers from 1. */
-const counts = [
-  'dimensions',
-  'workers',
-  'maxBatchTokens',
-  'maxBatchTexts',
-  'maxPaddingTokens',
-  'windowTexts',
-  'batchTimeoutMs',
-  'startTimeoutMs',
-] as const
-/** Options that have only these values. */
-const choices = {
-  mode: ['exact', 'fast'],
-  precision: precisions,
-  device: deviceChoices,
-} as const satisfies { readonly [Name in keyof OnnxOptions]?: readonly OnnxOptions[Name][] }

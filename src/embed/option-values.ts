@@ -7,6 +7,36 @@ export interface OptionKind {
   /** Of what fits. A value of another type is named by its type in errors, so that no key is shown. */
   readonly type: 'boolean' | 'number' | 'string' | 'object' | 'function'
   readonly fits: (value: unknown) => boolean
+  /** The largest number. Default: any. */
+  readonly most?: number
+}
+
+/** The kind of each option that there is. */
+export type OptionKinds<Options> = { readonly [Name in keyof Options]-?: OptionKind }
+
+/** Node's timers cannot wait longer, and fire at once when they are told to. */
+const longestTimerMs = 2 ** 31 - 1
+
+export const flag: OptionKind = { words: 'true or false', type: 'boolean', fits: (value) => typeof value === 'boolean' }
+export const text: OptionKind = { words: 'a text', type: 'string', fits: (value) => typeof value === 'string' }
+export const count = wholeNumber(1)
+/** How long something may take. Milliseconds. */
+export const timeout: OptionKind = { ...count, most: longestTimerMs }
+/** How long something waits, which may be not at all. Milliseconds. */
+export const wait: OptionKind = {
+  words: 'a number from 0',
+  type: 'number',
+  fits: (value) => Number.isFinite(value) && Number(value) >= 0,
+  most: longestTimerMs,
+}
+export const clock = withMethods('a Clock', ['now', 'after'])
+
+export function wholeNumber(least: number): OptionKind {
+  return {
+    words: `a whole number from ${least}`,
+    type: 'number',
+    fits: (value) => Number.isSafeInteger(value) && Number(value) >= least,
+  }
 }
 
 /** One of a few names. */
@@ -14,11 +44,39 @@ export function oneOf(names: readonly string[]): OptionKind {
   return { words: `one of ${names.join(', ')}`, type: 'string', fits: (value) => names.some((name) => name === value) }
 }
 
+/** What is of a kind, or this name. */
+export function orName(kind: OptionKind, name: string): OptionKind {
+  return { ...kind, words: `${kind.words} or "${name}"`, fits: (value) => value === name || kind.fits(value) }
+}
+
+/** An object that can do these things. */
+function withMethods(words: string, names: readonly string[]): OptionKind {
+  return {
+    words: `${words}, with ${names.join(' and ')}`,
+    type: 'object',
+    fits: (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => typeof Reflect.get(value, name) === 'function'),
+  }
+}
+
 /** Throws CONFIG_INVALID unless the value is undefined, which stands for the default, or of that kind. */
-export function requireKind(name: string, value: unknown, { words, type, fits }: OptionKind): void {
-  if (value === undefined || fits(value)) return
+export function requireKind(
+  name: string,
+  value: unknown,
+  { words, type, fits, most = Number.POSITIVE_INFINITY }: OptionKind,
+): void {
+  if (value === undefined) return
   const shown = typeof value === type && type !== 'object' ? String(value) : typeNameOf(value)
-  throw new StreamError('CONFIG_INVALID', `${name} must be ${words}, not ${shown}`)
+  if (!fits(value)) throw new StreamError('CONFIG_INVALID', `${name} must be ${words}, not ${shown}`)
+  if (Number(value) > most) throw new StreamError('CONFIG_INVALID', `${name} must be at most ${most}, not ${shown}`)
+}
+
+/** `requireKind` for each of the options. `owner` stands behind their names in errors: ` of a cache`. */
+export function requireKinds<Options>(options: Options, kinds: OptionKinds<Options>, owner = ''): void {
+  for (const [name, kind] of Object.entries<OptionKind>(kinds))
+    requireKind(`${name}${owner}`, options[name as keyof Options], kind)
 }
 
 /** `null`, `a text`, `an array`: for a sentence about a value that should be something else. */

@@ -257,6 +257,29 @@ describe('opening and closing', () => {
       'onnx has no option "determinstic". Did you mean deterministic? Known are model, ',
     ],
     ['an option that is like no other', { colour: 1 }, 'onnx has no option "colour". Known are model, '],
+    ['a wait that is no number', { maxWaitMs: Number.NaN }, 'maxWaitMs must be a number from 0, not NaN.'],
+    ['a wait of less than none', { maxWaitMs: -1 }, 'maxWaitMs must be a number from 0, not -1.'],
+    [
+      'a wait without an end',
+      { maxWaitMs: Number.POSITIVE_INFINITY },
+      'maxWaitMs must be a number from 0, not Infinity.',
+    ],
+    [
+      'a time that no timer keeps',
+      { batchTimeoutMs: 2 ** 31 },
+      'batchTimeoutMs must be at most 2147483647, not 2147483648.',
+    ],
+    ['a count in a text', { workers: '2' }, 'workers must be a whole number from 1, not a text.'],
+    [
+      'a budget of another name',
+      { maxBatchTokens: 'auto' },
+      'maxBatchTokens must be a whole number from 1 or "measure", not a text.',
+    ],
+    ['a prefix that is no text', { prefix: 5 }, 'prefix must be a text, not a number.'],
+    ['a file that is no text', { file: ['model.onnx'] }, 'file must be a text, not an array.'],
+    ['a truth that is a text', { deterministic: 'false' }, 'deterministic must be true or false, not a text.'],
+    ['a clock that does not tell the time', { clock: {} }, 'clock must be a Clock, with now and after, not an object.'],
+    ['nothing where a value is wanted', { queryPrefix: null }, 'queryPrefix must be a text, not null.'],
     ['no model', { model: undefined }, 'the option "model" is missing. Name a model of `millrace model list`, or a'],
   ])('%s is refused, instead of being left out', (_, options, sentence) => {
     const given = { model: 'all-MiniLM-L6-v2', ...(options as object) }
