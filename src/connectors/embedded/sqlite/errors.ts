@@ -8,7 +8,7 @@ const codes = new Map<number, ErrorCode>([
   [8, 'STATE_IO'], // READONLY
   [10, 'STATE_IO'], // IOERR
   [11, 'INDEX_CORRUPT'], // CORRUPT
-  [13, 'INDEX_FULL'], // FULL
+  [13, 'STATE_IO'], // FULL: a disk of this machine, which does not empty itself
   [14, 'STATE_IO'], // CANTOPEN
   [18, 'INDEX_REJECTED'], // TOOBIG
   [19, 'INDEX_REJECTED'], // CONSTRAINT
@@ -16,9 +16,13 @@ const codes = new Map<number, ErrorCode>([
   [26, 'INDEX_CORRUPT'], // NOTADB
 ])
 
-const fixes = new Map<ErrorCode, string>([
-  ['INDEX_UNREACHABLE', 'Stop the other process that writes to this file.'],
-  ['INDEX_FULL', 'Free space on the disk of the file.'],
+const otherWriter = 'Stop the other process that writes to this file.'
+
+/** By primary result code, where a better next step is known than the usual one of the error. */
+const fixes = new Map<number, string>([
+  [5, otherWriter],
+  [6, otherWriter],
+  [13, 'Free space on its disk and start again: what is done stays, the rest goes on from there.'],
 ])
 
 /** What an error of SQLite means for the index in `path`. */
@@ -26,7 +30,8 @@ export function fromSqlite(error: unknown, path: string): StreamError {
   if (isStreamError(error)) return error
   const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
   // The low byte is the primary code; the rest only tells where it came from.
-  const code = codes.get(errcode & 0xff) ?? 'ILLEGAL_STATE'
-  const fix = fixes.get(code)
+  const primary = errcode & 0xff
+  const code = codes.get(primary) ?? 'ILLEGAL_STATE'
+  const fix = fixes.get(primary)
   return new StreamError(code, `SQLite refuses ${path}: ${reasonOf(error)}`, { cause: error, ...(fix && { fix }) })
 }

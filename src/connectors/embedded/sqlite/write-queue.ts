@@ -24,7 +24,7 @@ export type Commit = (batch: PackedBatch) => Promise<readonly RecordOutcome[]>
 
 /**
  * Group commit: while one transaction is on its way, the next one collects. The gate in front of the writers bounds what waits here.
- * A failure that passes (file busy, disk full) is tried again until the writes are given up.
+ * A failure that passes (file busy) is tried again until the writes are given up.
  */
 export class WriteQueue {
   readonly #commit: Commit

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../../src/clock.ts'
+import { fromSqlite } from '../../../../src/connectors/embedded/sqlite/errors.ts'
 import type { PackedRecord } from '../../../../src/connectors/embedded/sqlite/packing.ts'
 import type { PackedBatch, RecordOutcome } from '../../../../src/connectors/embedded/sqlite/protocol.ts'
 import { WriteQueue } from '../../../../src/connectors/embedded/sqlite/write-queue.ts'
@@ -139,6 +140,15 @@ describe('a failure that passes', () => {
 })
 
 describe('a failure that stays', () => {
+  test('of a full disk is not waited out', async () => {
+    const failed = write()
+    await begun(1)
+
+    transactions[0]?.fail(fromSqlite(Object.assign(new Error('database or disk is full'), { errcode: 13 }), 'index.db'))
+
+    await expect(failed).rejects.toMatchObject({ code: 'STATE_IO', exitCode: 1 })
+  })
+
   test('reaches every write of the transaction, and later ones are tried', async () => {
     const failed = [write(), write()]
     await begun(1)
