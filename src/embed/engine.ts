@@ -59,7 +59,7 @@ type Closed = Pick<SharedWork, 'reason' | 'waitedMs'>
 /** Of a chunk, at a guess. */
 const usualTokens = 128
 /** Something that every model can embed: a device that refuses it too is broken. */
-const harmlessText = '.'
+export const harmlessText = '.'
 /** What is tokenized before the event loop gets its turn: about a millisecond. */
 const sliceCharacters = 32_768
 /** How often devices that take no batches are looked at while texts wait. */

@@ -2,7 +2,7 @@ import { StreamError } from '../errors.ts'
 import { type BatchBudgetOptions, measureBatchTokens } from './batch-budget.ts'
 import type { DevicePool } from './device-pool.ts'
 import type { EmbedderId } from './embedder.ts'
-import { type Device, EmbeddingEngine } from './engine.ts'
+import { type Device, EmbeddingEngine, harmlessText } from './engine.ts'
 import { batchingFor } from './execution-provider.ts'
 import { identify, type Model, type ModelUse, readModel } from './models/model.ts'
 import { modelUse, runsAlone } from './models/model-use.ts'
@@ -32,8 +32,8 @@ export class PreparedModel {
   readonly #options: PreparedModelOptions
   readonly #tokenizing: Promise<ModelTokenizer>
   readonly #identifying: Promise<EmbedderId>
-  /** Tokens of the golden text, if there is one. */
-  readonly #golden: Promise<readonly Int32Array[]>
+  /** Tokens of the golden text, or of a harmless one. */
+  readonly #firstText: Promise<readonly Int32Array[]>
 
   /** Throws as `readModel` and `modelUse` do. */
   static async read(options: PreparedModelOptions): Promise<PreparedModel> {
@@ -47,20 +47,26 @@ export class PreparedModel {
     this.#use = modelUse(model, options)
     this.#tokenizing = openTokenizer(model, { clock, requestTimeoutMs: batchTimeoutMs })
     this.#identifying = identify(model, this.#use)
-    this.#golden = this.#goldenTokens()
+    this.#firstText = this.#firstTokens()
     // Whoever opens a device, or the tokenizer, hears of it.
-    this.#golden.catch(() => undefined)
+    this.#firstText.catch(() => undefined)
   }
 
   /**
-   * The runtime chooses kernels by processor and version: notice here when they compute something else. Before the first text, because no
-   * wrong vector may be handed out, and on every device, because each has a session of its own.
+   * The runtime chooses kernels by processor and version: notice here when they compute something else, or nothing. Before the first text,
+   * because no wrong vector may be handed out, and on every device, because each has a session of its own.
    */
   async check(device: Device): Promise<void> {
     const { golden, name } = this.model
-    if (!golden) return
     const { mode } = this.#use
-    const vector = await device.run(await this.#golden)
+    const vector = await device.run(await this.#firstText)
+    if (!Number.isFinite(vector[0]))
+      throw new StreamError(
+        'MODEL_INVALID',
+        `model "${name}" embeds nothing: the vector of a harmless text has numbers that are not finite, or zeros alone`,
+        { fix: 'Export the model again, or choose another one.' },
+      )
+    if (!golden) return
     const similarity = cosineOf(vector, Float32Array.from(golden.vectors[mode].slice(0, vector.length)))
     if (similarity >= leastGoldenCosine[mode]) return
     throw new StreamError(
@@ -70,11 +76,9 @@ export class PreparedModel {
     )
   }
 
-  async #goldenTokens(): Promise<readonly Int32Array[]> {
-    const { golden } = this.model
-    if (!golden) return []
+  async #firstTokens(): Promise<readonly Int32Array[]> {
     const { encode } = await this.#tokenizing
-    const encodings = await encode([golden.text])
+    const encodings = await encode([this.model.golden?.text ?? harmlessText])
     return encodings.map(({ ids }) => ids)
   }
 

@@ -135,6 +135,21 @@ describe('a graph', () => {
     })
   })
 
+  test.each([
+    ['no numbers', Number.NaN],
+    ['zeros', 0],
+  ])('that gives %s for every text is refused before it gets one', async (_, value) => {
+    const spoilt = (graph: Graph): Graph => ({
+      ...graph,
+      tables: graph.tables.map((table) => ({ ...table, values: table.values.map(() => value) })),
+    })
+
+    await expect(openTiny({ graph: spoilt })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      fact: expect.stringMatching(/^model "tiny" embeds nothing: /),
+    })
+  })
+
   // With those of [CLS] and [SEP] the numbers of the last one have a mean of zero.
   test.each([
     ['no numbers', [Number.NaN, Number.NaN, Number.NaN, Number.NaN]],
