@@ -5,7 +5,7 @@ import { type DeviceChoice, deviceChoices } from './execution-provider.ts'
 import { type Precision, precisions } from './models/weights.ts'
 import { refuseUnknownOptions } from './option-names.ts'
 import {
-  clock,
+  clockKind,
   count,
   flag,
   type OptionKinds,
@@ -98,5 +98,5 @@ const onnxOptionKinds: OptionKinds<OnnxOptions> = {
   queryPrefix: text,
   batchTimeoutMs: timeout,
   startTimeoutMs: timeout,
-  clock,
+  clock: clockKind,
 }

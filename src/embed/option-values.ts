@@ -14,7 +14,7 @@ export interface OptionKind {
 /** The kind of each option that there is. */
 export type OptionKinds<Options> = { readonly [Name in keyof Options]-?: OptionKind }
 
-/** Node's timers cannot wait longer, and fire at once when they are told to. */
+/** A timer of Node that should wait longer fires at once. */
 const longestTimerMs = 2 ** 31 - 1
 
 export const flag: OptionKind = { words: 'true or false', type: 'boolean', fits: (value) => typeof value === 'boolean' }
@@ -29,7 +29,10 @@ export const wait: OptionKind = {
   fits: (value) => Number.isFinite(value) && Number(value) >= 0,
   most: longestTimerMs,
 }
-export const clock = withMethods('a Clock', ['now', 'after'])
+export const clockKind = withMethods('a Clock, with now and after', ['now', 'after'])
+export const loggerKind = withMethods('a Logger, with debug, info, warn, error and child', [
+  ...['debug', 'info', 'warn', 'error', 'child'],
+])
 
 export function wholeNumber(least: number): OptionKind {
   return {
@@ -52,7 +55,7 @@ export function orName(kind: OptionKind, name: string): OptionKind {
 /** An object that can do these things. */
 function withMethods(words: string, names: readonly string[]): OptionKind {
   return {
-    words: `${words}, with ${names.join(' and ')}`,
+    words,
     type: 'object',
     fits: (value) =>
       typeof value === 'object' &&
@@ -70,7 +73,8 @@ export function requireKind(
   if (value === undefined) return
   const shown = typeof value === type && type !== 'object' ? String(value) : typeNameOf(value)
   if (!fits(value)) throw new StreamError('CONFIG_INVALID', `${name} must be ${words}, not ${shown}`)
-  if (Number(value) > most) throw new StreamError('CONFIG_INVALID', `${name} must be at most ${most}, not ${shown}`)
+  if (typeof value === 'number' && value > most)
+    throw new StreamError('CONFIG_INVALID', `${name} must be at most ${most}, not ${shown}`)
 }
 
 /** `requireKind` for each of the options. `owner` stands behind their names in errors: ` of a cache`. */

@@ -3,6 +3,17 @@ import { StreamError } from '../../errors.ts'
 import { type Logger, silentLogger } from '../../logger.ts'
 import type { openLevelStore } from '../../state/level-store.ts'
 import type { Embedder } from '../embedder.ts'
+import { refuseUnknownOptions } from '../option-names.ts'
+import {
+  clockKind,
+  loggerKind,
+  type OptionKinds,
+  orName,
+  requireKinds,
+  text,
+  typeNameOf,
+  wholeNumber,
+} from '../option-values.ts'
 import { CachedEmbedder } from './cached-embedder.ts'
 
 export interface CacheOptions {
@@ -27,6 +38,16 @@ export interface CacheOptions {
   readonly logger?: Logger
 }
 
+const cacheOptionKinds: OptionKinds<CacheOptions> = {
+  maxMemoryBytes: wholeNumber(0),
+  path: text,
+  maxDiskBytes: wholeNumber(0),
+  ttlMs: { words: 'greater than 0', type: 'number', fits: (value) => typeof value === 'number' && value > 0 },
+  warmUp: orName(wholeNumber(0), 'all'),
+  clock: clockKind,
+  logger: loggerKind,
+}
+
 const defaultMemoryBytes = 64 * 1024 * 1024
 const defaultDiskBytes = 1024 * 1024 * 1024
 
@@ -38,29 +59,32 @@ const defaultDiskBytes = 1024 * 1024 * 1024
  * are counted in `cacheStats`. Give several embedders one path if you like: each gets a folder of its own in it. Two caches of the same
  * embedder cannot share one path; pass the cache itself around instead, it may be opened more than once.
  *
- * Throws CONFIG_INVALID for options that make no sense; the folder is not touched before `open`.
+ * Throws CONFIG_INVALID for options that are unknown or make no sense; the folder is not touched before `open`.
  *
  * @example
  * const embedder = cached(onnx({ model: 'all-MiniLM-L6-v2' }), { path: '.millrace/vectors' })
  * stream.process(diff('changes', { against: index })).process(embed('vectors', embedder)).to('index', index)
  */
 export function cached(embedder: Embedder, options: CacheOptions = {}): CachedEmbedder {
+  requireEmbedder(embedder)
+  refuseUnknownOptions('cached', options, Object.keys(cacheOptionKinds))
+  requireKinds(options, cacheOptionKinds, ' of a cache')
   const { maxMemoryBytes = defaultMemoryBytes, maxDiskBytes = defaultDiskBytes, warmUp = 0 } = options
   const { ttlMs = Number.POSITIVE_INFINITY, path, clock = systemClock, logger = silentLogger } = options
-  requireWhole({ maxMemoryBytes, maxDiskBytes, ...(warmUp !== 'all' && { warmUp }) })
-  if (!(ttlMs > 0)) throw new StreamError('CONFIG_INVALID', `ttlMs of a cache must be greater than 0, not ${ttlMs}`)
   if (path === '') throw new StreamError('CONFIG_INVALID', 'path of a cache is empty')
   return new CachedEmbedder(embedder, { maxMemoryBytes, maxDiskBytes, ttlMs, warmUp, path, clock, logger, openStore })
+}
+
+/** For programs in JavaScript. */
+function requireEmbedder(embedder: Embedder): void {
+  if (typeof embedder === 'object' && embedder !== null && 'embed' in embedder) return
+  throw new StreamError('CONFIG_INVALID', `cached takes an embedder, not ${typeNameOf(embedder)}`, {
+    fix: "Give it one: cached(onnx({ model: 'all-MiniLM-L6-v2' })).",
+  })
 }
 
 /** Loads LevelDB only for a cache that has a folder: it is an eighth of the time to the first vector of a process. */
 const openStore: typeof openLevelStore = async (options) => {
   const { openLevelStore } = await import('../../state/level-store.ts')
   return openLevelStore(options)
-}
-
-function requireWhole(numbers: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(numbers))
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new StreamError('CONFIG_INVALID', `${name} of a cache must be a whole number from 0, not ${value}`)
 }

@@ -216,8 +216,30 @@ describe('a cached embedder', () => {
     { ttlMs: 0 },
     { ttlMs: Number.NaN },
     { path: '' },
+    { maxMemoryBytes: '1' },
+    { warmUp: 'some' },
+    { ttlMs: '5' },
+    { path: 5 },
+    { clock: {} },
+    { logger: { warn: () => undefined } },
   ])('refuses %o', (options) => {
-    expect(() => cached(countingEmbedder(), options)).toThrow(/^CONFIG_INVALID: \w+ of a cache/)
+    expect(() => cached(countingEmbedder(), options as CacheOptions)).toThrow(/^CONFIG_INVALID: \w+ of a cache/)
+  })
+
+  test.each<[string, unknown, string]>([
+    ['misspelled', { maxMemory: 1 }, 'cached has no option "maxMemory". Known are maxMemoryBytes, path, '],
+    ['no object', null, 'cached takes an object with options, not null.'],
+  ])('refuses options that are %s', (_, options, sentence) => {
+    expect(() => cached(countingEmbedder(), options as CacheOptions)).toThrow(`CONFIG_INVALID: ${sentence}`)
+  })
+
+  test.each([
+    [undefined, 'undefined'],
+    [{ model: 'all-MiniLM-L6-v2' }, 'an object'],
+  ])('refuses %j, which is no embedder', (embedder, name) => {
+    expect(() => cached(embedder as unknown as Embedder)).toThrow(
+      `CONFIG_INVALID: cached takes an embedder, not ${name}. Give it one: cached(`,
+    )
   })
 })
 
