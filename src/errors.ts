@@ -103,9 +103,9 @@ export const errorTable = {
   ),
   MODEL_INEXACT: runtime('fatal', 'Use more exact weights, or lower the bound if such vectors are good enough.'),
   DEVICE_UNUSABLE: configuration('Install what the device needs, or choose the device cpu or auto.'),
-  EMBED_FAILED: runtime('retry', 'See the cause; the texts are tried again.'),
+  EMBED_FAILED: runtime('retry', 'See the cause; a topology tries the texts again.'),
   EMBED_DENIED: configuration('Give an API key that the embedding server accepts.'),
-  EMBED_TEXT: runtime('skip', 'Look at the text of the named document.'),
+  EMBED_TEXT: runtime('skip', 'Look at the named text, or the text of the named document.'),
   CACHE_FILE: runtime('fatal', 'Export the cache again.'),
   VECTOR_INVALID: runtime('skip', 'Compare vectors of one model only, and none that is zero or not finite.'),
 

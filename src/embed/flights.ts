@@ -1,3 +1,4 @@
+import { isStreamError, StreamError } from '../errors.ts'
 import type { SharedWork } from '../topology/processor.ts'
 import type { EmbedOptions } from './embedder.ts'
 
@@ -156,11 +157,11 @@ export class Flights<Ids extends Sized = Int32Array> {
     for (const call of callsOf(flights)) this.#tell(call, ({ onBatch }) => onBatch?.(batch))
   }
 
-  /** Ends the calls that want one of these texts. */
+  /** Ends the calls that want one of these texts. What is the fault of a text says to each call which one of its texts that is. */
   fail(flights: readonly Flight<Ids>[], error: unknown): void {
     for (const flight of flights) {
       this.#byText.delete(flight.text)
-      for (const call of new Set(flight.askers.map((asker) => asker.call))) this.#fail(call, error)
+      for (const { call, at } of [...flight.askers]) if (this.#calls.has(call)) this.#fail(call, named(error, call, at))
     }
   }
 
@@ -188,6 +189,13 @@ export class Flights<Ids extends Sized = Int32Array> {
     }
     call.settle(error)
   }
+}
+
+function named<Ids extends Sized>(error: unknown, { texts }: Call<Ids>, at: number): unknown {
+  if (!isStreamError(error) || error.code !== 'EMBED_TEXT') return error
+  const { fact, cause, details } = error
+  const name = texts.length > 1 ? ` (texts[${at}])` : ''
+  return new StreamError('EMBED_TEXT', fact + name, { cause, details: { ...details, text: at } })
 }
 
 function callsOf<Ids extends Sized>(flights: readonly Flight<Ids>[]): ReadonlySet<Call<Ids>> {

@@ -158,11 +158,27 @@ describe('a text that the device refuses', () => {
     await expect(poison).rejects.toMatchObject({
       code: 'EMBED_TEXT',
       reaction: 'skip',
-      fact: 'a text of 4 tokens cannot be embedded: refused',
+      fact: 'a text of 4 tokens cannot be embedded: refused (texts[1])',
+      details: { text: 1 },
     })
     expect(await innocent).toHaveLength(2)
     expect(device.batches).toEqual([['good', 'bad!', 'fine'], ['good'], ['bad!'], ['.'], ['fine']])
     expect(await engine.embed(['after'], never)).toHaveLength(1)
+  })
+
+  test('is named by its place in each call that has it, and by nothing where it is the only one', async () => {
+    const { engine } = engineWith([new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })])
+
+    const calls = [['bad!'], ['good', 'bad!'], ['good', 'fine', 'bad!', 'bad!']].map((texts) =>
+      engine.embed(texts, never),
+    )
+
+    const refusals = await Promise.all(calls.map((call) => call.catch(({ fact, details }) => [fact, details.text])))
+    expect(refusals).toEqual([
+      ['a text of 4 tokens cannot be embedded: refused', 0],
+      ['a text of 4 tokens cannot be embedded: refused (texts[1])', 1],
+      ['a text of 4 tokens cannot be embedded: refused (texts[2])', 2],
+    ])
   })
 
   test('is not tried again when it was alone', async () => {
@@ -227,7 +243,7 @@ describe('a text that the device refuses', () => {
 
     await expect(poison).rejects.toMatchObject({
       code: 'EMBED_TEXT',
-      fact: 'a text of 4 characters cannot be embedded: no such token',
+      fact: 'a text of 4 characters cannot be embedded: no such token (texts[1])',
     })
     expect(await innocent).toHaveLength(2)
   })
