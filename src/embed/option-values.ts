@@ -19,6 +19,12 @@ const longestTimerMs = 2 ** 31 - 1
 
 export const flag: OptionKind = { words: 'true or false', type: 'boolean', fits: (value) => typeof value === 'boolean' }
 export const text: OptionKind = { words: 'a text', type: 'string', fits: (value) => typeof value === 'string' }
+export const action: OptionKind = {
+  words: 'a function',
+  type: 'function',
+  fits: (value) => typeof value === 'function',
+}
+export const fields: OptionKind = { words: 'an object', type: 'object', fits: isObject }
 export const count = wholeNumber(1)
 /** How long something may take. Milliseconds. */
 export const timeout: OptionKind = { ...count, most: longestTimerMs }
@@ -31,7 +37,11 @@ export const wait: OptionKind = {
 }
 export const clockKind = withMethods('a Clock, with now and after', ['now', 'after'])
 export const loggerKind = withMethods('a Logger, with debug, info, warn, error and child', [
-  ...['debug', 'info', 'warn', 'error', 'child'],
+  'debug',
+  'info',
+  'warn',
+  'error',
+  'child',
 ])
 
 export function wholeNumber(least: number): OptionKind {
@@ -57,11 +67,12 @@ function withMethods(words: string, names: readonly string[]): OptionKind {
   return {
     words,
     type: 'object',
-    fits: (value) =>
-      typeof value === 'object' &&
-      value !== null &&
-      names.every((name) => typeof Reflect.get(value, name) === 'function'),
+    fits: (value) => isObject(value) && names.every((name) => typeof value[name] === 'function'),
   }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Throws CONFIG_INVALID unless the value is undefined, which stands for the default, or of that kind. */
@@ -78,9 +89,8 @@ export function requireKind(
 }
 
 /** `requireKind` for each of the options. `owner` stands behind their names in errors: ` of a cache`. */
-export function requireKinds<Options>(options: Options, kinds: OptionKinds<Options>, owner = ''): void {
-  for (const [name, kind] of Object.entries<OptionKind>(kinds))
-    requireKind(`${name}${owner}`, options[name as keyof Options], kind)
+export function requireKinds(options: object, kinds: Readonly<Record<string, OptionKind>>, owner = ''): void {
+  for (const [name, kind] of Object.entries(kinds)) requireKind(`${name}${owner}`, Reflect.get(options, name), kind)
 }
 
 /** `null`, `a text`, `an array`: for a sentence about a value that should be something else. */

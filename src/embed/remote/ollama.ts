@@ -1,10 +1,11 @@
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
+import { flag, type OptionKinds, text } from '../option-values.ts'
 import type { EmbeddingApi } from './api.ts'
 import { RemoteEmbedder } from './embedder.ts'
 import { malformed } from './failures.ts'
 import { fieldOf, listOf, positiveOf, textOf } from './json.ts'
-import { checkOptions, type RemoteOptions } from './options.ts'
+import { checkOptions, type RemoteOptions, requireModel } from './options.ts'
 
 export interface OllamaOptions extends RemoteOptions {
   /** Default `http://127.0.0.1:11434`. */
@@ -17,6 +18,8 @@ export interface OllamaOptions extends RemoteOptions {
    */
   readonly truncate?: boolean
 }
+
+const ollamaOptionKinds: OptionKinds<Omit<OllamaOptions, keyof RemoteOptions>> = { model: text, truncate: flag }
 
 /**
  * Embeds with Ollama, over `/api/embed`. `/api/tags` tells the digest of the weights, `/api/show` how many tokens the model takes.
@@ -31,7 +34,8 @@ export interface OllamaOptions extends RemoteOptions {
  * const embedder = ollama({ model: 'all-minilm', requestTimeoutMs: 120_000 })
  */
 export function ollama(options: OllamaOptions): Embedder {
-  checkOptions('ollama', options, ['model', 'truncate'])
+  checkOptions('ollama', options, ollamaOptionKinds)
+  requireModel(options.model, "Name one of `ollama list`: { model: 'all-minilm' }.")
   const { urls = 'http://127.0.0.1:11434' } = options
   return new RemoteEmbedder(
     ollamaApi(options),

@@ -1,9 +1,10 @@
 import type { Embedder } from '../embedder.ts'
+import { fields, type OptionKinds, oneOf, text } from '../option-values.ts'
 import type { EmbeddingApi } from './api.ts'
 import { RemoteEmbedder } from './embedder.ts'
 import { malformed } from './failures.ts'
 import { fieldOf, listOf, positiveOf, textOf } from './json.ts'
-import { checkOptions, type RemoteOptions } from './options.ts'
+import { checkOptions, type RemoteOptions, requireModel } from './options.ts'
 
 export interface OpenAiCompatibleOptions extends RemoteOptions {
   /** As the official clients take it, with the version. Default `https://api.openai.com/v1`. */
@@ -17,6 +18,12 @@ export interface OpenAiCompatibleOptions extends RemoteOptions {
   readonly encodingFormat?: 'base64' | 'float'
   /** Further fields of every request, `{ input_type: 'passage' }`; part of the embedder's id. Default none. */
   readonly parameters?: Readonly<Record<string, unknown>>
+}
+
+const openAiOptionKinds: OptionKinds<Omit<OpenAiCompatibleOptions, keyof RemoteOptions>> = {
+  model: text,
+  encodingFormat: oneOf(['base64', 'float']),
+  parameters: fields,
 }
 
 /**
@@ -33,7 +40,8 @@ export interface OpenAiCompatibleOptions extends RemoteOptions {
  * const embedder = openAiCompatible({ model: 'text-embedding-3-small', dimensions: 512, apiKey })
  */
 export function openAiCompatible(options: OpenAiCompatibleOptions): Embedder {
-  checkOptions('openAiCompatible', options, ['model', 'encodingFormat', 'parameters'])
+  checkOptions('openAiCompatible', options, openAiOptionKinds)
+  requireModel(options.model, "Name one that the server has: { model: 'text-embedding-3-small' }.")
   const { urls = 'https://api.openai.com/v1' } = options
   return new RemoteEmbedder(
     openAiApi(options),

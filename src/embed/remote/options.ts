@@ -2,6 +2,19 @@ import type { Clock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { refuseUnknownOptions } from '../option-names.ts'
+import {
+  action,
+  clockKind,
+  count,
+  flag,
+  isObject,
+  loggerKind,
+  type OptionKind,
+  type OptionKinds,
+  requireKinds,
+  text,
+  wait,
+} from '../option-values.ts'
 
 /** What all remote embedders can be told. */
 export interface RemoteOptions {
@@ -38,43 +51,47 @@ export interface RemoteOptions {
   readonly random?: () => number
 }
 
-const remoteOptionNames = [
-  'urls',
-  'apiKey',
-  'headers',
-  'dimensions',
-  'normalize',
-  'prefix',
-  'queryPrefix',
-  'maxConcurrentRequests',
-  'maxBatchTexts',
-  'maxBatchCharacters',
-  'maxWaitMs',
-  'requestTimeoutMs',
-  'clock',
-  'logger',
-  'random',
-] as const satisfies readonly (keyof RemoteOptions)[]
-
-const wholeNumbers = [
-  'dimensions',
-  'maxConcurrentRequests',
-  'maxBatchTexts',
-  'maxBatchCharacters',
-  'requestTimeoutMs',
-] as const
 /** Node's fetch gives up by itself after so long. */
 const longestTimeoutMs = 300_000
+const isText = (value: unknown) => typeof value === 'string'
 
-export function checkOptions(maker: string, options: RemoteOptions, own: readonly string[]): void {
-  refuseUnknownOptions(maker, options, [...remoteOptionNames, ...own])
-  for (const name of wholeNumbers) {
-    const value = options[name]
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
-      throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from 1, not ${value}`)
-  }
-  if (options.requestTimeoutMs !== undefined && options.requestTimeoutMs > longestTimeoutMs)
-    throw new StreamError('CONFIG_INVALID', `requestTimeoutMs must be at most ${longestTimeoutMs}`)
+const remoteOptionKinds: OptionKinds<RemoteOptions> = {
+  urls: {
+    words: 'an address or an array of them',
+    type: 'string',
+    fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+  },
+  apiKey: text,
+  headers: {
+    words: 'an object of texts',
+    type: 'object',
+    fits: (value) => isObject(value) && Object.values(value).every(isText),
+  },
+  dimensions: count,
+  normalize: flag,
+  prefix: text,
+  queryPrefix: text,
+  maxConcurrentRequests: count,
+  maxBatchTexts: count,
+  maxBatchCharacters: count,
+  maxWaitMs: wait,
+  requestTimeoutMs: { ...count, most: longestTimeoutMs },
+  clock: clockKind,
+  logger: loggerKind,
+  random: action,
+}
+
+/** Throws CONFIG_INVALID for options that are unknown, of another kind or out of range. `own` are those that this maker alone has. */
+export function checkOptions(maker: string, options: RemoteOptions, own: Readonly<Record<string, OptionKind>>): void {
+  const kinds = { ...remoteOptionKinds, ...own }
+  refuseUnknownOptions(maker, options, Object.keys(kinds))
+  requireKinds(options, kinds)
+}
+
+/** For servers that have several models. Throws CONFIG_INVALID when none is named. */
+export function requireModel(model: string, fix: string): void {
+  if (typeof model !== 'string' || model === '')
+    throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix })
 }
 
 /** The servers' addresses; CONFIG_INVALID when there is none, or one twice. */

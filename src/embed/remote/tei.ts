@@ -1,5 +1,6 @@
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
+import { flag, type OptionKinds, text } from '../option-values.ts'
 import type { EmbeddingApi, ServedModel } from './api.ts'
 import { RemoteEmbedder } from './embedder.ts'
 import { malformed } from './failures.ts'
@@ -18,6 +19,8 @@ export interface TeiOptions extends RemoteOptions {
   readonly promptName?: string
 }
 
+const teiOptionKinds: OptionKinds<Omit<TeiOptions, keyof RemoteOptions>> = { truncate: flag, promptName: text }
+
 /**
  * Embeds with Hugging Face Text Embeddings Inference, over `/embed`. `/info` names the model, its commit and the limits of the server.
  *
@@ -31,7 +34,7 @@ export interface TeiOptions extends RemoteOptions {
  * const embedder = tei({ urls: ['http://tei-0:8080', 'http://tei-1:8080'], prefix: 'passage: ', queryPrefix: 'query: ' })
  */
 export function tei(options: TeiOptions): Embedder {
-  checkOptions('tei', options, ['truncate', 'promptName'])
+  checkOptions('tei', options, teiOptionKinds)
   return new RemoteEmbedder(teiApi(options), options, {
     maxConcurrentRequests: 4,
     // The server says it.

@@ -70,3 +70,11 @@ test('a text without a finite vector makes it answer 500, and is found', async (
   expect(refused).toMatchObject({ reason: { code: 'EMBED_TEXT', fact: expect.stringContaining('unsupported value') } })
   expect(fine.status).toBe('fulfilled')
 })
+
+test.each<[string, unknown, string]>([
+  ['no options', undefined, 'ollama takes an object with options, not undefined.'],
+  ['no model', {}, 'the option "model" is missing. Name one of `ollama list`: { model: '],
+  ['a truth that is a text', { model: 'all-minilm', truncate: 'no' }, 'truncate must be true or false, not a text.'],
+])('%s is refused before anything is asked', (_, options, sentence) => {
+  expect(() => ollama(options as OllamaOptions)).toThrow(`CONFIG_INVALID: ${sentence}`)
+})

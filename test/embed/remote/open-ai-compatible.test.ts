@@ -206,3 +206,14 @@ test('an answer of another model is not used', async () => {
     fact: expect.stringContaining('it answers for model "fallback", not "mill/embedder-small"'),
   })
 })
+
+test.each<[string, unknown, string]>([
+  ['no options', undefined, 'openAiCompatible takes an object with options, not undefined.'],
+  ['no model', {}, 'the option "model" is missing. Name one that the server has: { model: '],
+  ['a model that is no name', { model: 5 }, 'model must be a text, not a number.'],
+  ['an empty model', { model: '' }, 'the option "model" is missing.'],
+  ['another format', { model, encodingFormat: 'hex' }, 'encodingFormat must be one of base64, float, not hex.'],
+  ['fields without names', { model, parameters: ['a'] }, 'parameters must be an object, not an array.'],
+])('%s is refused before anything is asked', (_, options, sentence) => {
+  expect(() => openAiCompatible(options as OpenAiCompatibleOptions)).toThrow(`CONFIG_INVALID: ${sentence}`)
+})

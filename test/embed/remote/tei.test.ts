@@ -196,7 +196,7 @@ test('a server that shortens no vectors is told apart from one that does', async
   })
 })
 
-test.each<[string, object, RegExp]>([
+test.each<[string, unknown, RegExp]>([
   ['no server', { urls: [] }, /`urls` names no server/],
   ['a server twice', { urls: ['http://a:1', 'http://a:1/'] }, /names a server twice/],
   ['no address', { urls: 'tei:8080' }, /not an http or https address/],
@@ -204,6 +204,27 @@ test.each<[string, object, RegExp]>([
   ['a key over plain http', { urls: 'http://tei', apiKey: 'k' }, /would travel unencrypted to http:\/\/tei/],
   ['a misspelled option', { urls: 'http://tei', batchSize: 3 }, /tei has no option "batchSize"/],
   ['a size of nothing', { urls: 'http://tei', maxBatchTexts: 0 }, /maxBatchTexts must be a whole number from 1, not 0/],
+  ['no address at all', {}, /`urls` names no server/],
+  ['no options', undefined, /^CONFIG_INVALID: tei takes an object with options, not undefined\. Known are urls, /],
+  [
+    'an address that is no text',
+    { urls: ['http://tei', 5] },
+    /urls must be an address or an array of them, not an arr/,
+  ],
+  ['a key that is no text', { urls: 'https://tei', apiKey: 123456 }, /apiKey must be a text, not a number/],
+  [
+    'a header that is no text',
+    { urls: 'http://tei', headers: { a: 1 } },
+    /headers must be an object of texts, not an obj/,
+  ],
+  ['a truth that is a text', { urls: 'http://tei', normalize: 'false' }, /normalize must be true or false, not a text/],
+  ['another one', { urls: 'http://tei', truncate: 0 }, /truncate must be true or false, not a number/],
+  ['a prefix that is no text', { urls: 'http://tei', queryPrefix: 5 }, /queryPrefix must be a text, not a number/],
+  ['a prompt that is no name', { urls: 'http://tei', promptName: {} }, /promptName must be a text, not an object/],
+  ['a wait of less than none', { urls: 'http://tei', maxWaitMs: -1 }, /maxWaitMs must be a number from 0, not -1/],
+  ['a clock without hands', { urls: 'http://tei', clock: {} }, /clock must be a Clock, with now and after, not an obj/],
+  ['a logger without a voice', { urls: 'http://tei', logger: {} }, /logger must be a Logger, with debug, info, warn/],
+  ['chance that is a number', { urls: 'http://tei', random: 0.5 }, /random must be a function, not a number/],
   ['a timeout that fetch does not keep', { urls: 'http://tei', requestTimeoutMs: 300_001 }, /at most 300000/],
 ])('%s is refused before anything is asked', (_, options, message) => {
   expect(() => tei(options as TeiOptions)).toThrow(message)
