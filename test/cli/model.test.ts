@@ -42,6 +42,9 @@ describe('millrace model', { timeout }, () => {
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(verified.stdout).toContain('5 have the SHA-256 that they are pinned to')
     expect(verified.stdout).toContain('golden:   gives the vector that was recorded')
+    expect(verified.stdout).toMatch(
+      /^trial: {4}gives usable vectors for \d+ sample texts, and knows the tokens of its/m,
+    )
     expect(damaged.code).toBe(78)
     expect(damaged.stderr).toMatch(
       /^MODEL_INVALID: model.onnx of model "tiny" has the SHA-256 \w+ and not \w+: it is trunc/,

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { addFolder } from '../../embed/models/add-folder.ts'
 import { recordGolden } from '../../embed/models/golden.ts'
-import { addFromHub } from '../../embed/models/hub.ts'
+import { type AddFromHubOptions, addFromHub } from '../../embed/models/hub.ts'
 import type { ModelCard } from '../../embed/models/model-card.ts'
 import { StreamError } from '../../errors.ts'
 import { ownName, shellWord } from '../own-name.ts'
@@ -34,11 +34,19 @@ async function add(model: string, { revision, json, ...weights }: AddOptions): P
     throw new StreamError('MODEL_MISSING', found ? `${model} is no folder` : `there is no folder ${model}`, {
       fix: 'Name the folder of a model, or <owner>/<name> on the hub.',
     })
-  const card = isFolder
-    ? await addFolder(model, { ...weights, modelsFolder: modelsFolder(), tryOut: recordGolden })
-    : await downloadModel(model, { ...weights, revision })
+  using stop = new StopSignals(() => process.stderr.write('stopping; run again to go on\n'))
+  const { signal } = stop
+  const adding: Adding = {
+    ...weights,
+    modelsFolder: modelsFolder(),
+    tryOut: (folder, choice) => recordGolden(folder, { ...choice, signal }),
+  }
+  const card = isFolder ? await addFolder(model, adding) : await downloadModel(model, { ...adding, revision, signal })
   process.stdout.write(json ? `${JSON.stringify(card)}\n` : asText(card))
 }
+
+/** What is the same for a folder and a download. */
+type Adding = WeightsOptions & Pick<AddFromHubOptions, 'modelsFolder' | 'tryOut'>
 
 /** What cannot be meant as a name on the hub. */
 function isPath(model: string): boolean {
@@ -47,9 +55,8 @@ function isPath(model: string): boolean {
 
 async function downloadModel(
   id: string,
-  choice: WeightsOptions & { readonly revision: string | undefined },
+  adding: Adding & Pick<AddFromHubOptions, 'revision' | 'signal'>,
 ): Promise<ModelCard> {
-  using stop = new StopSignals(() => process.stderr.write('stopping; run again to go on\n'))
   let state = { file: id, bytes: 0, total: undefined as number | undefined }
   const progress = new ProgressDisplay(systemClock, () => ({
     label: state.file,
@@ -59,13 +66,10 @@ async function downloadModel(
   }))
   try {
     return await addFromHub(id, {
-      ...choice,
-      modelsFolder: modelsFolder(),
-      tryOut: recordGolden,
+      ...adding,
       endpoint: process.env.HF_ENDPOINT || 'https://huggingface.co',
       token: process.env.HF_TOKEN || undefined,
       clock: systemClock,
-      signal: stop.signal,
       onProgress: (file, bytes, total) => {
         state = { file, bytes, total }
       },

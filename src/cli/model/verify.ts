@@ -18,7 +18,9 @@ interface VerifyCommandOptions extends WeightsOptions {
 
 export function modelVerifyCommand(): Command {
   const command = new Command('verify')
-    .description('Check the hashes, tokenizer, shapes and golden text of a model, and its vectors against another one.')
+    .description(
+      'Check the hashes, tokenizer, shapes, golden text and first vectors of a model, and its vectors against another one.',
+    )
     .argument('<model>', 'bundled or added model, or a folder')
   return withWeightsOptions(command)
     .addOption(new Option('--mode <mode>', 'arithmetic').choices(['exact', 'fast']).default('exact'))
@@ -78,13 +80,23 @@ function refuseInexact(
     throw new StreamError('MODEL_INEXACT', `on ${texts} texts model "${model}" reaches ${below.join(', and ')}`)
 }
 
-function asText({ id, weights, dimensions, maxTokens, pinnedFiles, hasGolden, quality }: ModelReport): string {
+function asText({
+  id,
+  weights,
+  dimensions,
+  maxTokens,
+  pinnedFiles,
+  hasGolden,
+  sampleTexts,
+  quality,
+}: ModelReport): string {
   const lines = [
     `id:       ${id}`,
     `weights:  ${weights}`,
     `shape:    ${dimensions} dimensions, ${maxTokens} tokens, as its config says`,
     `files:    ${pinnedFiles > 0 ? `${pinnedFiles} have the SHA-256 that they are pinned to` : 'not pinned; `model add` pins them'}`,
     `golden:   ${hasGolden ? 'gives the vector that was recorded' : 'none recorded'}`,
+    `trial:    gives usable vectors for ${sampleTexts} sample texts, and knows the tokens of its tokenizer`,
   ]
   if (quality)
     lines.push(

@@ -3,6 +3,7 @@ import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
 import type { OnnxOptions } from '../onnx-options.ts'
 import { sampleTexts } from './sample-texts.ts'
+import { whileOpen } from './while-open.ts'
 
 /** What was measured, and what it reached on this machine. */
 export interface Measurement extends Tuning {
@@ -49,17 +50,13 @@ export async function measure(tuning: Tuning, options: MeasureOptions): Promise<
     residentBytes = process.memoryUsage.rss,
   } = options
   if (texts.length === 0) throw new StreamError('CONFIG_INVALID', 'there are no texts to measure with')
-  const embedder = make(tuning)
-  await embedder.open()
-  try {
+  return whileOpen(make(tuning), async (embedder) => {
     // The first texts pay for memory and for the compiler.
     await embedder.embed(texts.slice(0, textsPerCall), options.signal)
     const latencyMs = await measureLatency(embedder, { ...options, texts, durationMs: durationMs / 2 })
     const rates = await measureRates(embedder, { ...options, texts, durationMs })
     return { ...tuning, ...rates, latencyMs, memoryMb: Math.round(residentBytes() / 2 ** 20) }
-  } finally {
-    await embedder.close()
-  }
+  })
 }
 
 type Measuring = Required<Pick<MeasureOptions, 'clock' | 'signal' | 'durationMs'>> & {

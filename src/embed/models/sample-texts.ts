@@ -4,6 +4,9 @@ yesterday stays in its sack, and only what is new goes between the stones. In a 
 hours that the other leaves. An old account book names every sack with its owner, the day, the weight before and the weight after, so
 that the sum can be proved at the end of the year, whatever happened to a wheel, a stone or a miller in between.`
 
+/** In lower case: it is compared without what is done to texts before the tokenizer. */
+export const goldenText = 'a mill grinds grain into flour, and the river turns its wheel.'
+
 const lengths = [8, 16, 24, 32, 48, 64, 80, 112]
 
 /** Different texts in English of the lengths that chunks of documents have; for measuring without a corpus. */

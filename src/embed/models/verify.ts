@@ -5,9 +5,10 @@ import type { Embedder } from '../embedder.ts'
 import { onnx } from '../onnx.ts'
 import type { OnnxOptions } from '../onnx-options.ts'
 import { compareAll, cosine } from '../similarity/index.ts'
+import { whileOpen } from './while-open.ts'
 
 export interface VerifyOptions extends OnnxOptions {
-  /** The model that is right, with the weights that are right. Without it only files, golden text and shapes are checked. */
+  /** The model that is right, with the weights that are right. Without it the model is not compared with anything. */
   readonly against?: OnnxOptions | undefined
   /** What the two are compared on: texts like those that will be embedded, at least two different ones. */
   readonly texts?: readonly string[]
@@ -24,6 +25,8 @@ export interface ModelReport {
   readonly pinnedFiles: number
   /** The golden text was embedded and gave the vector that was recorded; false when the model has none. */
   readonly hasGolden: boolean
+  /** Texts in English that were embedded, and have vectors that are finite and not zero. */
+  readonly sampleTexts: number
   readonly quality: Quality | undefined
 }
 
@@ -46,28 +49,37 @@ const textsPerTurn = 16
 
 /**
  * Looks whether a model is what it should be: the hashes of its pinned files, then by opening it its tokenizer, its shapes and its golden
- * text, then how near its vectors are to those of another one, which is usually its fp32 original.
+ * text, then by running it whether it has vectors for sample texts and weights for the tokens of its tokenizer, as when a model is added;
+ * then how near its vectors are to those of another one, which is usually its fp32 original.
  *
  * Rejects with MODEL_MISSING or MODEL_INVALID and the first thing that is wrong.
  */
 export async function verifyModel({ against, texts = [], signal, ...options }: VerifyOptions): Promise<ModelReport> {
-  const [{ readModel }, files] = await Promise.all([import('./model.ts'), import('./model-files.ts')])
+  const [{ readModel }, files, { refuseUnfit, trialTexts }] = await Promise.all([
+    import('./model.ts'),
+    import('./model-files.ts'),
+    import('./trial.ts'),
+  ])
   const model = await readModel(options.model, options)
   const pinned = Object.keys(model.pins)
   for (const path of pinned) {
     const file = join(model.folder, path)
     files.refuseChanged(model, file, await files.hashFile(file))
   }
-  return whileOpen(onnx(options), async (embedder) => ({
-    id: embedder.id,
-    folder: model.folder,
-    weights: model.weights,
-    dimensions: embedder.dimensions,
-    maxTokens: embedder.maxTokens,
-    pinnedFiles: pinned.length,
-    hasGolden: model.golden !== undefined,
-    quality: against && (await compareWith(against, embedder, { texts, signal })),
-  }))
+  return whileOpen(onnx(options), async (embedder) => {
+    await refuseUnfit(embedder, model, signal)
+    return {
+      id: embedder.id,
+      folder: model.folder,
+      weights: model.weights,
+      dimensions: embedder.dimensions,
+      maxTokens: embedder.maxTokens,
+      pinnedFiles: pinned.length,
+      hasGolden: model.golden !== undefined,
+      sampleTexts: trialTexts.length,
+      quality: against && (await compareWith(against, embedder, { texts, signal })),
+    }
+  })
 }
 
 async function compareWith(
@@ -129,13 +141,4 @@ function largest(scores: Float64Array, self: number, k: number): readonly number
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
-async function whileOpen<T>(embedder: Embedder, action: (embedder: Embedder) => Promise<T>): Promise<T> {
-  await embedder.open()
-  try {
-    return await action(embedder)
-  } finally {
-    await embedder.close()
-  }
 }

@@ -18,8 +18,8 @@ export function refuseForeignIds(folder: string, definition: unknown, size: numb
   )
 }
 
-/** The vocabulary is an object of ids by token, or for Unigram an array. */
-function largestId(definition: unknown): number {
+/** Of the vocabulary in a tokenizer.json, which is an object of ids by token, or for Unigram an array; -1 when there is none. */
+export function largestId(definition: unknown): number {
   const model = isObject(definition) ? definition.model : undefined
   const vocabulary = isObject(model) ? model.vocab : undefined
   if (Array.isArray(vocabulary)) return vocabulary.length - 1

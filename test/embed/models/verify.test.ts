@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addFolder } from '../../../src/embed/models/add-folder.ts'
+import { recordGolden } from '../../../src/embed/models/golden.ts'
+import { readModelCard } from '../../../src/embed/models/model-card.ts'
 import { qualityOf, verifyModel } from '../../../src/embed/models/verify.ts'
+import type { Table } from '../../support/onnx-graph.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
-import { type TinyModel, writeTinyModel } from '../../support/tiny-model.ts'
+import { casedTokenizer, type TinyModel, tinyWords, writeTinyModel } from '../../support/tiny-model.ts'
 
 const signal = new AbortController().signal
 const texts = ['mill', 'mill grain', 'grain', 'water', 'flour water', 'mill water mill']
@@ -94,5 +97,61 @@ describe('adding a folder', () => {
     await writeTinyModel(join(home.path, name))
 
     await expect(addFolder(join(home.path, name), { modelsFolder: home.path })).rejects.toMatchObject({ code: 'USAGE' })
+  })
+})
+
+/** Changes the table in which the tiny model looks tokens up. */
+const withTable = (change: (table: Table) => Table): TinyModel => ({
+  graph: (graph) => ({ ...graph, tables: graph.tables.map(change) }),
+})
+/** The tokens of words that the texts have which every model is tried with get other vectors. */
+const withVectors = (vectors: Readonly<Partial<Record<(typeof tinyWords)[number], readonly number[]>>>): TinyModel =>
+  withTable((table) => ({
+    ...table,
+    values: tinyWords.flatMap((word, token) => vectors[word] ?? table.values.slice(4 * token, 4 * token + 4)),
+  }))
+const nothing = Array.from({ length: 4 }, () => Number.NaN)
+const unknownTokens: TinyModel = withTable((table) => ({ ...table, shape: [6, 4], values: table.values.slice(0, 24) }))
+
+describe.each(['adding', 'verifying'])('%s a model', (action) => {
+  async function tryOut(model: TinyModel) {
+    await using home = await temporaryDirectory()
+    const folder = join(home.path, 'tiny')
+    const modelsFolder = join(home.path, 'models')
+    await writeTinyModel(folder, model)
+    if (action === 'verifying') return await verifyModel({ model: folder, workers: 1, signal })
+    await addFolder(folder, { modelsFolder, tryOut: (place, choice) => recordGolden(place, { ...choice, signal }) })
+    return await readModelCard(modelsFolder, 'tiny')
+  }
+
+  test('that is in order succeeds', async () => {
+    expect(await tryOut({})).toBeDefined()
+    expect(await tryOut({ files: casedTokenizer })).toBeDefined()
+  })
+
+  test.each<[string, TinyModel, RegExp]>([
+    [
+      'no vector for a word',
+      withVectors({ flour: nothing }),
+      /^model "tiny" gives no usable vector for a sample text: /,
+    ],
+    [
+      'a vector of zeros for texts',
+      // Of two that frame a text and fourteen that are not known, as many as the model reads.
+      withVectors({ '[UNK]': [-1, -1, -1, -1], '[CLS]': [7, 7, 7, 7], '[SEP]': [7, 7, 7, 7] }),
+      /^model "tiny" gives no usable vector for a sample text: /,
+    ],
+    [
+      'no weights for tokens of its tokenizer',
+      unknownTokens,
+      /^the weights of model "tiny" do not know token 7, which its tokenizer may give: .*/,
+    ],
+    [
+      'no weights for tokens of a tokenizer in a thread of its own',
+      { ...unknownTokens, files: casedTokenizer },
+      /^the weights of model "tiny" do not know token 7, which its tokenizer may give: .*/,
+    ],
+  ])('is refused when it has %s', async (_, model, fact) => {
+    await expect(tryOut(model)).rejects.toMatchObject({ code: 'MODEL_INVALID', fact: expect.stringMatching(fact) })
   })
 })
