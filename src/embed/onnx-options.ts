@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts'
-import { StreamError } from '../errors.ts'
 import type { BatchFormerOptions } from './batch-former.ts'
 import { type DeviceChoice, deviceChoices } from './execution-provider.ts'
 import { type Precision, precisions } from './models/weights.ts'
@@ -12,6 +11,7 @@ import {
   oneOf,
   orName,
   requireKinds,
+  requireModel,
   text,
   timeout,
   wait,
@@ -72,20 +72,20 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
 /** Throws CONFIG_INVALID for options that are unknown, missing, of another kind or out of range. */
 export function checkOptions(options: OnnxOptions): void {
   refuseUnknownOptions('onnx', options, Object.keys(onnxOptionKinds), missingModelFix)
-  if (typeof options.model !== 'string' || options.model === '')
-    throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix: missingModelFix })
+  requireModel(options.model, missingModelFix)
   requireKinds(options, onnxOptionKinds)
 }
 
-const missingModelFix = "Name a model of `millrace model list`, or a folder: { model: 'all-MiniLM-L6-v2' }."
+export const modes: readonly Mode[] = ['exact', 'fast']
+export const missingModelFix = "Name a model of `millrace model list`, or a folder: { model: 'all-MiniLM-L6-v2' }."
 /** Every option there is. */
-const onnxOptionKinds: OptionKinds<OnnxOptions> = {
+export const onnxOptionKinds: OptionKinds<OnnxOptions> = {
   model: text,
   precision: oneOf(precisions),
   file: text,
   modelsFolder: text,
   dimensions: count,
-  mode: oneOf(['exact', 'fast'] satisfies readonly Mode[]),
+  mode: oneOf(modes),
   device: oneOf(deviceChoices),
   deterministic: flag,
   maxBatchTokens: orName(count, 'measure'),

@@ -19,6 +19,11 @@ const longestTimerMs = 2 ** 31 - 1
 
 export const flag: OptionKind = { words: 'true or false', type: 'boolean', fits: (value) => typeof value === 'boolean' }
 export const text: OptionKind = { words: 'a text', type: 'string', fits: (value) => typeof value === 'string' }
+export const texts: OptionKind = {
+  words: 'an array of texts',
+  type: 'object',
+  fits: (value) => Array.isArray(value) && value.every(text.fits),
+}
 export const action: OptionKind = {
   words: 'a function',
   type: 'function',
@@ -57,6 +62,16 @@ export function oneOf(names: readonly string[]): OptionKind {
   return { words: `one of ${names.join(', ')}`, type: 'string', fits: (value) => names.some((name) => name === value) }
 }
 
+/** Some of a few names. */
+export function someOf(names: readonly string[]): OptionKind {
+  const { fits } = oneOf(names)
+  return {
+    words: `an array of ${names.join(', ')}`,
+    type: 'object',
+    fits: (value) => Array.isArray(value) && value.every(fits),
+  }
+}
+
 /** What is of a kind, or this name. */
 export function orName(kind: OptionKind, name: string): OptionKind {
   return { ...kind, words: `${kind.words} or "${name}"`, fits: (value) => value === name || kind.fits(value) }
@@ -91,6 +106,12 @@ export function requireKind(
 /** `requireKind` for each of the options. `owner` stands behind their names in errors: ` of a cache`. */
 export function requireKinds(options: object, kinds: Readonly<Record<string, OptionKind>>, owner = ''): void {
   for (const [name, kind] of Object.entries(kinds)) requireKind(`${name}${owner}`, Reflect.get(options, name), kind)
+}
+
+/** Throws CONFIG_INVALID when no model is named; `fix` says how one is. */
+export function requireModel(model: unknown, fix: string): void {
+  if (typeof model !== 'string' || model === '')
+    throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix })
 }
 
 /** `null`, `a text`, `an array`: for a sentence about a value that should be something else. */

@@ -5,6 +5,7 @@ import { onnx } from '../onnx.ts'
 import type { OnnxOptions } from '../onnx-options.ts'
 import type { Mode } from '../worker-protocol.ts'
 import type { Measurement, Tuning } from './measure.ts'
+import { checkOptimization } from './optimize-checks.ts'
 import { type Precision, precisionsIn } from './weights.ts'
 
 /** What an embedder has to keep to on this machine. */
@@ -61,6 +62,8 @@ const budgets = [256, 512, 1_024] as const
  * precision that are preferred if these will do. What cannot be kept is said: memory goes first, because a process that is killed does
  * nothing, then latency, then throughput.
  *
+ * Throws CONFIG_INVALID for a constraint or an option that is unknown, missing or of another kind.
+ *
  * Candidates are measured from the smallest to the largest, because memory that was freed stays with the process.
  *
  * @example
@@ -68,7 +71,7 @@ const budgets = [256, 512, 1_024] as const
  * const embedder = onnx({ model: 'all-MiniLM-L6-v2', ...options })
  */
 export async function optimizeForConstraints(constraints: Constraints, options: OptimizeOptions): Promise<Optimized> {
-  refuseNonsense(constraints)
+  checkOptimization(constraints, options)
   const { modes = ['exact'], maxWorkers = coresOfProcess(), measureCandidate = measurer(options) } = options
   const offered = await precisionsOf(options)
   const arithmetics = arithmeticsOf(modes, offered)
@@ -210,10 +213,4 @@ function measurer({
     const { measure } = await import('./measure.ts')
     return measure(settings, { texts, clock, signal, make: () => onnx({ ...model, ...settings, clock }) })
   }
-}
-
-function refuseNonsense(constraints: Constraints): void {
-  for (const [name, value] of Object.entries(constraints))
-    if (value !== undefined && !(typeof value === 'number' && value > 0))
-      throw new StreamError('CONFIG_INVALID', `${name} must be a number above 0, not ${value}`)
 }

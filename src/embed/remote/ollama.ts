@@ -1,11 +1,11 @@
 import { StreamError } from '../../errors.ts'
 import type { Embedder } from '../embedder.ts'
-import { flag, type OptionKinds, text } from '../option-values.ts'
+import { flag, type OptionKinds, requireModel, text } from '../option-values.ts'
 import type { EmbeddingApi } from './api.ts'
 import { RemoteEmbedder } from './embedder.ts'
 import { malformed } from './failures.ts'
 import { fieldOf, listOf, positiveOf, textOf } from './json.ts'
-import { checkOptions, type RemoteOptions, requireModel } from './options.ts'
+import { checkOptions, type RemoteOptions } from './options.ts'
 
 export interface OllamaOptions extends RemoteOptions {
   /** Default `http://127.0.0.1:11434`. */

@@ -1,10 +1,10 @@
 import type { Embedder } from '../embedder.ts'
-import { fields, type OptionKinds, oneOf, text } from '../option-values.ts'
+import { fields, type OptionKinds, oneOf, requireModel, text } from '../option-values.ts'
 import type { EmbeddingApi } from './api.ts'
 import { RemoteEmbedder } from './embedder.ts'
 import { malformed } from './failures.ts'
 import { fieldOf, listOf, positiveOf, textOf } from './json.ts'
-import { checkOptions, type RemoteOptions, requireModel } from './options.ts'
+import { checkOptions, type RemoteOptions } from './options.ts'
 
 export interface OpenAiCompatibleOptions extends RemoteOptions {
   /** As the official clients take it, with the version. Default `https://api.openai.com/v1`. */

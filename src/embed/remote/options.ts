@@ -13,6 +13,7 @@ import {
   type OptionKinds,
   requireKinds,
   text,
+  texts,
   wait,
 } from '../option-values.ts'
 
@@ -53,19 +54,18 @@ export interface RemoteOptions {
 
 /** Node's fetch gives up by itself after so long. */
 const longestTimeoutMs = 300_000
-const isText = (value: unknown) => typeof value === 'string'
 
 const remoteOptionKinds: OptionKinds<RemoteOptions> = {
   urls: {
     words: 'an address or an array of them',
-    type: 'string',
-    fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+    type: 'object',
+    fits: (value) => text.fits(value) || texts.fits(value),
   },
   apiKey: text,
   headers: {
     words: 'an object of texts',
     type: 'object',
-    fits: (value) => isObject(value) && Object.values(value).every(isText),
+    fits: (value) => isObject(value) && texts.fits(Object.values(value)),
   },
   dimensions: count,
   normalize: flag,
@@ -86,12 +86,6 @@ export function checkOptions(maker: string, options: RemoteOptions, own: Readonl
   const kinds = { ...remoteOptionKinds, ...own }
   refuseUnknownOptions(maker, options, Object.keys(kinds))
   requireKinds(options, kinds)
-}
-
-/** For servers that have several models. Throws CONFIG_INVALID when none is named. */
-export function requireModel(model: string, fix: string): void {
-  if (typeof model !== 'string' || model === '')
-    throw new StreamError('CONFIG_INVALID', 'the option "model" is missing', { fix })
 }
 
 /** The servers' addresses; CONFIG_INVALID when there is none, or one twice. */

@@ -234,4 +234,32 @@ describe('settings for constraints', () => {
       await expect(optimize(nonsense)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     },
   )
+
+  test.each<[unknown, string]>([
+    [{ maxMemoryMB: 5 }, 'optimizeForConstraints has no option "maxMemoryMB". Did you mean maxMemoryMb?'],
+    [{ maxMemoryMb: '512' }, 'maxMemoryMb must be a number above 0, not a text.'],
+    [{ targetPerSecond: Number.POSITIVE_INFINITY }, 'targetPerSecond must be a number above 0, not Infinity.'],
+    [undefined, 'optimizeForConstraints takes an object with options, not undefined. Known are maxMemoryMb, '],
+  ])('%j say what is wrong with them', async (nonsense, sentence) => {
+    await expect(optimize(nonsense as Constraints)).rejects.toThrow(`CONFIG_INVALID: ${sentence}`)
+  })
+
+  test.each<[unknown, string]>([
+    [undefined, 'optimizeForConstraints takes an object with options, not undefined. Name a model of'],
+    [{}, 'the option "model" is missing. Name a model of'],
+    [{ model: 'any', workers: 2 }, 'optimizeForConstraints has no option "workers". Known are model, '],
+    [{ model: 'any', maxWorkers: 0 }, 'maxWorkers must be a whole number from 1, not 0.'],
+    [{ model: 'any', modes: 'fast' }, 'modes must be an array of exact, fast, not a text.'],
+    [{ model: 'any', modes: ['quick'] }, 'modes must be an array of exact, fast, not an array.'],
+    [
+      { model: 'any', precisions: ['int4'] },
+      'precisions must be an array of fp32, fp16, int8, int8-dynamic or "all", ',
+    ],
+    [{ model: 'any', texts: [1] }, 'texts must be an array of texts, not an array.'],
+    [{ model: 'any', signal: {} }, 'signal must be an AbortSignal, not an object.'],
+    [{ model: 'any', deterministic: 'no' }, 'deterministic must be true or false, not a text.'],
+  ])('are not looked for with %j', async (options, sentence) => {
+    const given = typeof options === 'object' ? { measureCandidate: machine, ...options } : options
+    await expect(optimizeForConstraints({}, given as OptimizeOptions)).rejects.toThrow(`CONFIG_INVALID: ${sentence}`)
+  })
 })
