@@ -2,41 +2,12 @@ import { systemClock } from '../../clock.ts'
 import { StreamError } from '../../errors.ts'
 import { coresOfProcess } from '../cores.ts'
 import { onnx } from '../onnx.ts'
-import type { OnnxOptions } from '../onnx-options.ts'
 import type { Mode } from '../worker-protocol.ts'
-import type { Measurement, Tuning } from './measure.ts'
-import { checkOptimization } from './optimize-checks.ts'
+import type { Measurement } from './measure.ts'
+import { type Constraints, checkOptions, type OptimizeOptions, type Settings } from './optimize-options.ts'
 import { type Precision, precisionsIn } from './weights.ts'
 
-/** What an embedder has to keep to on this machine. */
-export interface Constraints {
-  /** Resident memory of the whole process, in MiB. */
-  readonly maxMemoryMb?: number
-  /** Texts a second when there is always work. */
-  readonly targetPerSecond?: number
-  /** 95 of 100 texts that come alone take no longer. Milliseconds. */
-  readonly maxLatencyMs?: number
-}
-
-export interface OptimizeOptions extends Omit<OnnxOptions, Exclude<keyof Tuning, 'precision'>> {
-  /** Texts like those that will be embedded. Default: English texts of 8 to 112 words. */
-  readonly texts?: readonly string[]
-  /** Arithmetics that may be chosen. `fast` gives other vectors, so it has to be allowed. Default: `exact` alone. */
-  readonly modes?: readonly Mode[]
-  /**
-   * Precisions that may be chosen, the preferred one first, or `all` that the model has weights of. They give other vectors, so they have to
-   * be allowed. Default: `precision` alone.
-   */
-  readonly precisions?: readonly Precision[] | 'all'
-  /** Most workers to try. Default: the cores of the process. */
-  readonly maxWorkers?: number
-  readonly signal?: AbortSignal
-  /** For tests: measures one candidate. */
-  readonly measureCandidate?: (settings: Settings) => Promise<Measurement>
-}
-
-/** What is chosen; a precision only where `precisions` allow one. */
-export type Settings = Required<Pick<Tuning, 'workers' | 'maxBatchTokens' | 'mode'>> & Pick<Tuning, 'precision'>
+export type { Constraints, OptimizeOptions } from './optimize-options.ts'
 
 export interface Optimized {
   /** To be given to `onnx`, with the model. */
@@ -71,7 +42,7 @@ const budgets = [256, 512, 1_024] as const
  * const embedder = onnx({ model: 'all-MiniLM-L6-v2', ...options })
  */
 export async function optimizeForConstraints(constraints: Constraints, options: OptimizeOptions): Promise<Optimized> {
-  checkOptimization(constraints, options)
+  checkOptions(constraints, options)
   const { modes = ['exact'], maxWorkers = coresOfProcess(), measureCandidate = measurer(options) } = options
   const offered = await precisionsOf(options)
   const arithmetics = arithmeticsOf(modes, offered)
