@@ -1,13 +1,17 @@
 import { CommanderError } from 'commander'
 import { isStreamError, reasonOf } from '../errors.ts'
 import { asStarted } from './own-name.ts'
+import { exitCodeOfStop } from './stop-signals.ts'
 
 /**
  * Ends the process with one sentence on stderr: exit code 1 for a failure at run time, 2 for wrong usage, 78 for wrong configuration.
+ * A command that was stopped by a signal has said so itself.
  * Anything that is not ours is a defect, and shows its stack.
  */
 export function exit(error: unknown): never {
   if (error instanceof CommanderError) process.exit(exitCodeOf(error))
+  const stopped = exitCodeOfStop(error)
+  if (stopped !== undefined) process.exit(stopped)
   if (isStreamError(error)) {
     process.stderr.write(`${asStarted(error.message)}\n`)
     process.exit(error.exitCode)

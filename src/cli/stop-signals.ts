@@ -20,9 +20,9 @@ export class StopSignals implements Disposable {
     return this.#controller.signal
   }
 
-  /** What a process that was stopped before it had finished ends with, as shells count: 130 for SIGINT, 143 for SIGTERM. */
+  /** What a process that was stopped before it had finished ends with. */
   get exitCode(): number {
-    return exitCodeOf(this.signal.reason)
+    return exitCodeOfStop(this.signal.reason) ?? 1
   }
 
   [Symbol.dispose](): void {
@@ -30,14 +30,23 @@ export class StopSignals implements Disposable {
   }
 
   readonly #handle = (name: NodeJS.Signals): void => {
-    if (this.signal.aborted) process.exit(exitCodeOf(name))
+    if (this.signal.aborted) process.exit(exitCodeOfStop(name))
     this.#controller.abort(name)
     this.#onStop()
   }
 }
 
-function exitCodeOf(signal: unknown): number {
-  return signal === 'SIGINT' ? 130 : 143
+const exitCodes: ReadonlyMap<unknown, number> = new Map([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+
+/**
+ * What a command that was stopped ends with, as shells count. Undefined for whatever is not the reason of a `StopSignals`, which work that
+ * was aborted rejects with.
+ */
+export function exitCodeOfStop(reason: unknown): number | undefined {
+  return exitCodes.get(reason)
 }
 
 /** Resolves with true when the work is done, with false when the signal aborts first; the work then goes on unwatched. */

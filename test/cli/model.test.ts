@@ -113,6 +113,22 @@ describe('millrace model', { timeout }, () => {
     })
   })
 
+  test.each([
+    ['add', 'stopping; run again to go on\n'],
+    ['verify', 'stopping\n'],
+    ['bench', 'stopping\n'],
+  ])('stops `%s` at a signal with one sentence, and adds nothing', async (command, sentence) => {
+    await using place = await workplace()
+
+    const running = place.run(command, place.folder)
+    process.emit('SIGINT', 'SIGINT')
+    const stopped = await running
+    const listed = await place.run('list')
+
+    expect(stopped).toEqual({ code: 130, stdout: '', stderr: sentence })
+    expect(listed.stdout).not.toContain('tiny')
+  })
+
   test('downloads a model through a proxy, which then indexes, and tells what it could not read to its end', async () => {
     await using hub = await ModelHub.start('someone/tiny', tinyModelFiles({ files: casedTokenizer }))
     await using proxy = await TunnelProxy.start()

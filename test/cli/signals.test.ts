@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { holds } from '../support/command-line.ts'
+import { holds, startMillrace } from '../support/command-line.ts'
 import { documentFolder } from '../support/document-folder.ts'
+import { ModelHub } from '../support/model-hub.ts'
+import { tinyModelFiles } from '../support/tiny-model.ts'
 
 const timeout = 120_000
 
@@ -63,6 +65,23 @@ describe('a signal', { timeout }, () => {
 
     expect(result.code).toBe(130)
     expect(result.stderr).not.toContain('stopped; run again')
+  })
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s while `model add` waits for the hub ends it with one sentence', async (signal, code) => {
+    await using hub = await ModelHub.start('someone/tiny', tinyModelFiles())
+    hub.faults.isSilent = true
+    await using folder = await documentFolder()
+    const env = { HF_ENDPOINT: hub.endpoint, MILLRACE_MODELS: folder.path }
+    const command = startMillrace(['model', 'add', 'someone/tiny'], { env })
+    await holds(() => hub.seen.some(({ url }) => url.includes('/resolve/')), command)
+
+    command.child.kill(signal)
+    const result = await command.result
+
+    expect(result).toMatchObject({ code, stdout: '', stderr: 'stopping; run again to go on\n' })
   })
 
   test('while `run` still looks for its broker ends it in order', async () => {

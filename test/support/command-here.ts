@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { vi } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
+import { exitCodeOfStop } from '../../src/cli/stop-signals.ts'
 import { isStreamError } from '../../src/errors.ts'
 
 export interface CommandHere {
@@ -27,6 +28,8 @@ export async function millraceHere(
     return { ...written, code: Number(process.exitCode ?? 0) }
   } catch (error) {
     if (error instanceof CommanderError) return { ...written, code: 2 }
+    const stopped = exitCodeOfStop(error)
+    if (stopped !== undefined) return { ...written, code: stopped }
     if (!isStreamError(error)) throw error
     return { ...written, stderr: `${written.stderr}${error.message}\n`, code: error.exitCode }
   } finally {
