@@ -59,7 +59,7 @@ export class SharedOpening<T extends Opened> {
   }
 
   #notOpen(): StreamError {
-    return new StreamError('ILLEGAL_STATE', `${this.#name} is not open`)
+    return new StreamError('ILLEGAL_STATE', `${this.#name} is not open`, { fix: 'Open it before use.' })
   }
 }
 

@@ -38,7 +38,7 @@ test('is opened once, however many want it, and closed by the last of them', asy
 
   expect([openings.length, openNow()]).toEqual([1, 0])
   expect(shared.known.number).toBe(1)
-  expect(() => shared.opened).toThrow('ILLEGAL_STATE: the mill is not open')
+  expect(() => shared.opened).toThrow('ILLEGAL_STATE: the mill is not open. Open it before use.')
 })
 
 test('can be opened again after it could not be opened', async () => {

@@ -33,7 +33,7 @@ const importedAtOnce = 256
 /**
  * Writes what an open cache holds to one file, for another machine: what is on disk, or without a folder what is in memory. Takes some
  * kilobytes of memory however large it is. The file is there when it is whole; one of the same name is replaced then. Gives the number
- * of entries. Throws STATE_IO when the file cannot be written or the cache not be read.
+ * of entries. Throws ILLEGAL_STATE when the cache is not open, STATE_IO when the file cannot be written or the cache not be read.
  *
  * @example
  * await exportCache(embedder, 'vectors.cache')
@@ -41,12 +41,13 @@ const importedAtOnce = 256
 export async function exportCache(cache: CachedEmbedder, file: string): Promise<number> {
   const { encodeEntry, entryBytes } = await import('./entry.ts')
   const { id, dimensions } = cache
+  const held = cache.entries()
   const header: Header = { format: 'millrace-embedding-cache', version: 1, embedder: id, dimensions }
   let entries = 0
   async function* pieces(): AsyncGenerator<Uint8Array> {
     yield Buffer.from(`${JSON.stringify(header)}\n`)
     let encoded: Uint8Array[] = []
-    for await (const entry of cache.entries()) {
+    for await (const entry of held) {
       entries++
       encoded.push(encodeEntry(entry))
       if (encoded.length * entryBytes(dimensions) < writtenAtOnce) continue
@@ -85,7 +86,8 @@ async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Prom
  * keep their age. Damaged ones are left out and counted.
  *
  * Throws CACHE_FILE for a file of another embedder, of another version, cut off or something else; SOURCE_UNREADABLE when it cannot be
- * read; STATE_IO and its like when the folder does not take it. Entries that came before the fault are in the cache.
+ * read; ILLEGAL_STATE when the cache is not open; STATE_IO and its like when the folder does not take it. Entries that came before the
+ * fault are in the cache.
  *
  * @example
  * const { entries, damaged } = await importCache(embedder, 'vectors.cache')

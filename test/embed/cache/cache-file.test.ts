@@ -159,6 +159,18 @@ describe('a file of cached vectors', () => {
     await expect(exportCache(cache, file)).rejects.toMatchObject({ code: 'STATE_IO' })
   })
 
+  test('is neither written nor read by a cache that is closed', async () => {
+    await using folder = await temporaryDirectory()
+    const file = await exported(folder.path)
+    const other = join(folder.path, 'other.cache')
+    const cache = await openCache()
+    await cache.close()
+
+    for (const work of [exportCache(cache, other), importCache(cache, file)])
+      await expect(work).rejects.toThrow('ILLEGAL_STATE: the embedding cache is not open. Open it before use.')
+    expect(await readdir(folder.path)).toEqual(['vectors.cache'])
+  })
+
   test('that cannot be finished leaves nothing behind', async () => {
     await using folder = await temporaryDirectory()
     const file = join(folder.path, 'vectors.cache')
