@@ -3,6 +3,8 @@ import type { Clock } from '../clock.ts'
 /** Anything that costs tokens; the engine's texts. */
 export interface Batchable {
   readonly tokens: number
+  /** Somebody waits for it alone, as for the answer to a question: it goes before those that are not. Default false. */
+  readonly isUrgent?: boolean
 }
 
 export interface BatchFormerOptions {
@@ -49,8 +51,9 @@ const leastSharedTokens = 128
  * Decides which texts are run together. Pure: no timer, no thread; whoever owns the devices asks for a batch and gets one or waits.
  *
  * The waiting texts form a window sorted by length. A batch is built around the text that has waited longest, from its neighbours in
- * the window: so nothing starves whatever else arrives, and the rows are nearly equal in length. A neighbour joins as long as the
- * batch stays within its token budget and the padding that the neighbour causes is cheaper than a run of its own.
+ * the window: so nothing starves whatever else arrives, and the rows are nearly equal in length. Urgent texts go first, but no two batches
+ * in a row are built around them while others wait. A neighbour joins as long as the batch stays within its token budget and the padding
+ * that the neighbour causes is cheaper than a run of its own.
  *
  * A device that is idle takes what is there. Only while all are busy is there time to wait for a better batch.
  */
@@ -65,6 +68,8 @@ export class BatchFormer<Item extends Batchable> {
   readonly #window: Waiting<Item>[] = []
   #tokens = 0
   #sequence = 0
+  /** The last batch was built around an urgent text. */
+  #wasUrgent = false
 
   constructor(clock: Clock, options: BatchFormerOptions = {}) {
     this.#clock = clock
@@ -128,10 +133,10 @@ export class BatchFormer<Item extends Batchable> {
   }
 
   #take(reason: CloseReason, budget: number): Batch<Item> | undefined {
-    let from = this.#oldest()
-    const oldest = this.#window[from]
-    if (!oldest) return undefined
-    const waitedMs = Math.max(0, this.#clock.now() - oldest.since)
+    let from = this.#seed()
+    const seed = this.#window[from]
+    if (!seed) return undefined
+    this.#wasUrgent = isUrgent(seed)
     let to = from + 1
     for (;;) {
       const below = this.#costOf(from - 1, to, budget)
@@ -140,7 +145,8 @@ export class BatchFormer<Item extends Batchable> {
       if (below <= above) from--
       else to++
     }
-    return { items: this.#cut(from, to), reason, waitedMs }
+    const since = this.#window.slice(from, to).reduce((first, waiting) => Math.min(first, waiting.since), seed.since)
+    return { items: this.#cut(from, to), reason, waitedMs: Math.max(0, this.#clock.now() - since) }
   }
 
   /** The padding per row of the range `[from, to)` of the window, or infinity when it must not be one batch. */
@@ -160,10 +166,20 @@ export class BatchFormer<Item extends Batchable> {
     return taken.map((waiting) => waiting.item)
   }
 
-  #oldest(): number {
-    let oldest = 0
+  /** Where the text is that the next batch is built around, or -1. */
+  #seed(): number {
+    const urgent = this.#oldest(isUrgent)
+    if (urgent === -1) return this.#oldest()
+    const other = this.#wasUrgent ? this.#oldest((waiting) => !isUrgent(waiting)) : -1
+    return other === -1 ? urgent : other
+  }
+
+  /** Where the text is that has waited longest, of those that count; -1 when there is none. */
+  #oldest(counts: (waiting: Waiting<Item>) => boolean = () => true): number {
+    let oldest = -1
     for (const [at, waiting] of this.#window.entries())
-      if (waiting.sequence < (this.#window[oldest]?.sequence ?? 0)) oldest = at
+      if (counts(waiting) && waiting.sequence < (this.#window[oldest]?.sequence ?? Number.POSITIVE_INFINITY))
+        oldest = at
     return oldest
   }
 
@@ -172,4 +188,8 @@ export class BatchFormer<Item extends Batchable> {
     const at = this.#window.findLastIndex((waiting) => waiting.tokens <= tokens)
     return at + 1
   }
+}
+
+function isUrgent({ item }: Waiting<Batchable>): boolean {
+  return item.isUrgent === true
 }

@@ -18,7 +18,7 @@ export interface OpenEmbedder extends AsyncDisposable {
   readonly maxTokens: number
   /** One vector per text, in their order. Equal texts may share one array: read only. Rejects as `Embedder.embed` does; `details.text` of EMBED_TEXT is the place of the text that is to blame. */
   embed(texts: readonly string[], options?: EmbedCallOptions): Promise<Float32Array[]>
-  /** The vector of a question about the texts: some models put another prefix before it. */
+  /** The vector of a question about the texts: some models put another prefix before it. It goes before texts that wait. */
   embedQuery(text: string, options?: EmbedCallOptions): Promise<Float32Array>
   /** Counts since it was opened. */
   stats(): EmbedderStats

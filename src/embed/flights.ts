@@ -10,9 +10,12 @@ export class Flight<Ids extends Sized = Int32Array> {
   ids: Ids | undefined
   /** The text had more tokens than `ids`. */
   truncated = false
+  /** Whoever asked first has asked a question, and waits for its answer. */
+  readonly isUrgent: boolean
 
-  constructor(text: string) {
+  constructor(text: string, isUrgent: boolean) {
     this.text = text
+    this.isUrgent = isUrgent
   }
 
   get tokens(): number {
@@ -43,8 +46,10 @@ interface Call<Ids extends Sized> {
   settle(error?: unknown): void
 }
 
-/** What a caller wants to be told. */
-type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch' | 'onTokenized'>
+/** What a caller wants to be told, and whether it asks questions. */
+type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch' | 'onTokenized' | 'inputType'>
+
+type InputType = NonNullable<EmbedOptions['inputType']>
 
 /** A text that was taken up; `fresh` when nobody had asked for it before. */
 export interface TakenText<Ids extends Sized> {
@@ -53,12 +58,13 @@ export interface TakenText<Ids extends Sized> {
 }
 
 /**
- * Who waits for what. Calls are taken up text by text, in the order in which they came; a text that is already on its way gets one
- * more asker instead of a second flight.
+ * Who waits for what. Calls are taken up text by text, in the order in which they came, and questions before passages, as long as that is no
+ * more than every second text; a text that is already on its way gets one more asker instead of a second flight.
  */
 export class Flights<Ids extends Sized = Int32Array> {
   /** Calls with texts that were not taken up. */
-  readonly #queue: Call<Ids>[] = []
+  readonly #queues: Readonly<Record<InputType, Call<Ids>[]>> = { passage: [], query: [] }
+  #lastTaken: InputType = 'passage'
   readonly #calls = new Set<Call<Ids>>()
   readonly #byText = new Map<string, Flight<Ids>>()
   readonly #takeBack: (flight: Flight<Ids>) => boolean
@@ -112,22 +118,30 @@ export class Flights<Ids extends Sized = Int32Array> {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#calls.add(call)
-      this.#queue.push(call)
+      this.#queues[typeOf(call)].push(call)
     })
   }
 
   take(): TakenText<Ids> | undefined {
-    const call = this.#queue[0]
+    const queue = this.#nextQueue()
+    const [call] = queue
     if (!call) return undefined
     const at = call.next++
-    if (call.next === call.texts.length) this.#queue.shift()
+    if (call.next === call.texts.length) queue.shift()
+    this.#lastTaken = typeOf(call)
     const text = call.texts[at] ?? ''
     const known = this.#byText.get(text)
-    const flight = known ?? new Flight<Ids>(text)
+    const flight = known ?? new Flight<Ids>(text, typeOf(call) === 'query')
     flight.askers.push({ call, at })
     call.flights.add(flight)
     this.#byText.set(text, flight)
     return { text, fresh: known ? undefined : flight }
+  }
+
+  #nextQueue(): Call<Ids>[] {
+    const { passage, query } = this.#queues
+    if (query.length === 0) return passage
+    return this.#lastTaken === 'query' && passage.length > 0 ? passage : query
   }
 
   /** False, and the end of the flight, when its askers have gone. */
@@ -180,8 +194,9 @@ export class Flights<Ids extends Sized = Int32Array> {
 
   /** Ends a call, and takes back the texts that nobody else wants. What is running runs on. */
   #fail(call: Call<Ids>, error: unknown): void {
-    const queued = this.#queue.indexOf(call)
-    if (queued !== -1) this.#queue.splice(queued, 1)
+    const queue = this.#queues[typeOf(call)]
+    const queued = queue.indexOf(call)
+    if (queued !== -1) queue.splice(queued, 1)
     for (const flight of call.flights) {
       const others = flight.askers.filter((asker) => asker.call !== call)
       flight.askers.splice(0, flight.askers.length, ...others)
@@ -196,6 +211,10 @@ function named<Ids extends Sized>(error: unknown, { texts }: Call<Ids>, at: numb
   const { fact, cause, details } = error
   const name = texts.length > 1 ? ` (texts[${at}])` : ''
   return new StreamError('EMBED_TEXT', fact + name, { cause, details: { ...details, text: at } })
+}
+
+function typeOf({ options }: Pick<Call<never>, 'options'>): InputType {
+  return options.inputType ?? 'passage'
 }
 
 function callsOf<Ids extends Sized>(flights: readonly Flight<Ids>[]): ReadonlySet<Call<Ids>> {

@@ -4,6 +4,7 @@ import { type Batch, BatchFormer, type BatchFormerOptions } from '../../src/embe
 
 interface Item {
   readonly tokens: number
+  readonly isUrgent?: boolean
 }
 
 function formerWith(tokens: readonly number[], options: BatchFormerOptions = {}) {
@@ -116,6 +117,16 @@ test('the text that has waited longest is always in the next batch, whatever cam
   for (let at = 0; at < 100; at++) former.add({ tokens: 10 })
 
   expect(lengths(former.takeForIdle(1))).toEqual([250])
+})
+
+test('urgent texts go first, and the one that has waited longest of the others in every second batch', () => {
+  const { former } = formerWith([250], { maxBatchTexts: 1 })
+  for (let at = 0; at < 4; at++) former.add({ tokens: 100 + at, isUrgent: true })
+  former.add({ tokens: 200 })
+
+  const batches = Array.from({ length: 6 }, () => lengths(former.takeForIdle(1)))
+
+  expect(batches).toEqual([[100], [250], [101], [200], [102], [103]])
 })
 
 test('a text that was taken back is in no batch', () => {

@@ -65,6 +65,24 @@ describe('batches', () => {
     )
   })
 
+  test('of two in a row one has the oldest urgent text, and one the oldest of the others', () => {
+    const texts = fc.array(fc.record({ tokens: fc.integer({ min: 2, max: 600 }), isUrgent: fc.boolean() }))
+    fc.assert(
+      fc.property(texts, budget, (items, maxBatchTokens) => {
+        const former = new BatchFormer(new ManualClock(), { maxBatchTokens, windowTexts: items.length })
+        for (const item of items) former.add(item)
+        const take = () => former.takeForIdle(1)?.items ?? []
+
+        for (let waiting = items; waiting.length > 0; ) {
+          const oldest = [true, false].map((isUrgent) => waiting.find((item) => item.isUrgent === isUrgent))
+          const taken = new Set([...take(), ...take()])
+          expect(oldest.filter((item) => item && !taken.has(item))).toEqual([])
+          waiting = waiting.filter((item) => !taken.has(item))
+        }
+      }),
+    )
+  })
+
   test('are at most 5 % padding when real passages pass a window of 256', () => {
     // Four characters make a token, near enough for a distribution of lengths; the model cuts at 256.
     const passages = retrievalSet().passages.map(({ text }) => Math.min(256, 2 + Math.ceil(text.length / 4)))
