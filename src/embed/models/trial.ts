@@ -34,10 +34,12 @@ export async function refuseUnusableVectors(
     await embedder.embed(trialTexts, signal)
   } catch (cause) {
     if (!isStreamError(cause) || cause.code !== 'EMBED_TEXT') throw cause
-    throw new StreamError('MODEL_INVALID', `model "${name}" gives no usable vector for a sample text: ${cause.fact}`, {
-      cause,
-      fix: 'Export the model again, or choose another one.',
-    })
+    const text = trialTexts[Number(cause.details.text)] ?? ''
+    throw new StreamError(
+      'MODEL_INVALID',
+      `model "${name}" gives no usable vector for the text "${beginningOf(text)}": ${factOf(cause.cause)}`,
+      { cause, fix: 'Export the model again, or choose another one.' },
+    )
   }
 }
 
@@ -67,11 +69,19 @@ async function requireToken(device: InferenceDevice, token: number, { name }: Mo
   } catch (cause) {
     // Whoever cannot bear any token has another reason.
     await device.run([Int32Array.of(firstToken)])
-    const reason = isStreamError(cause) ? cause.fact : reasonOf(cause)
     throw new StreamError(
       'MODEL_INVALID',
-      `the weights of model "${name}" do not know token ${token}, which its tokenizer may give: ${reason}`,
+      `the weights of model "${name}" do not know token ${token}, which its tokenizer may give: ${factOf(cause)}`,
       { cause, fix: 'Put the tokenizer of this model in its place, or weights that belong to it.' },
     )
   }
+}
+
+function factOf(error: unknown): string {
+  return isStreamError(error) ? error.fact : reasonOf(error)
+}
+
+function beginningOf(text: string): string {
+  const most = 40
+  return text.length > most ? `${text.slice(0, most)}...` : text
 }

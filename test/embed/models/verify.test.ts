@@ -133,13 +133,13 @@ describe.each(['adding', 'verifying'])('%s a model', (action) => {
     [
       'no vector for a word',
       withVectors({ flour: nothing }),
-      /^model "tiny" gives no usable vector for a sample text: /,
+      /^model "tiny" gives no usable vector for the text "a mill grinds grain .*\.\.\.": the model gives /,
     ],
     [
       'a vector of zeros for texts',
       // Of two that frame a text and fourteen that are not known, as many as the model reads.
       withVectors({ '[UNK]': [-1, -1, -1, -1], '[CLS]': [7, 7, 7, 7], '[SEP]': [7, 7, 7, 7] }),
-      /^model "tiny" gives no usable vector for a sample text: /,
+      /^model "tiny" gives no usable vector for the text "\d+\. .*\.\.\.": the model gives /,
     ],
     [
       'no weights for tokens of its tokenizer',
