@@ -43,6 +43,8 @@ export class DiskTier {
   #refusal: unknown
   /** Something in the folder cannot be read for good, and would be in the way of deletions for ever. */
   #isDamaged = false
+  /** The logger knows that the disk fails. */
+  #isTold = false
   #waiting: CacheEntry[] = []
   #writing: Promise<void> | undefined
   readonly #counted = { diskFailures: 0, damagedEntries: 0, unwrittenEntries: 0 }
@@ -54,7 +56,7 @@ export class DiskTier {
   static async open(options: DiskTierOptions): Promise<DiskTier> {
     const tier = new DiskTier(options)
     try {
-      tier.#log = await openLog(options)
+      tier.#log = await tier.#openLog()
     } catch (error) {
       tier.#refusal = error
       tier.#fail(error)
@@ -127,6 +129,23 @@ export class DiskTier {
     }
   }
 
+  /** A folder that is damaged as a whole is emptied. */
+  async #openLog(): Promise<EntryLog> {
+    try {
+      return await openLogIn(this.#options)
+    } catch (error) {
+      if (!isStreamError(error) || error.code !== 'STATE_CORRUPT') throw error
+      this.#counted.diskFailures++
+      const path = folderOf(this.#options)
+      this.#options.logger.warn(
+        { path, reason: error.fact },
+        'the embedding cache on disk is damaged and starts again empty',
+      )
+      await rm(path, { recursive: true, force: true })
+      return openLogIn(this.#options)
+    }
+  }
+
   async #writeWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
       const entries = this.#waiting.splice(0, writtenAtOnce)
@@ -142,22 +161,12 @@ export class DiskTier {
 
   #fail(error: unknown): void {
     if (isStreamError(error) && error.code === 'STATE_CORRUPT') this.#isDamaged = true
-    if (this.#counted.diskFailures++ > 0) return
+    this.#counted.diskFailures++
+    if (this.#isTold) return
+    this.#isTold = true
     const { logger, path } = this.#options
     const facts = isStreamError(error) ? { code: error.code, reason: error.fact } : { reason: reasonOf(error) }
     logger.warn({ path, ...facts }, 'the embedding cache cannot use its disk; texts are embedded that it may hold')
-  }
-}
-
-async function openLog(options: DiskTierOptions): Promise<EntryLog> {
-  try {
-    return await openLogIn(options)
-  } catch (error) {
-    if (!isStreamError(error) || error.code !== 'STATE_CORRUPT') throw error
-    const path = folderOf(options)
-    options.logger.warn({ path, reason: error.fact }, 'the embedding cache on disk is damaged and starts again empty')
-    await rm(path, { recursive: true, force: true })
-    return openLogIn(options)
   }
 }
 

@@ -27,7 +27,7 @@ export interface CacheStats {
   readonly memoryBytes: number
   readonly diskEntries: number
   readonly diskBytes: number
-  /** Operations that the disk refused. */
+  /** Operations that the disk refused. A folder that was damaged as a whole, and started again empty, counts as one. */
   readonly diskFailures: number
   /** Entries on disk that could not be read; they counted as misses. */
   readonly damagedEntries: number

@@ -237,9 +237,27 @@ describe('a disk that fails', () => {
     const first = await session({ path, logger }, ['a'])
     const second = await session({ path, logger }, ['a'])
 
-    expect(first.stats).toMatchObject({ misses: 1, diskFailures: 0 })
-    expect(second.stats).toMatchObject({ diskHits: 1 })
+    expect(first.stats).toMatchObject({ misses: 1, diskFailures: 1, damagedEntries: 0 })
+    expect(second.stats).toMatchObject({ diskHits: 1, diskFailures: 0 })
     expect(logger.sentences).toEqual([expect.stringContaining('starts again empty')])
+  })
+
+  test('after it was emptied is told as well', async () => {
+    await using folder = await temporaryDirectory()
+    const logger = new Warnings()
+    vi.spyOn(EntryLog, 'open').mockRejectedValueOnce(new StreamError('STATE_CORRUPT', 'the folder is wrecked'))
+    vi.spyOn(EntryLog.prototype, 'append').mockRejectedValueOnce(new StreamError('STATE_IO', 'the disk is gone'))
+    const cache = cached(countingEmbedder(), { path: folder.path, logger })
+    await cache.open()
+
+    await cache.embed(['a'], never)
+    await cache.close()
+
+    expect(cache.cacheStats).toMatchObject({ diskFailures: 2, unwrittenEntries: 1 })
+    expect(logger.sentences).toEqual([
+      expect.stringContaining('starts again empty'),
+      expect.stringContaining('cannot use its disk'),
+    ])
   })
 
   test('in a part of its files is emptied when it is closed', async () => {
