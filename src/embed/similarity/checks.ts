@@ -5,7 +5,7 @@ import type { Vector } from './kernels.ts'
 /** Throws VECTOR_INVALID like `requireFinite`, and for what has no dimensions. */
 export function requireVector(vector: Vector, name: string): void {
   requireFinite(vector, name)
-  if (vector.length === 0) throw invalid(`${name} has no dimensions`)
+  if (!(vector.length >= 1)) throw invalid(`${name} has no dimensions`)
 }
 
 /**
@@ -41,8 +41,9 @@ export function requireDirection(vector: Vector, name: string): void {
 
 /** Throws CONFIG_INVALID. */
 export function requireWhole(value: number, name: string, least: number): void {
-  if (!Number.isInteger(value) || value < least)
-    throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from ${least}, not ${value}`)
+  if (Number.isInteger(value) && value >= least) return
+  const shown = typeof value === 'number' ? value : typeNameOf(value)
+  throw new StreamError('CONFIG_INVALID', `${name} must be a whole number from ${least}, not ${shown}`)
 }
 
 function invalid(fact: string): StreamError {

@@ -85,6 +85,7 @@ describe('what is wrong', () => {
   test('is a k that is no number of things', () => {
     expect(() => topK([1], [[1]], 0)).toThrow('CONFIG_INVALID: k must be a whole number from 1, not 0.')
     expect(() => topK([1], [[1]], 1.5)).toThrow('not 1.5')
+    expect(() => topK([1], [[1]], '2' as unknown as number)).toThrow('k must be a whole number from 1, not a text.')
   })
 
   const some = [[1]]

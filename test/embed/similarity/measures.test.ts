@@ -97,6 +97,7 @@ describe('vectors that cannot be compared', () => {
     ['that is a number', 12, 'is no vector but a number'],
     ['that is another object', { length: 'two' }, 'is no vector but an object'],
     ['without dimensions', [], 'has no dimensions'],
+    ['of fewer than no dimensions', { length: -1 }, 'has no dimensions'],
   ])('are refused: one %s', (_, given, fact) => {
     const vector = given as Vector
     for (const measure of [cosine, dot, euclidean, manhattan]) {
