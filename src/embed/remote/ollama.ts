@@ -27,6 +27,7 @@ const ollamaOptionKinds: OptionKinds<Omit<OllamaOptions, keyof RemoteOptions>> =
  * Defaults: 2 requests a server at a time, of 64 texts and 100,000 characters. The first request loads the model: give
  * `requestTimeoutMs` the time for that.
  *
+ * Throws CONFIG_INVALID for options that are unknown, missing or of another kind.
  * `open` throws EMBED_FAILED when no server answers, MODEL_MISSING when one has not pulled the model, CONFIG_INVALID when the servers
  * have different weights under its name.
  *

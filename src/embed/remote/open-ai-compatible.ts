@@ -33,6 +33,7 @@ const openAiOptionKinds: OptionKinds<Omit<OpenAiCompatibleOptions, keyof RemoteO
  * whatever is written. Servers that take fewer texts need `maxBatchTexts`. Texts that are too long for the model are refused by most
  * servers (EMBED_TEXT). An answer of another model than at the start is not used.
  *
+ * Throws CONFIG_INVALID for options that are unknown, missing or of another kind.
  * `open` throws EMBED_FAILED when no server answers, EMBED_DENIED when the key is wrong, MODEL_MISSING, or CONFIG_INVALID when the
  * servers have different models or cannot give vectors of `dimensions`.
  *

@@ -27,6 +27,7 @@ const teiOptionKinds: OptionKinds<Omit<TeiOptions, keyof RemoteOptions>> = { tru
  * Defaults: 4 requests a server at a time, of as many texts as the server takes (32 unless it is told otherwise), and 300,000 characters (the server's limit for a body
  * is 2 MB).
  *
+ * Throws CONFIG_INVALID for options that are unknown, missing or of another kind.
  * `open` throws EMBED_FAILED when no server answers, EMBED_DENIED when a key is missing, CONFIG_INVALID when one of them is no TEI or
  * the servers have different models. Servers are proxied as Node's fetch is: see NODE_USE_ENV_PROXY.
  *
