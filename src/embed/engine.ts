@@ -73,7 +73,7 @@ const absencePollMs = 1_000
  * What is held is bounded: the tokens of one window, and the batches of the devices. Calls beyond that wait, holding only their own
  * texts. Equal texts that are under way at the same time run once.
  *
- * A batch that a device refuses, or cannot finish, is run again in parts. The text that is refused alone, or has no finite vector, gets
+ * A batch that a device refuses, or cannot finish, is run again in parts. The text that is refused alone, or has no usable vector, gets
  * EMBED_TEXT, unless it is the same with a harmless text: then nobody is at fault, and the callers get EMBED_FAILED.
  */
 export class EmbeddingEngine<Ids extends Sized = Int32Array> {
@@ -278,7 +278,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     this.#count(batch)
     const left = this.#deliver(batch, vectors)
     if (left.length === 0) return
-    const refusal = notFinite()
+    const refusal = unusable()
     const harmless = this.#runHarmless(device)
     await Promise.all(left.map((flight) => this.#condemn(flight, refusal, harmless)))
   }
@@ -351,7 +351,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
 
   async #runHarmless(device: Device<Ids>): Promise<void> {
     const [first] = await device.run(await this.#encodeHarmless())
-    if (!Number.isFinite(first)) throw notFinite()
+    if (!Number.isFinite(first)) throw unusable()
   }
 
   /** Fails who wants a text that was refused alone: with EMBED_TEXT when something harmless is not refused. */
@@ -389,8 +389,8 @@ function takesBatches({ isUsable, isOverloaded }: Pick<Device, 'isUsable' | 'isO
   return isUsable && isOverloaded !== true
 }
 
-function notFinite(): StreamError {
-  return new StreamError('EMBED_FAILED', 'the model gives no finite vector')
+function unusable(): StreamError {
+  return new StreamError('EMBED_FAILED', 'the model gives no usable vector: numbers that are not finite, or zeros alone')
 }
 
 function closed(): StreamError {

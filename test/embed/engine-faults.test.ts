@@ -261,7 +261,7 @@ test('a text without a finite vector fails the callers that wanted it, and nobod
   expect(await healthy).toHaveLength(1)
 })
 
-test('no text is at fault when even a harmless one gets no finite vector', async () => {
+test('no text is at fault when even a harmless one gets no usable vector', async () => {
   const device = new FakeDevice()
   device.run = async (rows) => new Float32Array(2 * rows.length).fill(Number.NaN)
   const { engine } = engineWith([device])
@@ -269,7 +269,7 @@ test('no text is at fault when even a harmless one gets no finite vector', async
   await expect(engine.embed(['good', 'fine'], never)).rejects.toMatchObject({
     code: 'EMBED_FAILED',
     reaction: 'retry',
-    fact: 'the model gives no finite vector',
+    fact: 'the model gives no usable vector: numbers that are not finite, or zeros alone',
   })
 })
 
