@@ -29,7 +29,7 @@ const maxReadBytes = 128 * 1024
  * the process, however it ends.
  *
  * Throws STATE_LOCKED when another store holds the directory, STATE_CORRUPT when its files cannot be read as a whole, STATE_IO for
- * anything else that the disk refuses.
+ * anything else that the disk refuses; after a write that it refused, every further one has the same error until the store is opened again.
  *
  * @example
  * await using store = await openLevelStore('.millrace/log')
@@ -54,6 +54,8 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
 
 class LevelStore implements ByteStore {
   readonly #level: Level
+  /** Why nothing is written any more. */
+  #refusal: StreamError | undefined
 
   constructor(level: Level) {
     this.#level = level
@@ -80,11 +82,11 @@ class LevelStore implements ByteStore {
     const operations = changes.map(({ key, value }) =>
       value === null ? { type: 'del' as const, key } : { type: 'put' as const, key, value },
     )
-    await this.#attempt(() => this.#level.batch(operations, { sync: options.sync ?? false }))
+    await this.#change(() => this.#level.batch(operations, { sync: options.sync ?? false }))
   }
 
   async clear(range: ByteRange = {}): Promise<void> {
-    await this.#attempt(() => this.#level.clear(range))
+    await this.#change(() => this.#level.clear(range))
   }
 
   async compact(from: Uint8Array, to: Uint8Array): Promise<void> {
@@ -116,6 +118,23 @@ class LevelStore implements ByteStore {
     }
   }
 
+  /**
+   * The first write that the disk refuses is the last one: LevelDB would write on behind the torn end of its log, acknowledge it, and find
+   * none of it when it is opened again.
+   */
+  async #change(operation: () => Promise<void>): Promise<void> {
+    if (!this.#refusal) {
+      try {
+        await operation()
+      } catch (error) {
+        const failure = this.#failure(error)
+        if (!isOfDisk(failure)) throw failure
+        this.#refusal ??= failure
+      }
+    }
+    if (this.#refusal) throw this.#refusal
+  }
+
   async #attempt<T>(operation: () => Promise<T>): Promise<T> {
     try {
       return await operation()
@@ -127,6 +146,10 @@ class LevelStore implements ByteStore {
   #failure(error: unknown): StreamError {
     return storeError(this.#level.location, error)
   }
+}
+
+function isOfDisk({ cause }: StreamError): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_IO_ERROR'
 }
 
 function storeError(directory: string, error: unknown): StreamError {

@@ -253,7 +253,8 @@ async function checkFormat(store: ByteStore): Promise<void> {
   })
 }
 
+/** A disk that refuses writes goes on to refuse them: STATE_IO is no failure of one send or commit that may be repeated. */
 function writeFailure(code: 'PRODUCE_FAILED' | 'COMMIT_FAILED', cause: unknown): StreamError {
-  const isOurs = cause instanceof StreamError && (cause.code === code || cause.code === 'BROKER_CLOSED')
+  const isOurs = cause instanceof StreamError && [code, 'BROKER_CLOSED', 'STATE_IO'].includes(cause.code)
   return isOurs ? cause : new StreamError(code, `the embedded log could not be written: ${reasonOf(cause)}`, { cause })
 }

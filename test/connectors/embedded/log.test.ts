@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../../src/clock.ts'
 import { EmbeddedLog } from '../../../src/connectors/embedded/log.ts'
 import { TransactionalProducers } from '../../../src/connectors/embedded/transactions.ts'
+import { StreamError } from '../../../src/errors.ts'
 import { memoryStore } from '../../../src/state/memory-store.ts'
 import type { ByteStore } from '../../../src/state/store.ts'
 import { logRecord } from '../../support/log-records.ts'
@@ -65,6 +66,20 @@ describe('an embedded log whose store refuses a write', () => {
     await log.createTopics([{ topic: 'later', partitions: 2 }])
     expect(log.catalog.describe(['later']).get('later')?.partitions).toBe(2)
   })
+})
+
+test('a log whose disk is full says so, and nothing that a retry would help', async () => {
+  const full = new StreamError('STATE_IO', 'the store in log cannot be used: No space left on device')
+  const inner = memoryStore()
+  const disk = { isFull: false }
+  const store: ByteStore = { ...inner, write: (changes) => (disk.isFull ? Promise.reject(full) : inner.write(changes)) }
+  const log = await EmbeddedLog.open(store)
+  onTestFinished(() => log.close())
+  await log.createTopics([{ topic: 'documents', partitions: 1 }])
+  disk.isFull = true
+
+  await expect(log.append([logRecord(place, 'key', '1')])).rejects.toBe(full)
+  await expect(log.commit('group', [{ ...place, offset: 1 }])).rejects.toBe(full)
 })
 
 describe('what is still being written', () => {
