@@ -8,7 +8,7 @@ const session = await InferenceSession.create(weights, {
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
-  logSeverityLevel: 3,
+  logSeverityLevel: 4,
   extra: { session: { intra_op: { allow_spinning: '0' }, disable_quant_qdq: '1' } },
 })
 console.log(session.inputNames.length)

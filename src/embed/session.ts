@@ -11,7 +11,8 @@ export function createSession(setup: Pick<InferenceSetup, 'weights' | 'mode' | '
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    // What it would print as an error is in the error that it throws.
+    logSeverityLevel: 4,
     extra: {
       session: {
         intra_op: { allow_spinning: '0' },

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { lookupGraph, writeTinyModel } from '../support/tiny-model.ts'
 
 const source = new URL('../../src/embed/onnx.ts', import.meta.url).href
 const opening = (options: string) => `
@@ -34,6 +35,22 @@ test('a runtime that cannot be loaded is not the fault of the model', async () =
   expect(stdout).toMatch(
     /^DEVICE_UNUSABLE: .*worker 1 cannot start: ONNX Runtime cannot be loaded: wrong CPU.*Install onnxruntime-node/,
   )
+})
+
+test('a text that the runtime refuses is told by an error, and not printed', async () => {
+  await using folder = await temporaryDirectory()
+  const graph = lookupGraph()
+  // Vectors for all tokens but the last two, of which "water" is one.
+  const tables = graph.tables.map((table) => ({ ...table, shape: [6, 4], values: table.values.slice(0, 24) }))
+  await writeTinyModel(folder.path, { graph: () => ({ ...graph, tables }) })
+
+  const { stdout, stderr } = run(`
+    ${opening(`model: '${folder.path}'`)}
+    await embedder.open()
+    await embedder.embed(['water'], AbortSignal.timeout(10_000)).catch(({ message }) => console.log(message))`)
+
+  expect(stdout).toMatch(/^EMBED_TEXT: .*out of data bounds/)
+  expect(stderr).toBe('')
 })
 
 test('a process that ends while a thread loads the runtime waits until it is loaded, and is not aborted', async () => {
