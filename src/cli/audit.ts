@@ -2,8 +2,9 @@ import { Command } from 'commander'
 import { driftText, writeMetrics } from './audit-metrics.ts'
 import { type AuditReport, auditIndex, countsOf, driftOf } from './audit-report.ts'
 import { ownName } from './own-name.ts'
-import { defaultDataDirectory, indexForReading, openLog, requireCard, workspaceAt } from './workspace.ts'
+import { defaultDataDirectory, indexForReading, requireCard, workspaceAt } from './workspace.ts'
 import { lockWorkspace } from './workspace-claim.ts'
+import { openFilledLog, workspaceError } from './workspace-log.ts'
 
 export function auditCommand(): Command {
   return new Command('audit')
@@ -27,12 +28,13 @@ async function audit(data: string): Promise<{ readonly report: AuditReport; read
   const { pipeline } = await requireCard(data)
   const workspace = workspaceAt(data)
   await using _lock = await lockWorkspace(data, stopFirst)
-  await using log = openLog(workspace)
-  await log.open()
+  await using log = await openFilledLog(workspace)
   const index = indexForReading(workspace)
   await index.open({ id: pipeline, dimensions: undefined })
   try {
     return { report: await auditIndex(log, index), index: index.name }
+  } catch (error) {
+    throw workspaceError(error)
   } finally {
     await index.close()
   }

@@ -16,6 +16,7 @@ import { doneBefore } from './stop-signals.ts'
 import { SummaryObserver } from './summary.ts'
 import { embedderFor, openLog, workspaceAt } from './workspace.ts'
 import { claimWorkspace, type WorkspaceLock } from './workspace-claim.ts'
+import { workspaceError } from './workspace-log.ts'
 
 export interface DocumentIndexOptions {
   /** The workspace; made when it is missing. */
@@ -102,8 +103,10 @@ export class DocumentIndex implements AsyncDisposable {
       await runtime.start()
       return opened
     } catch (error) {
+      const isClaimed = opened.#lock !== undefined
       await opened.close()
-      throw error
+      // What the card says is refused before.
+      throw isClaimed ? workspaceError(error) : error
     }
   }
 
@@ -131,8 +134,12 @@ export class DocumentIndex implements AsyncDisposable {
       ...(onProblem && { onProblem }),
     })
     const failed = this.#runtime.finished
-    await Promise.race([runner.run(signal), failed])
-    return !signal.aborted && (await doneBefore(signal, this.#runtime.drain()))
+    try {
+      await Promise.race([runner.run(signal), failed])
+      return !signal.aborted && (await doneBefore(signal, this.#runtime.drain()))
+    } catch (error) {
+      throw workspaceError(error)
+    }
   }
 
   async search(text: string, limit: number): Promise<readonly Hit[]> {

@@ -1,6 +1,7 @@
 import type { Broker } from '../runtime/broker.ts'
-import { openLog, requireCard, workspaceAt } from './workspace.ts'
+import { requireCard, workspaceAt } from './workspace.ts'
 import { lockWorkspace } from './workspace-claim.ts'
+import { openFilledLog } from './workspace-log.ts'
 
 /** The log of a workspace in which nothing runs. */
 export interface IdleLog extends AsyncDisposable {
@@ -11,16 +12,15 @@ export interface IdleLog extends AsyncDisposable {
 export async function openIdleLog(data: string, fix?: string): Promise<IdleLog> {
   await requireCard(data, fix)
   const lock = await lockWorkspace(data, 'Stop it, then run the command again.')
-  const broker = openLog(workspaceAt(data))
-  const close = async () => {
-    await broker.close()
-    await lock.close()
-  }
   try {
-    await broker.open()
+    const broker = await openFilledLog(workspaceAt(data))
+    const close = async () => {
+      await broker.close()
+      await lock.close()
+    }
+    return { broker, [Symbol.asyncDispose]: close }
   } catch (error) {
-    await close()
+    await lock.close()
     throw error
   }
-  return { broker, [Symbol.asyncDispose]: close }
 }

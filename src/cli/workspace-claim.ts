@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isGone } from '../connectors/files/file-errors.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
-import { openLevelStore } from '../state/level-store.ts'
+import { openExpendableStore } from '../state/level-store.ts'
 import { type Card, readCard, workspaceAt, writeCard } from './workspace.ts'
 
 /** What is about to fill a workspace. */
@@ -19,7 +19,7 @@ const stopOrChoose = 'Stop the other process, or choose another folder with --da
 export async function lockWorkspace(data: string, fix = stopOrChoose): Promise<WorkspaceLock> {
   const { lockDirectory } = workspaceAt(data)
   try {
-    return await openLevelStore(lockDirectory, { cacheBytes: 64 * 1024, writeBufferBytes: 64 * 1024 })
+    return await openExpendableStore(lockDirectory, { cacheBytes: 64 * 1024, writeBufferBytes: 64 * 1024 })
   } catch (error) {
     if (isStreamError(error) && error.code === 'STATE_LOCKED') {
       throw new StreamError('STATE_LOCKED', `another process works in ${data}`, { fix, cause: error })

@@ -1,5 +1,7 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ClassicLevel, type Iterator } from 'classic-level'
-import { reasonOf, StreamError } from '../errors.ts'
+import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
 import { makeFolder } from './make-folder.ts'
 import type { ByteChange, ByteEntry, ByteRange, ByteStore, WriteOptions } from './store.ts'
 
@@ -50,6 +52,33 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
     throw storeError(directory, error)
   }
   return new LevelStore(level)
+}
+
+/** The file that LevelDB locks before it looks at any other. */
+const lockFile = 'LOCK'
+
+/**
+ * `openLevelStore` for what may be lost, such as a store that is only a lock: a damaged one starts again empty. Throws STATE_LOCKED,
+ * STATE_IO.
+ */
+export async function openExpendableStore(directory: string, options: LevelStoreOptions = {}): Promise<ByteStore> {
+  try {
+    return await openLevelStore(directory, options)
+  } catch (error) {
+    if (!isStreamError(error) || error.code !== 'STATE_CORRUPT') throw error
+    await emptyStore(directory)
+    return openLevelStore(directory, options)
+  }
+}
+
+/** Leaves the file that is locked: were it made anew, another process could hold the old one at the same time. */
+async function emptyStore(directory: string): Promise<void> {
+  try {
+    const files = (await readdir(directory)).filter((name) => name !== lockFile)
+    for (const name of files) await rm(join(directory, name), { recursive: true, force: true })
+  } catch (error) {
+    throw toStreamError(error, 'STATE_IO', `the damaged store in ${directory} cannot be emptied`)
+  }
 }
 
 class LevelStore implements ByteStore {

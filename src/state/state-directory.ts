@@ -2,7 +2,7 @@ import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
-import { openLevelStore } from './level-store.ts'
+import { openExpendableStore } from './level-store.ts'
 import type { ByteChange, ByteStore } from './store.ts'
 
 /** The folder of a task: `<subtopology>_<partition>`. */
@@ -220,15 +220,11 @@ function noneIfMissing(error: unknown): string[] {
 async function openMeta(path: string): Promise<ByteStore> {
   const metaPath = join(path, metaFolder)
   try {
-    return await openLevelStore(metaPath, metaOptions)
-  } catch (error) {
-    if (isStreamError(error) && error.code === 'STATE_LOCKED') {
-      throw new StreamError('STATE_LOCKED', `the state directory ${path} is in use`, { cause: error })
-    }
-    if (!isStreamError(error) || error.code !== 'STATE_CORRUPT') throw error
     // Without the marks every task counts as left unclean long ago, and is restored: slow, but right.
-    await onDisk(metaPath, () => rm(metaPath, { recursive: true }))
-    return openLevelStore(metaPath, metaOptions)
+    return await openExpendableStore(metaPath, metaOptions)
+  } catch (error) {
+    if (!isStreamError(error) || error.code !== 'STATE_LOCKED') throw error
+    throw new StreamError('STATE_LOCKED', `the state directory ${path} is in use`, { cause: error })
   }
 }
 

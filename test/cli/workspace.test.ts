@@ -89,6 +89,59 @@ describe('--reindex', { timeout }, () => {
   })
 })
 
+describe('damaged files', { timeout }, () => {
+  test('of the lock are made anew: nothing in it is worth keeping', async () => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+
+    await folder.put('data/lock/CURRENT', 'nothing that LevelDB writes')
+    const audit = await folder.run('audit', '--data', 'data')
+    await folder.put('data/lock/CURRENT', '')
+    const { summary } = await folder.index('docs')
+
+    expect(audit.stdout).toContain('The index is right.')
+    expect(summary.documents).toMatchObject({ new: 0, deleted: 0 })
+  })
+
+  test('of the lock do not let a second process in', async () => {
+    await using folder = await documentFolder(two)
+    const first = folder.start('index', 'docs', '--data', 'data', '--model', 'hash', '--watch')
+    await holds(async () => (await folder.indexed()).length === 2, first)
+    await folder.put('data/lock/CURRENT', 'nothing that LevelDB writes')
+
+    const second = await folder.index('docs', '--reindex')
+    first.child.kill('SIGTERM')
+
+    expect(second.stderr).toMatch(/^STATE_LOCKED: another process works in data\./)
+    expect((await first.result).code).toBe(0)
+  })
+
+  test.each([
+    ['CURRENT', ''],
+    ['CURRENT', 'nothing that LevelDB writes'],
+    ['MANIFEST-000002', 'nothing that LevelDB writes'],
+  ])('of the log are said, with the way out (%s: "%s")', async (file, content) => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+    await folder.put(`data/log/${file}`, content)
+
+    const index = await folder.index('docs')
+    const audit = await folder.run('audit', '--data', 'data')
+    const dlq = await folder.run('dlq', 'list', '--data', 'data')
+    const again = await folder.index('docs', '--reindex')
+
+    for (const { stderr, code } of [index, audit, dlq]) {
+      expect(stderr).toMatch(
+        /^STATE_CORRUPT: the store in data\/log is damaged: .*\. Run `.* index <source> --reindex`/,
+      )
+      expect(stderr).not.toContain('Nothing to do')
+      expect(code).toBe(1)
+    }
+    expect(again.summary.documents?.new).toBe(2)
+    expect(await folder.indexed()).toEqual(['a.md', 'b.md'])
+  })
+})
+
 describe('a folder for the index', { timeout }, () => {
   test('that holds files under the names of ours is not filled', async () => {
     await using folder = await documentFolder({ ...two, 'data/log/today.txt': 'mine' })

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openLevelStore } from '../../src/state/level-store.ts'
+import { openExpendableStore, openLevelStore } from '../../src/state/level-store.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const key = Buffer.from('key')
@@ -107,5 +107,62 @@ describe('a store on LevelDB', () => {
     const reading = read()
 
     await expect(reading).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+  })
+})
+
+describe('a store that may be lost', () => {
+  /** Whatever it held, with files that are as a broken disk may leave them. */
+  async function damagedStore() {
+    const folder = await temporaryDirectory()
+    const store = await openLevelStore(folder.path)
+    await store.write([{ key, value: Buffer.from('lost') }])
+    await store.close()
+    await writeFile(join(folder.path, 'CURRENT'), 'nothing that LevelDB writes')
+    return folder
+  }
+
+  test('starts again empty when it is damaged', async () => {
+    await using folder = await damagedStore()
+
+    await using store = await openExpendableStore(folder.path)
+
+    expect(await Array.fromAsync(store.range())).toEqual([])
+  })
+
+  test('keeps what it holds when it is not', async () => {
+    await using folder = await temporaryDirectory()
+    const first = await openExpendableStore(folder.path)
+    await first.write([{ key, value: key }])
+    await first.close()
+
+    await using second = await openExpendableStore(folder.path)
+
+    expect(await Array.fromAsync(second.range())).toHaveLength(1)
+  })
+
+  test('keeps the file that is locked: of two that find the damage at once, one gets it', async () => {
+    await using folder = await damagedStore()
+    await writeFile(join(folder.path, 'LOCK'), 'the same')
+
+    await using _store = await openExpendableStore(folder.path)
+
+    expect(await readFile(join(folder.path, 'LOCK'), 'utf8')).toBe('the same')
+  })
+
+  test('is not emptied while another process has it open', async () => {
+    await using folder = await temporaryDirectory()
+    const holder = spawn(process.execPath, [join(import.meta.dirname, '../support/lock-holder.ts'), folder.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(holder.stdout, 'data')
+    await writeFile(join(folder.path, 'CURRENT'), 'nothing that LevelDB writes')
+    const before = await readdir(folder.path)
+
+    const opened = await openExpendableStore(folder.path).catch((error: unknown) => error)
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+
+    expect(opened).toMatchObject({ code: 'STATE_LOCKED' })
+    expect(await readdir(folder.path)).toEqual(expect.arrayContaining(before))
   })
 })
