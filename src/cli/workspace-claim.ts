@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { isGone } from '../connectors/files/file-errors.ts'
 import { isStreamError, StreamError, toStreamError } from '../errors.ts'
 import { openExpendableStore } from '../state/level-store.ts'
-import { type Card, readCard, workspaceAt, writeCard } from './workspace.ts'
+import { type Card, lostCard, readCard, workspaceAt, writeCard } from './workspace.ts'
 
 /** What is about to fill a workspace. */
 export type Claim = Required<Pick<Card, 'model' | 'pipeline' | 'embedder'>> & Pick<Card, 'folder'>
@@ -32,14 +32,20 @@ export async function lockWorkspace(data: string, fix = stopOrChoose): Promise<W
  * Takes a workspace, and notes which pipeline fills it, before the first document does. Vectors of two pipelines never meet in one index,
  * nor documents of two folders, because the same path may name one in each: another one needs `reindex`, which empties the workspace.
  *
- * Throws INDEX_MISMATCH, STATE_LOCKED, STATE_FORMAT, and USAGE for a folder with something in it that is not ours: no card is
+ * Throws INDEX_MISMATCH, INDEX_CORRUPT for an index that has lost its card, STATE_LOCKED, STATE_FORMAT, and USAGE for a folder with something in it that is not ours: no card is
  * written and nothing is deleted then.
  */
 export async function claimWorkspace(data: string, claim: Claim, reindex: boolean): Promise<WorkspaceLock> {
-  if (!(await readCard(data))) await refuseForeign(data, reindex)
+  const readKnown = async () => {
+    const found = await readCard(data)
+    if (found !== 'lost') return found
+    if (!reindex) throw lostCard(data)
+    return { format: 1, ...claim } as const
+  }
+  if (!(await readKnown())) await refuseForeign(data, reindex)
   const lock = await lockWorkspace(data)
   try {
-    const known = await readCard(data)
+    const known: Card | undefined = await readKnown()
     const kept = known && !known.emptying && !reindex ? known : undefined
     if (kept) refuseOther(data, kept, claim)
     if (known && !kept) await emptyWorkspace(data, known)

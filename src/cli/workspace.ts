@@ -1,13 +1,13 @@
-import { open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { embeddedBroker } from '../connectors/embedded/broker.ts'
+import { type EmbeddedBroker, embeddedBroker } from '../connectors/embedded/broker.ts'
 import { sqliteIndex } from '../connectors/embedded/sqlite-index.ts'
 import { isGone } from '../connectors/files/file-errors.ts'
 import { type Embedder, hash, onnx } from '../embed/index.ts'
 import { StreamError, toStreamError } from '../errors.ts'
-import type { Broker } from '../runtime/broker.ts'
 import { makeFolder } from '../state/make-folder.ts'
 import type { VectorIndex } from '../topology/processor.ts'
+import { names } from './documents.ts'
 import { modelsFolder } from './model/options.ts'
 
 /**
@@ -58,22 +58,57 @@ export function embedderFor(model: string, options: { readonly workers?: number 
   return model === 'hash' ? hash() : onnx({ model, modelsFolder: modelsFolder(), ...options })
 }
 
-/** What was indexed there; undefined when nothing was. Throws STATE_FORMAT for the folder of a newer version, STATE_IO. */
-export async function readCard(data: string): Promise<Card | undefined> {
+/**
+ * What was indexed there; undefined when nothing was, `lost` when the card of an index is gone, empty or garbled. Throws STATE_FORMAT for
+ * the folder of a newer version and for a file that is no card, STATE_IO.
+ */
+export async function readCard(data: string): Promise<Card | 'lost' | undefined> {
   const { cardFile } = workspaceAt(data)
-  let text: string
-  try {
-    text = await readFile(cardFile, 'utf8')
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw toStreamError(error, 'STATE_IO', `${cardFile} cannot be read`)
-  }
-  // What a full disk or a power cut left of a card that was never written.
-  if (text === '') return undefined
+  const text = await textOf(cardFile)
   const card = parsed(text)
   if (card?.format === 1 && typeof card.model === 'string' && typeof card.pipeline === 'string') return card as Card
+  const isNewer = Number(card?.format) > 1
+  if (!isNewer && (await holdsIndex(data))) return 'lost'
+  // What a full disk or a power cut left of a card that was never written.
+  if (text === '') return undefined
   throw new StreamError('STATE_FORMAT', `${cardFile} was not written by this version of Millrace`, {
     fix: 'Run the version that wrote it, or name another folder with --data.',
+  })
+}
+
+/** Empty for a file that is not there. */
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (isGone(error)) return ''
+    throw toStreamError(error, 'STATE_IO', `${file} cannot be read`)
+  }
+}
+
+/** Whether something other than the card says so. Only `index` makes a lock, before all else; a program of one's own has log and state too. */
+async function holdsIndex(data: string): Promise<boolean> {
+  const { lockDirectory, logDirectory, stateDirectory } = workspaceAt(data)
+  const stores = [lockDirectory, logDirectory, join(stateDirectory, names.application, 'meta')]
+  const [lock, ...others] = await Promise.all(stores.map(isStore))
+  return lock === true && others.includes(true)
+}
+
+/** LevelDB makes this file first and never deletes it. */
+async function isStore(directory: string): Promise<boolean> {
+  const file = join(directory, 'LOCK')
+  try {
+    return (await stat(file)).isFile()
+  } catch (error) {
+    if (isGone(error)) return false
+    throw toStreamError(error, 'STATE_IO', `${file} cannot be read`)
+  }
+}
+
+/** Nobody knows with which model, and of which folder, the index was made. */
+export function lostCard(data: string): StreamError {
+  return new StreamError('INDEX_CORRUPT', `the index in ${data} has no workspace.json that can be read`, {
+    fix: 'Run `millrace index <source> --reindex`, which makes it anew.',
   })
 }
 
@@ -87,9 +122,10 @@ function parsed(text: string): Partial<Card> | null | undefined {
 
 const indexOrName = 'Run `millrace index <folder>` first, or name its folder with --data.'
 
-/** The card of a folder that must hold an index. Throws INDEX_MISSING with this `fix`. */
+/** The card of a folder that must hold an index. Throws INDEX_MISSING with this `fix`, INDEX_CORRUPT when the card is lost. */
 export async function requireCard(data: string, fix = indexOrName): Promise<Card> {
   const card = await readCard(data)
+  if (card === 'lost') throw lostCard(data)
   if (card && !card.emptying) return card
   throw new StreamError('INDEX_MISSING', `there is no index in ${data}`, { fix })
 }
@@ -113,7 +149,7 @@ async function writeSynced(file: string, text: string): Promise<void> {
   await handle.sync()
 }
 
-export function openLog(workspace: Workspace): Broker {
+export function openLog(workspace: Workspace): EmbeddedBroker {
   return embeddedBroker({ directory: workspace.logDirectory })
 }
 

@@ -142,6 +142,47 @@ describe('damaged files', { timeout }, () => {
   })
 })
 
+describe('an index whose workspace.json', { timeout }, () => {
+  const lost =
+    /^INDEX_CORRUPT: the index in data has no workspace\.json that can be read\. Run `.* index <source> --reindex`/
+
+  test.each([
+    ['is garbled', '{"format":1,"model":"ha'],
+    ['is empty', ''],
+    ['is gone', undefined],
+  ])('%s is called an index, and made anew by --reindex', async (_, content) => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+    await folder.put('data/notes.txt', 'mine')
+    if (content === undefined) await folder.remove('data/workspace.json')
+    else await folder.put('data/workspace.json', content)
+
+    const refused = [await folder.index('docs'), await folder.run('search', 'apples', '--data', 'data')]
+    const { summary } = await folder.index('docs', '--reindex')
+
+    for (const { stderr, code } of refused) {
+      expect(stderr).toMatch(lost)
+      expect(code).toBe(1)
+    }
+    expect(summary.documents?.new).toBe(2)
+    expect(await readFile(join(folder.path, 'data/notes.txt'), 'utf8')).toBe('mine')
+    expect((await folder.run('audit', '--data', 'data')).stdout).toContain('The index is right.')
+  })
+
+  test('is of a newer version is not touched by --reindex', async () => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+    await folder.put('data/workspace.json', '{"format":2}')
+
+    const { stderr } = await folder.index('docs', '--reindex')
+    await folder.put('data/workspace.json', '')
+    const after = await folder.run('audit', '--data', 'data')
+
+    expect(stderr).toMatch(/^STATE_FORMAT: .*workspace\.json was not written by this version/)
+    expect(after.stderr).toMatch(lost)
+  })
+})
+
 describe('a folder for the index', { timeout }, () => {
   test('that holds files under the names of ours is not filled', async () => {
     await using folder = await documentFolder({ ...two, 'data/log/today.txt': 'mine' })
@@ -151,6 +192,22 @@ describe('a folder for the index', { timeout }, () => {
     expect(stderr).toMatch(/^USAGE: the folder data holds "log" and is no index/)
     expect(code).toBe(2)
     expect(await readdir(join(folder.path, 'data'))).toEqual(['log'])
+  })
+
+  test.each<[string, Readonly<Record<string, string>>]>([
+    ['a log and an index of another program', { 'log/LOCK': '', 'log/CURRENT': '', 'index.db': '', 'state/x': '' }],
+    ['a folder "lock" beside files under our names', { 'lock/LOCK': '', 'log/today.txt': '', 'index.db': '' }],
+    ['a card of something else', { 'workspace.json': '{"folders":[]}', 'log/LOCK': '', 'index.db': '' }],
+  ])('that has %s keeps them, with --reindex too', async (_, files) => {
+    await using folder = await documentFolder(two)
+    for (const [file, content] of Object.entries(files)) await folder.put(`data/${file}`, content)
+    const before = await readdir(join(folder.path, 'data'), { recursive: true })
+
+    const { code, stderr } = await folder.index('docs', '--reindex')
+
+    expect(stderr).toMatch(/^(USAGE|STATE_FORMAT): /)
+    expect(code).not.toBe(0)
+    expect(await readdir(join(folder.path, 'data'), { recursive: true })).toEqual(before)
   })
 
   test.each([
