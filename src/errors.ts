@@ -123,7 +123,7 @@ export const errorTable = {
   INDEX_CLOSED: runtime('fatal', 'Open the index before use.'),
   INDEX_CORRUPT: runtime(
     'fatal',
-    'Run `millrace index <source> --reindex`; deleting the file alone would leave it empty.',
+    'Run `millrace index <source> --reindex`; for an index of `millrace run`, delete the file and `millrace reset` the application.',
   ),
 
   // inside

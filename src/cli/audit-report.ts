@@ -50,7 +50,8 @@ function without(pending: ReadonlySet<DocumentKey>, found: ManifestComparison): 
   }
 }
 
-async function readManifests(log: Broker): Promise<Map<DocumentKey, Manifest>> {
+/** What the pipeline knew of each document at its last commit. Throws TOPIC_MISSING before the first one. */
+export async function readManifests(log: Broker): Promise<Map<DocumentKey, Manifest>> {
   const topic = changelogTopic(names.application, names.diff)
   const manifests = new Map<DocumentKey, Manifest>()
   for await (const { records } of log.read({ topic, partition: 0 }, 0)) {

@@ -12,6 +12,7 @@ import { type AuditReport, auditIndex, progressOf } from './audit-report.ts'
 import { documentTopology, names } from './documents.ts'
 import { type GivenUpDocument, givenUpDocuments } from './given-up-documents.ts'
 import { plainLogger } from './logger.ts'
+import { refillsLostIndex } from './lost-index.ts'
 import { doneBefore } from './stop-signals.ts'
 import { SummaryObserver } from './summary.ts'
 import { embedderFor, openLog, workspaceAt } from './workspace.ts'
@@ -99,6 +100,9 @@ export class DocumentIndex implements AsyncDisposable {
       opened.#lock = await claimWorkspace(data, claim, reindex)
       await log.open()
       await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
+      if (await refillsLostIndex(log, index)) {
+        plainLogger.warn({}, `${workspace.indexFile} has lost what was in it: it is filled again`)
+      }
       opened.#backlog = (await progressOf(log)).behind
       await runtime.start()
       return opened
