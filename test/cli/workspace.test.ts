@@ -142,6 +142,25 @@ describe('damaged files', { timeout }, () => {
   })
 })
 
+describe('a log that is gone', { timeout }, () => {
+  test.each([
+    ['audit', ['audit', '--data', 'data']],
+    ['tap', ['tap', 'data', 'documents']],
+    ['dlq list', ['dlq', 'list', '--data', 'data']],
+  ])('is named by `%s`, with the way out', async (_, command) => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+    await rm(join(folder.path, 'data/log'), { recursive: true })
+
+    const { stderr, code } = await folder.run(...command)
+
+    expect(stderr).toMatch(
+      /^STATE_CORRUPT: the log in data\/log has lost what the index was made from\. Run `.* index <source> --reindex`/,
+    )
+    expect(code).toBe(1)
+  })
+})
+
 describe('an index whose workspace.json', { timeout }, () => {
   const lost =
     /^INDEX_CORRUPT: the index in data has no workspace\.json that can be read\. Run `.* index <source> --reindex`/
