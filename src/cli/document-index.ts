@@ -17,7 +17,7 @@ import { doneBefore } from './stop-signals.ts'
 import { SummaryObserver } from './summary.ts'
 import { embedderFor, openLog, workspaceAt } from './workspace.ts'
 import { claimWorkspace, type WorkspaceLock } from './workspace-claim.ts'
-import { workspaceError } from './workspace-log.ts'
+import { refuseLostLog, workspaceError } from './workspace-log.ts'
 
 export interface DocumentIndexOptions {
   /** The workspace; made when it is missing. */
@@ -71,8 +71,8 @@ export class DocumentIndex implements AsyncDisposable {
   }
 
   /**
-   * Throws INDEX_MISMATCH when another pipeline or folder filled the workspace, STATE_LOCKED while another process uses it, USAGE when the
-   * folder is something else.
+   * Throws INDEX_MISMATCH when another pipeline or folder filled the workspace, STATE_LOCKED while another process uses it, STATE_CORRUPT
+   * when its log is damaged or lost, USAGE when the folder is something else.
    */
   static async open(options: DocumentIndexOptions): Promise<DocumentIndex> {
     const { data, model, reindex = false, folder, maxDocumentBytes } = options
@@ -99,6 +99,7 @@ export class DocumentIndex implements AsyncDisposable {
       const claim = { model, pipeline, embedder: embedder.id, ...(folder !== undefined && { folder }) }
       opened.#lock = await claimWorkspace(data, claim, reindex)
       await log.open()
+      await refuseLostLog(workspace, log, index)
       await log.createTopics([{ topic: names.topic, partitions: 1, cleanup: 'compact' }])
       if (await refillsLostIndex(log, index)) {
         plainLogger.warn({}, `${workspace.indexFile} has lost what was in it: it is filled again`)

@@ -17,7 +17,8 @@ export async function refillsLostIndex(log: EmbeddedBroker, index: VectorIndex):
   return true
 }
 
-async function hasPoints(index: VectorIndex): Promise<boolean> {
+/** Looks at its first points. The index must not be open. */
+export async function hasPoints(index: VectorIndex): Promise<boolean> {
   const report = await index.inspect?.({ dimensions: undefined })
   return (report?.pipelines.length ?? 0) > 0
 }

@@ -1,6 +1,8 @@
 import { type ErrorCode, isStreamError, StreamError } from '../errors.ts'
 import type { Broker } from '../runtime/broker.ts'
+import type { VectorIndex } from '../topology/processor.ts'
 import { names } from './documents.ts'
+import { hasPoints } from './lost-index.ts'
 import { openLog, type Workspace } from './workspace.ts'
 
 const again = '`millrace index <source> --reindex`, which makes log, state and index anew'
@@ -31,6 +33,20 @@ export async function openFilledLog(workspace: Workspace): Promise<Broker> {
     await log.close()
     throw workspaceError(error)
   }
+}
+
+/**
+ * Throws STATE_CORRUPT when no document was ever in the log and the index has points all the same: documents that are gone from the source
+ * would stay in it. The log must be open, the index must not.
+ */
+export async function refuseLostLog(workspace: Workspace, log: Broker, index: VectorIndex): Promise<void> {
+  if (!(await hadDocuments(log)) && (await hasPoints(index))) throw lostLog(workspace)
+}
+
+async function hadDocuments(log: Broker): Promise<boolean> {
+  if ((await log.topics([names.topic])).size === 0) return false
+  const [range] = await log.offsets([{ topic: names.topic, partition: 0 }])
+  return range !== undefined && range.latest > 0
 }
 
 function lostLog({ logDirectory }: Workspace): StreamError {

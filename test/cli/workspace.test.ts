@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { holds } from '../support/command-line.ts'
-import { documentFolder } from '../support/document-folder.ts'
+import { type DocumentFolder, documentFolder } from '../support/document-folder.ts'
 
 const timeout = 60_000
 const two = { 'docs/a.md': '# A\n\nAbout apples.\n', 'docs/b.md': '# B\n\nAbout bees.\n' }
@@ -158,6 +158,31 @@ describe('a log that is gone', { timeout }, () => {
       /^STATE_CORRUPT: the log in data\/log has lost what the index was made from\. Run `.* index <source> --reindex`/,
     )
     expect(code).toBe(1)
+  })
+})
+
+describe('an index whose log has lost everything', { timeout }, () => {
+  test.each<[string, (folder: DocumentFolder) => Promise<void>]>([
+    ['was deleted', (folder) => rm(join(folder.path, 'data/log'), { recursive: true })],
+    ['is garbled', (folder) => folder.put('data/log/000003.log', 'no record of LevelDB'.repeat(100))],
+  ])('because it %s is refused, for nobody knows what has to be deleted in it', async (_, damage) => {
+    await using folder = await documentFolder(two)
+    await folder.index('docs')
+    await folder.remove('docs/a.md')
+    await damage(folder)
+    await rm(join(folder.path, 'data/state'), { recursive: true })
+
+    const first = await folder.index('docs')
+    const second = await folder.index('docs')
+    await folder.index('docs', '--reindex')
+
+    for (const { stderr, code } of [first, second]) {
+      expect(stderr).toMatch(
+        /^STATE_CORRUPT: the log in data\/log has lost what the index was made from\. Run `.* --reindex`/,
+      )
+      expect(code).toBe(1)
+    }
+    expect(await folder.indexed()).toEqual(['b.md'])
   })
 })
 
