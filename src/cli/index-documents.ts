@@ -86,11 +86,16 @@ async function readWithProgress(documents: DocumentIndex, feed: Feed<unknown>, s
       onBatch: (records) => {
         total += records
       },
-      onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${reason}\n`),
+      onProblem: ({ place, reason }) => process.stderr.write(`skipped ${place}: ${withFlag(reason)}\n`),
     })
   } finally {
     progress.stop()
   }
+}
+
+/** A folder names its limit as programs do. */
+function withFlag(reason: string): string {
+  return reason.replace('maxFileBytes', '--max-document-bytes')
 }
 
 interface Done {

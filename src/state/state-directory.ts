@@ -271,7 +271,8 @@ function recordChange(key: Uint8Array, record: TaskRecord): ByteChange {
 export async function requireStateFormat(path: string): Promise<string | undefined> {
   const found = await readFormat(join(path, formatFile))
   if (found === undefined || found === stateFormat) return found
-  throw new StreamError('STATE_FORMAT', `${path} has format ${found}; this version reads format ${stateFormat}`)
+  const named = /^\d{1,9}$/.test(found) ? `format ${found}` : 'a format that cannot be read'
+  throw new StreamError('STATE_FORMAT', `${path} has ${named}; this version reads format ${stateFormat}`)
 }
 
 async function readFormat(file: string): Promise<string | undefined> {

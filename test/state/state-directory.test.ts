@@ -25,6 +25,20 @@ describe('the state directory', () => {
     expect(other.path).not.toBe(third.path)
   })
 
+  test('repeats nothing of a format that no version writes', async () => {
+    await using root = await temporaryDirectory()
+    const path = join(root.path, 'search')
+    await mkdir(path)
+    await writeFile(join(path, 'format'), Buffer.from([0x1b, 0x5b, 0x32, 0x4a, 0xff]))
+
+    const opening = openStateDirectory(root.path, 'search')
+
+    await expect(opening).rejects.toMatchObject({
+      code: 'STATE_FORMAT',
+      fact: `${path} has a format that cannot be read; this version reads format 1`,
+    })
+  })
+
   test('refuses what a newer version wrote, and writes nothing into it', async () => {
     await using root = await temporaryDirectory()
     const path = join(root.path, 'search')
