@@ -65,7 +65,9 @@ export async function readManifests(log: Broker): Promise<Map<DocumentKey, Manif
 }
 
 /** The documents of which the log has a record that is not committed yet. */
-async function uncommitted(log: Broker): Promise<{ readonly pending: Set<DocumentKey>; readonly behind: number }> {
+export async function uncommitted(
+  log: Broker,
+): Promise<{ readonly pending: Set<DocumentKey>; readonly behind: number }> {
   const { committed, behind } = await progressOf(log)
   const pending = new Set<DocumentKey>()
   if (behind === 0) return { pending, behind }

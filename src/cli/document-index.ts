@@ -8,7 +8,7 @@ import { pipelinesOf } from '../runtime/resources/pipelines.ts'
 import { StreamRuntime } from '../runtime/stream-runtime.ts'
 import type { Feed, FeedProblem } from '../topology/feed.ts'
 import type { IndexStats, VectorIndex } from '../topology/processor.ts'
-import { type AuditReport, auditIndex, progressOf } from './audit-report.ts'
+import { type AuditReport, auditIndex, uncommitted } from './audit-report.ts'
 import { documentTopology, names } from './documents.ts'
 import { type GivenUpDocument, givenUpDocuments } from './given-up-documents.ts'
 import { plainLogger } from './logger.ts'
@@ -104,7 +104,9 @@ export class DocumentIndex implements AsyncDisposable {
       if (await refillsLostIndex(log, index)) {
         plainLogger.warn({}, `${workspace.indexFile} has lost what was in it: it is filled again`)
       }
-      opened.#backlog = (await progressOf(log)).behind
+      const { pending, behind } = await uncommitted(log)
+      opened.#backlog = behind
+      observer.expectBacklog(pending)
       await runtime.start()
       return opened
     } catch (error) {
@@ -135,7 +137,10 @@ export class DocumentIndex implements AsyncDisposable {
       topic: names.topic,
       cursorTopic: names.cursorTopic,
       clock: systemClock,
-      ...(onBatch && { onBatch }),
+      onBatch: (records, keys) => {
+        this.observer.readAnew(keys)
+        onBatch?.(records)
+      },
       ...(onProblem && { onProblem }),
     })
     const failed = this.#runtime.finished

@@ -65,7 +65,7 @@ async function indexDocuments(path: string, options: IndexOptions): Promise<void
   await documents.close()
   const seconds = (systemClock.now() - startedAt) / 1_000
   const empty = folder !== undefined && feed.stats.changed + feed.stats.unchanged === 0
-  report({ summary: summaryOf({ documents, feed, givenUp, seconds }), givenUp, empty }, options)
+  report({ summary: summaryOf({ documents, feed, folder, givenUp, seconds }), givenUp, empty }, options)
   const truncated = truncationLines(documents.observer.truncated)
   if (truncated.length > 0) process.stderr.write(`${truncated.join('\n')}\n`)
   if (givenUp.length > 0 && !watch) process.exitCode = 1
@@ -101,14 +101,17 @@ function withFlag(reason: string): string {
 interface Done {
   readonly documents: DocumentIndex
   readonly feed: Feed<unknown>
+  readonly folder: string | undefined
   readonly givenUp: readonly GivenUpDocument[]
   readonly seconds: number
 }
 
-function summaryOf({ documents: { observer, stats }, feed, givenUp, seconds }: Done): IndexSummary {
-  const { documents, chunks } = observer
+function summaryOf({ documents: { observer, stats }, feed, folder, givenUp, seconds }: Done): IndexSummary {
+  const { documents, chunks, unchangedBacklog } = observer
+  // A folder looks at every file, also at those that an earlier run has read and this one has indexed.
+  const files = feed.stats.unchanged - (folder === undefined ? 0 : unchangedBacklog)
   return {
-    documents: { ...documents, unchanged: documents.unchanged + feed.stats.unchanged },
+    documents: { ...documents, unchanged: documents.unchanged + Math.max(0, files) },
     chunks,
     indexRequests: stats.writeRequests,
     deadLetters: givenUp.length,

@@ -1,4 +1,4 @@
-import type { ChunkedDocument, DocumentChange, IndexOp } from '../model.ts'
+import type { ChunkedDocument, DocumentChange, DocumentKey, IndexOp } from '../model.ts'
 import type { GivenUpEvent, NodeEvent, RuntimeObserver } from '../runtime/observer.ts'
 
 /** The last line of `index --json`. */
@@ -29,6 +29,9 @@ interface WatchedNodes {
   readonly embed: string
 }
 
+/** What became of a document. */
+type Outcome = keyof IndexSummary['documents']
+
 const outcomes = { new: 'new', changed: 'changed', 'metadata-only': 'metadataOnly', deleted: 'deleted' } as const
 
 /** Counts what a pipeline did to documents, by watching its `dedupe`, `diff` and `embed` nodes. */
@@ -42,9 +45,28 @@ export class SummaryObserver implements RuntimeObserver {
   /** Records that are done: all of them is in the index, or they were given up. */
   records = 0
   readonly #nodes: WatchedNodes
+  readonly #backlog = new Map<DocumentKey, Outcome | undefined>()
+  /** Those of the backlog that a feed has read anew. */
+  readonly #changed = new Set<DocumentKey>()
 
   constructor(nodes: WatchedNodes) {
     this.#nodes = nodes
+  }
+
+  /** Documents that an earlier run has read and not indexed. Each of them counts once, however often it comes, as what it is in the end. */
+  expectBacklog(keys: Iterable<DocumentKey>): void {
+    for (const key of keys) this.#backlog.set(key, undefined)
+  }
+
+  /** A feed has read these anew: they have changed. */
+  readAnew(keys: readonly DocumentKey[]): void {
+    for (const key of keys) if (this.#backlog.has(key)) this.#changed.add(key)
+  }
+
+  /** Documents of the backlog that are counted here, and that a folder counts as unchanged. */
+  get unchangedBacklog(): number {
+    const counted = this.#backlog.entries().filter(([, outcome]) => outcome && outcome !== 'deleted')
+    return counted.filter(([key]) => !this.#changed.has(key)).toArray().length
   }
 
   finished(): void {
@@ -55,10 +77,10 @@ export class SummaryObserver implements RuntimeObserver {
     if (node === this.#nodes.embed) this.#countTruncated(outputs)
     if (node !== this.#nodes.dedupe && node !== this.#nodes.diff) return
     if (outputs.length === 0 && record.value !== null) {
-      this.documents[node === this.#nodes.diff && isEmpty(record.value) ? 'new' : 'unchanged']++
+      this.#note(record.key, node === this.#nodes.diff && isEmpty(record.value) ? 'new' : 'unchanged')
     }
     if (node !== this.#nodes.diff) return
-    for (const output of outputs) if (output.value !== null) this.#count(output.value as DocumentChange)
+    for (const output of outputs) if (output.value !== null) this.#count(output.key, output.value as DocumentChange)
   }
 
   givenUp({ error, source }: GivenUpEvent): void {
@@ -76,11 +98,23 @@ export class SummaryObserver implements RuntimeObserver {
     }
   }
 
-  #count(change: DocumentChange): void {
-    this.documents[outcomes[change.kind]]++
+  #count(key: unknown, change: DocumentChange): void {
+    this.#note(key, outcomes[change.kind])
     this.chunks.embedded += change.upserts.length
     this.chunks.reused += change.reused + change.payloads.length
     this.chunks.deleted += change.deletes.length
+  }
+
+  #note(key: unknown, outcome: Outcome): void {
+    const document = String(key)
+    if (this.#backlog.has(document)) {
+      // What is new stays new when it comes again, and what was changed stays changed.
+      const before = this.#backlog.get(document)
+      if (before && before !== 'unchanged' && before !== 'deleted' && outcome !== 'deleted') return
+      if (before) this.documents[before]--
+      this.#backlog.set(document, outcome)
+    }
+    this.documents[outcome]++
   }
 }
 

@@ -17,8 +17,8 @@ export interface FeedRunnerOptions<Cursor> {
   readonly clock: Clock
   /** Called also for records that the topic does not take, in every run until it takes another one of that key. */
   readonly onProblem?: (problem: FeedProblem) => void
-  /** Called after each batch that is durable in the topic. */
-  readonly onBatch?: (records: number) => void
+  /** Called after each batch that is durable in the topic: how many records that are, and the keys of the batch. */
+  readonly onBatch?: (records: number, keys: readonly string[]) => void
 }
 
 /**
@@ -100,7 +100,10 @@ export class FeedRunner<Cursor> {
       left = left.filter(({ record }) => record !== refusal.record)
     }
     this.#note(batch.records, refused)
-    onBatch?.(left.length)
+    onBatch?.(
+      left.length,
+      batch.records.map(({ key }) => key),
+    )
   }
 
   /** The latest record of each key decides whether the topic has what the feed has. */
