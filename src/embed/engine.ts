@@ -390,7 +390,7 @@ function takesBatches({ isUsable, isOverloaded }: Pick<Device, 'isUsable' | 'isO
 }
 
 function unusable(): StreamError {
-  return new StreamError('EMBED_FAILED', 'the model gives no usable vector: numbers that are not finite, or zeros alone')
+  return new StreamError('EMBED_FAILED', 'the model gives no usable vector: not finite, or zeros alone')
 }
 
 function closed(): StreamError {

@@ -269,7 +269,7 @@ test('no text is at fault when even a harmless one gets no usable vector', async
   await expect(engine.embed(['good', 'fine'], never)).rejects.toMatchObject({
     code: 'EMBED_FAILED',
     reaction: 'retry',
-    fact: 'the model gives no usable vector: numbers that are not finite, or zeros alone',
+    fact: 'the model gives no usable vector: not finite, or zeros alone',
   })
 })
 
