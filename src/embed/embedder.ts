@@ -1,3 +1,4 @@
+import { StreamError } from '../errors.ts'
 import type { Resource, SharedWork } from '../topology/processor.ts'
 
 /**
@@ -6,9 +7,12 @@ import type { Resource, SharedWork } from '../topology/processor.ts'
  */
 export type EmbedderId = string
 
+/** What texts are: what is stored, or questions about it. */
+export type InputType = 'passage' | 'query'
+
 export interface EmbedOptions {
-  /** What the texts are: what is stored, or a question about it. Some models put another prefix before each. Default `passage`. */
-  readonly inputType?: 'passage' | 'query'
+  /** Some models put another prefix before each. Questions go before passages that wait. Default `passage`. */
+  readonly inputType?: InputType
   /** Told the place of every text that was longer than `maxTokens`, before the vectors are there. */
   readonly onTruncated?: (at: number) => void
   /**
@@ -39,8 +43,8 @@ export interface Embedder extends Resource {
    * One vector per text, in the order of the texts; unit length if the model normalizes. Equal texts may share one array: read only.
    *
    * Rejects with EMBED_FAILED (retry) when no device could run the texts, with EMBED_DENIED (fatal) when a server wants another key, with
-   * EMBED_TEXT (skip) when one of the texts cannot be embedded (the model refuses it, hangs over it, or gives no number), and with the
-   * signal's reason when it aborts. May be called again at once: callers are served in turn.
+   * EMBED_TEXT (skip) when one of the texts cannot be embedded (the model refuses it, hangs over it, or gives zeros or no number), whose
+   * place is `details.text`, and with the signal's reason when it aborts. May be called again at once: callers are served in turn.
    */
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Float32Array[]>
   /** Tokens of a whole text, however long, the model's own included; absent when the tokenizer is not at hand in this thread. */
@@ -48,6 +52,12 @@ export interface Embedder extends Resource {
   /** How many texts at once keep every device busy, and leave a choice for the batches that follow. Absent: 32. */
   readonly textsAtOnce?: number | undefined
   readonly stats: EmbedderStats
+}
+
+/** Throws CONFIG_INVALID for what is no type of input. */
+export function inputTypeOf({ inputType = 'passage' }: EmbedOptions): InputType {
+  if (inputType === 'passage' || inputType === 'query') return inputType
+  throw new StreamError('CONFIG_INVALID', `inputType must be passage or query, not ${String(inputType)}`)
 }
 
 /** What makes vectors among the resources of a topology. */

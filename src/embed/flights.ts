@@ -1,6 +1,6 @@
-import { isStreamError, StreamError } from '../errors.ts'
 import type { SharedWork } from '../topology/processor.ts'
-import type { EmbedOptions } from './embedder.ts'
+import { type EmbedOptions, type InputType, inputTypeOf } from './embedder.ts'
+import { namingText } from './naming-text.ts'
 
 /** A text on its way to a vector, with everybody who wants it. Runs once, however many they are. */
 export class Flight<Ids extends Sized = Int32Array> {
@@ -10,12 +10,14 @@ export class Flight<Ids extends Sized = Int32Array> {
   ids: Ids | undefined
   /** The text had more tokens than `ids`. */
   truncated = false
-  /** Whoever asked first has asked a question, and waits for its answer. */
-  readonly isUrgent: boolean
 
-  constructor(text: string, isUrgent: boolean) {
+  constructor(text: string) {
     this.text = text
-    this.isUrgent = isUrgent
+  }
+
+  /** It is a question of somebody, who waits for its answer. */
+  get isUrgent(): boolean {
+    return this.askers.some(({ call }) => call.inputType === 'query')
   }
 
   get tokens(): number {
@@ -42,14 +44,13 @@ interface Call<Ids extends Sized> {
   next: number
   missing: number
   readonly flights: Set<Flight<Ids>>
+  readonly inputType: InputType
   readonly options: CallOptions
   settle(error?: unknown): void
 }
 
-/** What a caller wants to be told, and whether it asks questions. */
-type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch' | 'onTokenized' | 'inputType'>
-
-type InputType = NonNullable<EmbedOptions['inputType']>
+/** What a caller wants to be told. */
+type CallOptions = Pick<EmbedOptions, 'onTruncated' | 'onBatch' | 'onTokenized'>
 
 /** A text that was taken up; `fresh` when nobody had asked for it before. */
 export interface TakenText<Ids extends Sized> {
@@ -97,14 +98,16 @@ export class Flights<Ids extends Sized = Int32Array> {
   ask(
     texts: readonly string[],
     signal: AbortSignal,
-    { askedAt, ...options }: CallOptions & { readonly askedAt: number },
+    { askedAt, ...options }: EmbedOptions & { readonly askedAt: number },
   ): Promise<Float32Array[]> {
+    const inputType = inputTypeOf(options)
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(call, signal.reason)
       const call: Call<Ids> = {
         texts,
         vectors: new Array<Float32Array>(texts.length),
         askedAt,
+        inputType,
         next: 0,
         missing: texts.length,
         flights: new Set(),
@@ -118,7 +121,7 @@ export class Flights<Ids extends Sized = Int32Array> {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#calls.add(call)
-      this.#queues[typeOf(call)].push(call)
+      this.#queues[inputType].push(call)
     })
   }
 
@@ -128,10 +131,10 @@ export class Flights<Ids extends Sized = Int32Array> {
     if (!call) return undefined
     const at = call.next++
     if (call.next === call.texts.length) queue.shift()
-    this.#lastTaken = typeOf(call)
+    this.#lastTaken = call.inputType
     const text = call.texts[at] ?? ''
     const known = this.#byText.get(text)
-    const flight = known ?? new Flight<Ids>(text, typeOf(call) === 'query')
+    const flight = known ?? new Flight<Ids>(text)
     flight.askers.push({ call, at })
     call.flights.add(flight)
     this.#byText.set(text, flight)
@@ -175,7 +178,8 @@ export class Flights<Ids extends Sized = Int32Array> {
   fail(flights: readonly Flight<Ids>[], error: unknown): void {
     for (const flight of flights) {
       this.#byText.delete(flight.text)
-      for (const { call, at } of [...flight.askers]) if (this.#calls.has(call)) this.#fail(call, named(error, call, at))
+      for (const { call, at } of [...flight.askers])
+        if (this.#calls.has(call)) this.#fail(call, namingText(error, at, call.texts.length))
     }
   }
 
@@ -194,7 +198,7 @@ export class Flights<Ids extends Sized = Int32Array> {
 
   /** Ends a call, and takes back the texts that nobody else wants. What is running runs on. */
   #fail(call: Call<Ids>, error: unknown): void {
-    const queue = this.#queues[typeOf(call)]
+    const queue = this.#queues[call.inputType]
     const queued = queue.indexOf(call)
     if (queued !== -1) queue.splice(queued, 1)
     for (const flight of call.flights) {
@@ -204,17 +208,6 @@ export class Flights<Ids extends Sized = Int32Array> {
     }
     call.settle(error)
   }
-}
-
-function named<Ids extends Sized>(error: unknown, { texts }: Call<Ids>, at: number): unknown {
-  if (!isStreamError(error) || error.code !== 'EMBED_TEXT') return error
-  const { fact, cause, details } = error
-  const name = texts.length > 1 ? ` (texts[${at}])` : ''
-  return new StreamError('EMBED_TEXT', fact + name, { cause, details: { ...details, text: at } })
-}
-
-function typeOf({ options }: Pick<Call<never>, 'options'>): InputType {
-  return options.inputType ?? 'passage'
 }
 
 function callsOf<Ids extends Sized>(flights: readonly Flight<Ids>[]): ReadonlySet<Call<Ids>> {

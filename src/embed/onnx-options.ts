@@ -72,8 +72,8 @@ export interface OnnxOptions extends Omit<BatchFormerOptions, 'maxBatchTokens'> 
 /** Throws CONFIG_INVALID for options that are unknown, missing, of another kind or out of range. */
 export function checkOptions(options: OnnxOptions): void {
   refuseUnknownOptions('onnx', options, Object.keys(onnxOptionKinds), missingModelFix)
-  requireModel(options.model, missingModelFix)
   requireKinds(options, onnxOptionKinds)
+  requireModel(options.model, missingModelFix)
 }
 
 export const modes: readonly Mode[] = ['exact', 'fast']

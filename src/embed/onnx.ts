@@ -1,7 +1,14 @@
 import { basename, resolve as toPath } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { type DevicePool, openDevicePool } from './device-pool.ts'
-import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from './embedder.ts'
+import {
+  type Embedder,
+  type EmbedderId,
+  type EmbedderStats,
+  type EmbedOptions,
+  type InputType,
+  inputTypeOf,
+} from './embedder.ts'
 import type { Device } from './engine.ts'
 import { workersFor } from './execution-provider.ts'
 import { inferenceDevice } from './inference-device.ts'
@@ -85,15 +92,16 @@ class OnnxEmbedder implements Embedder {
 
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { engine } = this.#opening.opened
+    const inputType = inputTypeOf(options)
     return engine.embed(
-      texts.map((text) => this.#prepared(text, options.inputType)),
+      texts.map((text) => this.#prepared(text, inputType)),
       signal,
       options,
     )
   }
 
   /** The text that the model reads. */
-  #prepared(text: string, inputType: EmbedOptions['inputType'] = 'passage'): string {
+  #prepared(text: string, inputType: InputType = 'passage'): string {
     const { model, use } = this.#opening.known
     const whole = (inputType === 'query' ? use.queryPrefix : use.prefix) + text
     return model.lowercase ? whole.toLowerCase() : whole

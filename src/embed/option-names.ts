@@ -1,5 +1,6 @@
 import { StreamError } from '../errors.ts'
 import { nearestName } from '../nearest-name.ts'
+import { typeNameOf } from './option-values.ts'
 
 /**
  * Nothing compiles a topology file that is only run: a misspelled option must not become its default. Throws CONFIG_INVALID, for what is
@@ -12,7 +13,9 @@ export function refuseUnknownOptions(
   fix = `Known are ${known.join(', ')}.`,
 ): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new StreamError('CONFIG_INVALID', `${maker} takes an object with options, not ${shownOf(options)}`, { fix })
+    throw new StreamError('CONFIG_INVALID', `${maker} takes an object with options, not ${typeNameOf(options)}`, {
+      fix,
+    })
   const unknown = Object.keys(options).filter((name) => !known.includes(name))
   if (unknown.length === 0) return
   const names = unknown.map((name) => `"${name}"`).join(', ')
@@ -21,8 +24,4 @@ export function refuseUnknownOptions(
   throw new StreamError('CONFIG_INVALID', `${maker} has no option ${names}`, {
     fix: `${question}Known are ${known.join(', ')}.`,
   })
-}
-
-function shownOf(value: unknown): string {
-  return Array.isArray(value) ? 'an array' : String(value)
 }

@@ -6,7 +6,7 @@ import type { StoreDescription, TopologyDescription } from './describe.ts'
  * - `none`: state stays and is used as before.
  * - `begins-empty`: what is new knows nothing of records that are committed.
  * - `orphaned`: state stays somewhere, and nobody reads it any more.
- * - `refused`: the new version does not start, or cannot read what is there.
+ * - `refused`: the new version does not start, cannot read what is there, or would take it for something else.
  */
 export type StateEffect = 'none' | 'begins-empty' | 'orphaned' | 'refused'
 

@@ -66,7 +66,7 @@ describe('an embedder without a topology', () => {
 
   test.each([
     [undefined, 'onnx takes an object with options, not undefined. Name a model'],
-    ['all-MiniLM-L6-v2', 'onnx takes an object with options, not all-MiniLM-L6-v2. Name a model'],
+    ['all-MiniLM-L6-v2', 'onnx takes an object with options, not a text. Name a model'],
     [{}, 'the option "model" is missing. Name a model'],
     [{ worker: 2 }, 'onnx has no option "worker". Did you mean workers? Known are'],
   ])('says what to write instead of %j', async (options, sentence) => {

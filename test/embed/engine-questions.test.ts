@@ -41,3 +41,32 @@ test('passages and questions take turns, so that neither waits for the last of t
   expect(order.indexOf('q')).toBeLessThan(order.lastIndexOf('p'))
   expect(order.lastIndexOf('p')).toBeLessThan(order.lastIndexOf('q'))
 })
+
+test('a question that equals a passage that waits is put first all the same', async () => {
+  const device = new FakeDevice()
+  const { engine } = engineWith([device], small)
+  engine.embed(numbered('p', 16), never).catch(() => undefined)
+  await settle()
+  const underWay = device.batches.length
+
+  const answer = engine.embed(['p015'], never, { inputType })
+  for (let batch = 0; batch < underWay + 2; batch++) {
+    await settle()
+    device.finishNext()
+  }
+
+  expect(await answer).toHaveLength(1)
+})
+
+test('a type of input that there is not is refused, and leaves nothing behind', async () => {
+  const { engine } = engineWith([new FakeDevice({ automatic: true })])
+  const abort = new AbortController()
+
+  const options = JSON.parse('{ "inputType": "document" }')
+  await expect(engine.embed(['mill'], abort.signal, options)).rejects.toThrow(
+    'inputType must be passage or query, not document',
+  )
+  abort.abort()
+
+  expect(engine.stats.waitingTexts).toBe(0)
+})

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Graph } from '../support/onnx-graph.ts'
-import { lookupGraph, openTiny, tinyVector, tinyWords } from '../support/tiny-model.ts'
+import { casedTokenizer, lookupGraph, openTiny, tinyVector, tinyWords } from '../support/tiny-model.ts'
 
 const never = new AbortController().signal
 const numbers = (vectors: readonly Float32Array[]) => vectors.map((vector) => [...vector])
@@ -148,6 +148,17 @@ describe('a graph', () => {
       code: 'MODEL_INVALID',
       fact: expect.stringMatching(/^model "tiny" embeds nothing: /),
     })
+  })
+
+  test('whose tokenizer gives no token for what is no word is opened, and embeds words', async () => {
+    const files = structuredClone(casedTokenizer)
+    Object.assign(files['tokenizer.json'], {
+      normalizer: { type: 'Replace', pattern: { Regex: '[.]' }, content: '' },
+      post_processor: null,
+    })
+    await using tiny = await openTiny({ files })
+
+    expect(await tiny.embedder.embed(['mill'], never)).toHaveLength(1)
   })
 
   // With those of [CLS] and [SEP] the numbers of the last one have a mean of zero.

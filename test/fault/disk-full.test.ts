@@ -114,28 +114,32 @@ test('a store that a full disk has refused a write takes none until it is opened
   expect(found).toEqual(Array.from({ length: stored + 1 }, (_, number) => key(number)))
 })
 
-test.each([
+test.for([
   ['the log takes the documents', '600k'],
   ['the index takes their points', '3m'],
-])('`index` on a disk that is full when %s says so and ends; with space again it goes on', async (_, size) => {
-  const disk = await smallDisk(size)
-  if (!disk) return console.warn('this process may not mount a small disk: the test of a full one is skipped')
-  await using folder = await temporaryDirectory()
-  const documents = join(folder.path, 'documents')
-  await mkdir(documents)
-  const paragraph = (number: number) => `Paragraph ${number} of a text. ${randomBytes(150).toString('hex')}`
-  const text = Array.from({ length: 60 }, (_, number) => paragraph(number)).join('\n\n')
-  for (let number = 0; number < 40; number++) await writeFile(join(documents, `${number}.md`), `# ${number}\n\n${text}`)
-  const data = join(disk, 'data')
-  const index = () => millrace(['index', documents, '--data', data, '--model', 'hash', '--json'])
+])(
+  '`index` on a disk that is full when %s says so and ends; with space again it goes on',
+  async ([_, size = ''], context) => {
+    const disk = await smallDisk(size)
+    if (!disk) return skipped(context)
+    await using folder = await temporaryDirectory()
+    const documents = join(folder.path, 'documents')
+    await mkdir(documents)
+    const paragraph = (number: number) => `Paragraph ${number} of a text. ${randomBytes(150).toString('hex')}`
+    const text = Array.from({ length: 60 }, (_, number) => paragraph(number)).join('\n\n')
+    for (let number = 0; number < 40; number++)
+      await writeFile(join(documents, `${number}.md`), `# ${number}\n\n${text}`)
+    const data = join(disk, 'data')
+    const index = () => millrace(['index', documents, '--data', data, '--model', 'hash', '--json'])
 
-  const full = await index()
-  grow(disk)
-  const roomy = await index()
-  const audit = await millrace(['audit', '--data', data, '--json'])
+    const full = await index()
+    grow(disk)
+    const roomy = await index()
+    const audit = await millrace(['audit', '--data', data, '--json'])
 
-  expect(full.stderr.trim().split('\n').at(-1)).toMatch(/^STATE_IO: .*(No space left on device|disk is full)/)
-  expect(full.stderr).not.toContain('tried again')
-  expect([full.code, full.stdout, roomy.code, audit.code]).toEqual([1, '', 0, 0])
-  expect(JSON.parse(audit.stdout)).toMatchObject({ documents: 40, missing: 0, orphan: 0, stale: 0, behind: 0 })
-})
+    expect(full.stderr.trim().split('\n').at(-1)).toMatch(/^STATE_IO: .*(No space left on device|disk is full)/)
+    expect(full.stderr).not.toContain('tried again')
+    expect([full.code, full.stdout, roomy.code, audit.code]).toEqual([1, '', 0, 0])
+    expect(JSON.parse(audit.stdout)).toMatchObject({ documents: 40, missing: 0, orphan: 0, stale: 0, behind: 0 })
+  },
+)

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { StreamError } from '../../errors.ts'
-import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
+import { isStreamError, StreamError } from '../../errors.ts'
+import { type Embedder, type EmbedderId, type EmbedderStats, type EmbedOptions, inputTypeOf } from '../embedder.ts'
+import { namingText } from '../naming-text.ts'
 import { SharedOpening } from '../shared-opening.ts'
 import type { CacheKey, KeyOf } from './cache-key.ts'
 import type { CacheEntry } from './entry.ts'
@@ -105,6 +106,7 @@ export class CachedEmbedder implements WholeEmbedder {
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { opened } = this.#shared
     signal.throwIfAborted()
+    inputTypeOf(options)
     const call: Call = { signal, options, vectors: new Array<Float32Array>(texts.length) }
     const misses = await lookUp(texts, call, opened)
     if (misses.length > 0) await this.#make(misses, call, opened.tiers)
@@ -120,7 +122,10 @@ export class CachedEmbedder implements WholeEmbedder {
       if (miss) options.onTruncated?.(miss.at)
     }
     const texts = misses.map(({ text }) => text)
-    const made = await this.#embedder.embed(texts, signal, { ...options, onTruncated })
+    const made = await this.#embedder.embed(texts, signal, { ...options, onTruncated }).catch((error: unknown) => {
+      const miss = isStreamError(error) ? misses[Number(error.details.text)] : undefined
+      throw miss ? namingText(error, miss.at, vectors.length) : error
+    })
     const madeAt = this.#options.clock.now()
     const entries: CacheEntry[] = []
     for (const [row, { at, key }] of misses.entries()) {

@@ -71,6 +71,6 @@ export function checkOptions(constraints: Constraints, options: OptimizeOptions)
   refuseUnknownOptions('optimizeForConstraints', constraints, Object.keys(constraintKinds))
   requireKinds(constraints, constraintKinds)
   refuseUnknownOptions('optimizeForConstraints', options, Object.keys(optimizeOptionKinds), missingModelFix)
-  requireModel(options.model, missingModelFix)
   requireKinds(options, optimizeOptionKinds)
+  requireModel(options.model, missingModelFix)
 }

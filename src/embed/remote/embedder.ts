@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts'
 import { HttpConnection } from '../../http-connection.ts'
-import type { Embedder, EmbedderId, EmbedderStats, EmbedOptions } from '../embedder.ts'
+import { type Embedder, type EmbedderId, type EmbedderStats, type EmbedOptions, inputTypeOf } from '../embedder.ts'
 import { SharedOpening } from '../shared-opening.ts'
 import type { ApiLimits, EmbeddingApi } from './api.ts'
 import type { OpenServers } from './open-servers.ts'
@@ -55,7 +55,7 @@ export class RemoteEmbedder implements Embedder {
 
   async embed(texts: readonly string[], signal: AbortSignal, options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { engine } = this.#opening.opened
-    const prefix = this.#prefixes[options.inputType ?? 'passage']
+    const prefix = this.#prefixes[inputTypeOf(options)]
     return engine.embed(prefix === '' ? texts : texts.map((text) => prefix + text), signal, options)
   }
 }

@@ -46,6 +46,37 @@ describe('a cached embedder', () => {
     expect(cache.cacheStats).toMatchObject({ memoryHits: 1, misses: 2 })
   })
 
+  test('names a text that cannot be embedded by its place among all that were asked for', async () => {
+    const device = new FakeDevice({ automatic: true, refuses: (text) => text.includes('!') })
+    const engine = new EmbeddingEngine({
+      ...{ devices: [device], encode: encodeCharacters, dimensions: 2, clock: new ManualClock() },
+    })
+    const refusing = Object.assign(countingEmbedder(), { embed: engine.embed.bind(engine) })
+    const cache = await openCache({}, refusing)
+    await cache.embed(['mill', 'grain'], never)
+
+    const refusals = await Promise.all(
+      [['mill', 'grain', 'bad!'], ['mill', 'grain', 'race', 'bad!'], ['bad!']].map((texts) =>
+        cache.embed(texts, never).catch(({ fact, details }) => [fact, details.text]),
+      ),
+    )
+
+    expect(refusals).toEqual([
+      ['a text of 4 tokens cannot be embedded: refused (texts[2])', 2],
+      ['a text of 4 tokens cannot be embedded: refused (texts[3])', 3],
+      ['a text of 4 tokens cannot be embedded: refused', 0],
+    ])
+  })
+
+  test('refuses a type of input that there is not, before anything is asked', async () => {
+    const embedder = countingEmbedder()
+    const cache = await openCache({}, embedder)
+
+    const options = JSON.parse('{ "inputType": "document" }')
+    await expect(cache.embed(['a mill'], never, options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(embedder.calls).toEqual([])
+  })
+
   test('keeps texts apart that differ in an unpaired surrogate', async () => {
     const embedder = countingEmbedder()
     const cache = await openCache({}, embedder)

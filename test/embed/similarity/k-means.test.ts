@@ -100,7 +100,7 @@ test('what makes no sense is refused', () => {
 
 test.each<[string, unknown, string]>([
   ['no options', undefined, 'kMeans takes an object with options, not undefined. Known are clusters, seed, maxIter'],
-  ['a number of groups alone', 8, 'kMeans takes an object with options, not 8.'],
+  ['a number of groups alone', 8, 'kMeans takes an object with options, not a number.'],
   ['no number of groups', {}, 'clusters must be a whole number from 1, not undefined.'],
   ['a misspelled option', { cluster: 8 }, 'kMeans has no option "cluster". Did you mean clusters?'],
 ])('%s is refused', (_, options, sentence) => {

@@ -104,7 +104,7 @@ describe('what is wrong', () => {
       `CONFIG_INVALID: ${name} has no option "Metric". Did you mean metric? Known are metric.`,
     )
     expect(() => compare('dot' as unknown as object)).toThrow(
-      `CONFIG_INVALID: ${name} takes an object with options, not dot.`,
+      `CONFIG_INVALID: ${name} takes an object with options, not a text.`,
     )
   })
 })
