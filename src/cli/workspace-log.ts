@@ -27,7 +27,8 @@ export async function openFilledLog(workspace: Workspace): Promise<Broker> {
   try {
     await log.open()
     // A run makes the topic before it does anything else.
-    if ((await log.topics([names.topic])).size === 0) throw lostLog(workspace)
+    if ((await log.topics([names.topic])).size === 0)
+      throw emptyLog(workspace, 'was never filled, or has lost what the index was made from')
     return log
   } catch (error) {
     await log.close()
@@ -40,7 +41,8 @@ export async function openFilledLog(workspace: Workspace): Promise<Broker> {
  * would stay in it. The log must be open, the index must not.
  */
 export async function refuseLostLog(workspace: Workspace, log: Broker, index: VectorIndex): Promise<void> {
-  if (!(await hadDocuments(log)) && (await hasPoints(index))) throw lostLog(workspace)
+  if (!(await hadDocuments(log)) && (await hasPoints(index)))
+    throw emptyLog(workspace, 'has lost what the index was made from')
 }
 
 async function hadDocuments(log: Broker): Promise<boolean> {
@@ -49,6 +51,6 @@ async function hadDocuments(log: Broker): Promise<boolean> {
   return range !== undefined && range.latest > 0
 }
 
-function lostLog({ logDirectory }: Workspace): StreamError {
-  return new StreamError('STATE_CORRUPT', `the log in ${logDirectory} has lost what the index was made from`)
+function emptyLog({ logDirectory }: Workspace, why: string): StreamError {
+  return new StreamError('STATE_CORRUPT', `the log in ${logDirectory} ${why}`)
 }

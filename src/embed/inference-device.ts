@@ -100,7 +100,8 @@ interface Start extends Pick<InferenceDeviceOptions, 'provider' | 'mode' | 'dime
 
 async function setupOf(reading: Promise<Model>, { gate, isFirst, provider, mode, dimensions }: Start) {
   const { weights, pooling, normalize, dimensions: modelDimensions, golden, maxTokens } = await reading
-  // The first text of a new session is the golden one, if there is one: whoever opens the device checks it.
+  // The first text of a new session is the golden one, if there is one: whoever opens the device checks it. Without one nothing has shown yet
+  // that the graph gives the shapes that it says.
   const isWarmedUp = golden !== undefined && isFirst
   return {
     ...{ weights, provider, mode, pooling, normalize, modelDimensions, gate: gate.shared },

@@ -104,7 +104,7 @@ describe('a log that is gone', { timeout }, () => {
     const { stderr, code } = await folder.run(...command)
 
     expect(stderr).toMatch(
-      /^STATE_CORRUPT: the log in \S+\/data\/log has lost what the index was made from\. Run `.* index <source> --reindex`/,
+      /^STATE_CORRUPT: the log in \S+\/data\/log was never filled, or has lost what the index was made from\. Run `.* index <source> --reindex`/,
     )
     expect(code).toBe(1)
   })
