@@ -8,7 +8,10 @@ export interface IdleLog extends AsyncDisposable {
   readonly broker: Broker
 }
 
-/** Takes the workspace for as long as the log is open. Throws INDEX_MISSING with this `fix`, STATE_LOCKED while another process works in the folder. */
+/**
+ * Takes the workspace for as long as the log is open. Throws INDEX_MISSING with this `fix`, STATE_LOCKED while another process works in
+ * the folder, and as `openFilledLog` does.
+ */
 export async function openIdleLog(data: string, fix?: string): Promise<IdleLog> {
   await requireCard(data, fix)
   const lock = await lockWorkspace(data, 'Stop it, then run the command again.')

@@ -32,8 +32,8 @@ export async function lockWorkspace(data: string, fix = stopOrChoose): Promise<W
  * Takes a workspace, and notes which pipeline fills it, before the first document does. Vectors of two pipelines never meet in one index,
  * nor documents of two folders, because the same path may name one in each: another one needs `reindex`, which empties the workspace.
  *
- * Throws INDEX_MISMATCH, INDEX_CORRUPT for an index that has lost its card, STATE_LOCKED, STATE_FORMAT, and USAGE for a folder with something in it that is not ours: no card is
- * written and nothing is deleted then.
+ * Throws INDEX_MISMATCH, INDEX_CORRUPT for an index that has lost its card, STATE_LOCKED, STATE_FORMAT, and USAGE for a folder with something
+ * in it that is not ours: no card is written and nothing is deleted then.
  */
 export async function claimWorkspace(data: string, claim: Claim, reindex: boolean): Promise<WorkspaceLock> {
   const readKnown = async () => {

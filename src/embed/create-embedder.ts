@@ -16,7 +16,7 @@ export interface OpenEmbedder extends AsyncDisposable {
   readonly dimensions: number
   /** Longer texts are embedded by their first `maxTokens` tokens. */
   readonly maxTokens: number
-  /** One vector per text, in their order. Equal texts may share one array: read only. Rejects as `Embedder.embed` does; `details.text` of EMBED_TEXT is the place of the text that is to blame. */
+  /** One vector per text, in their order. Equal texts may share one array: read only. Rejects as `Embedder.embed` does. */
   embed(texts: readonly string[], options?: EmbedCallOptions): Promise<Float32Array[]>
   /** The vector of a question about the texts: some models put another prefix before it. It goes before texts that wait. */
   embedQuery(text: string, options?: EmbedCallOptions): Promise<Float32Array>

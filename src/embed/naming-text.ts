@@ -1,6 +1,6 @@
 import { isStreamError, StreamError } from '../errors.ts'
 
-/** What is the fault of a text says which one of a call that is, `at` from 0 on: in `details.text`, and where the call has others in the fact. */
+/** What is the fault of a text says which one of a call that is, `at` from 0 on: in `details.text`, and among others in the fact too. */
 export function namingText(error: unknown, at: number, textsOfCall: number): unknown {
   if (!isStreamError(error) || error.code !== 'EMBED_TEXT') return error
   const { fact, fix, cause, details } = error

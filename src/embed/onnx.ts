@@ -20,7 +20,7 @@ import type { ExecutionProvider } from './worker-protocol.ts'
 /**
  * Embeds with an ONNX model in worker threads; inference never runs on the thread that calls.
  *
- * Throws CONFIG_INVALID for options that are unknown, missing or out of range.
+ * Throws CONFIG_INVALID for options that are unknown, missing, of another kind or out of range.
  * `open` throws MODEL_MISSING or MODEL_INVALID when the model cannot be used, also when it no longer computes what it computed
  * when it was packed, and DEVICE_UNUSABLE when the chosen device cannot be used.
  *

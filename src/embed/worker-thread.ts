@@ -78,7 +78,8 @@ export class WorkerThread<Setup, Ready, Request, Reply> {
 
   /**
    * Starts the thread at once, and resolves when it can work; who asks while it is being opened, or works, gets the same one. Throws
-   * what the worker says itself (MODEL_INVALID unless it names a code), EMBED_FAILED when it crashes or is not ready in time, and what `setup` throws.
+   * what the worker says itself (MODEL_INVALID unless it names a code), EMBED_FAILED when it crashes or is not ready in time, and what
+   * `setup` throws.
    */
   async open(): Promise<Ready> {
     if (this.#opening && (this.#state === 'opening' || this.isUsable)) return this.#opening

@@ -21,8 +21,8 @@ export interface TopologyChange {
 }
 
 /**
- * What a new version of a topology does to the stores and internal topics of the one before. Names tell what is the same: a store with another name
- * is another store.
+ * What a new version of a topology does to the stores and internal topics of the one before. Names tell what is the same: a store with
+ * another name is another store.
  *
  * @example
  * const changes = diffTopologies(describeTopology(before), describeTopology(after))

@@ -79,6 +79,14 @@ test('a batch says why it was closed, and how long its oldest text had waited', 
   expect(closed(former.takeForBusy())).toEqual(['tokens', 0])
 })
 
+test('a batch around an urgent text has waited as long as the oldest text that it takes along', () => {
+  const { former, clock } = formerWith([10])
+  clock.advance(5)
+  former.add({ tokens: 10, isUrgent: true })
+
+  expect(former.takeForIdle(1)).toMatchObject({ items: [{ tokens: 10 }, { isUrgent: true }], waitedMs: 5 })
+})
+
 describe('a busy device', () => {
   test('waits for company until the batch is worth it', () => {
     const { former } = formerWith([100], { maxBatchTokens: 512 })

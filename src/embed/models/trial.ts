@@ -43,7 +43,7 @@ export async function refuseUnusableVectors(
   }
 }
 
-/** The smallest number of a token: it is in every vocabulary. */
+/** The smallest id: it is in every vocabulary. */
 const firstToken = 0
 const requestTimeoutMs = 120_000
 
@@ -52,7 +52,7 @@ async function refuseUnknownTokens(model: Model): Promise<void> {
   const token = largestId(await readJson(join(model.folder, 'tokenizer.json')))
   if (token < firstToken) return
   const pool = await openDevicePool({
-    // It says when a number lies outside of a table. Others give zeros, or whatever is there.
+    // It says when an id lies outside of a table. Others give zeros, or whatever is there.
     choice: 'cpu',
     make: (provider) => {
       const options = { name: model.name, provider, mode: 'exact', clock: systemClock, number: 1 } as const

@@ -13,7 +13,7 @@ import { aggregateBySlidingWindow } from './by-sliding-window.ts'
 import { aggregateByTimeWindow } from './by-time-window.ts'
 import type { Emit } from './emit.ts'
 import type { Fold } from './fold.ts'
-import { type ClosingWindows, inWords, type SlidingWindows, type Windows } from './windows.ts'
+import { type ClosingWindows, describeWindows, type SlidingWindows, type Windows } from './windows.ts'
 
 /** Where aggregates are kept, and over which stretches of time; by the key of the records. */
 export interface GroupedByKey<K, W> extends Caching {
@@ -109,7 +109,7 @@ function storeOf(
   if (!window) return { kind: 'timestamped-key-value', ...base }
   // What includes its end closes a moment after the store may forget it: one that still has to go out is kept as long.
   const lastMs = emit === 'window-close' ? 1 : 0
-  const windowed = { ...base, windows: inWords(window) }
+  const windowed = { ...base, windows: describeWindows(window) }
   if (window.kind === 'session')
     return { kind: 'session', ...windowed, retentionMs: window.gapMs + window.graceMs + lastMs }
   if (window.kind === 'sliding')

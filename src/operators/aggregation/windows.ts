@@ -106,7 +106,7 @@ export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): 
 }
 
 /** What makes a record belong to one window and not to another: late records are let in or not without changing that. */
-export function inWords(windows: Windows): string {
+export function describeWindows(windows: Windows): string {
   if (windows.kind === 'session') return `sessions with gaps of up to ${windows.gapMs} ms`
   if (windows.kind === 'sliding') return `sliding windows of ${windows.differenceMs} ms`
   if (windows.kind === 'unlimited') return `one window from ${windows.startMs} ms on`
