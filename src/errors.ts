@@ -200,6 +200,11 @@ export function toStreamError(error: unknown, code: ErrorCode, fact: string): St
   return isStreamError(error) ? error : new StreamError(code, `${fact}: ${reasonOf(error)}`, { cause: error })
 }
 
+/** The fact of one of our errors, else the first line of what went wrong: for the sentence of another error. */
+export function factOf(error: unknown): string {
+  return isStreamError(error) ? error.fact : reasonOf(error)
+}
+
 /** The first line of what went wrong, for a sentence. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error)

@@ -1,4 +1,4 @@
-import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { factOf, isStreamError, StreamError } from '../errors.ts'
 import { type DeviceChoice, fixFor, providersFor } from './execution-provider.ts'
 import type { InferenceDevice } from './inference-device.ts'
 import type { ExecutionProvider } from './worker-protocol.ts'
@@ -51,7 +51,7 @@ async function openAndCheck(device: InferenceDevice, check: DevicePoolOptions['c
 }
 
 function unusable(provider: ExecutionProvider, cause: unknown): StreamError {
-  const reason = isStreamError(cause) ? cause.fact : reasonOf(cause)
+  const reason = factOf(cause)
   return new StreamError('DEVICE_UNUSABLE', `the device ${provider} cannot be used: ${reason}`, {
     cause,
     fix: fixFor(provider),

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import { isStreamError, reasonOf, StreamError, toStreamError } from '../errors.ts'
+import { factOf, StreamError, toStreamError } from '../errors.ts'
 import type { SharedWork } from '../topology/processor.ts'
 import { Absence } from './absence.ts'
 import { type Batch, BatchFormer, type BatchFormerOptions } from './batch-former.ts'
@@ -362,7 +362,7 @@ export class EmbeddingEngine<Ids extends Sized = Int32Array> {
     )
     const { ids, text } = flight
     const what = ids === undefined || typeof ids === 'string' ? `${text.length} characters` : `${ids.length} tokens`
-    const fact = `a text of ${what} cannot be embedded: ${isStreamError(refusal) ? refusal.fact : reasonOf(refusal)}`
+    const fact = `a text of ${what} cannot be embedded: ${factOf(refusal)}`
     this.#flights.fail([flight], isInOrder ? new StreamError('EMBED_TEXT', fact, { cause: refusal }) : refusal)
   }
 

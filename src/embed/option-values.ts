@@ -29,7 +29,7 @@ export const action: OptionKind = {
   type: 'function',
   fits: (value) => typeof value === 'function',
 }
-export const fields: OptionKind = { words: 'an object', type: 'object', fits: isObject }
+export const fields: OptionKind = { words: 'an object', type: 'object', fits: isPlainObject }
 export const count = wholeNumber(1)
 /** How long something may take. Milliseconds. */
 export const timeout: OptionKind = { ...count, most: longestTimerMs }
@@ -82,11 +82,11 @@ function withMethods(words: string, names: readonly string[]): OptionKind {
   return {
     words,
     type: 'object',
-    fits: (value) => isObject(value) && names.every((name) => typeof value[name] === 'function'),
+    fits: (value) => isPlainObject(value) && names.every((name) => typeof value[name] === 'function'),
   }
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { factOf, isStreamError, StreamError } from '../errors.ts'
 import type { FromWorker, Outgoing, ToWorker } from './worker-protocol.ts'
 
 /** The inside of a worker, once it is open. */
@@ -49,8 +49,4 @@ export function serveRequests<Setup, Ready, Request, Reply>(
       return message.kind === 'close' ? stop() : answer(message.id, message.request)
     })
   })
-}
-
-function factOf(error: unknown): string {
-  return isStreamError(error) ? error.fact : reasonOf(error)
 }

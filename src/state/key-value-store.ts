@@ -1,4 +1,4 @@
-import { isStreamError, reasonOf, StreamError } from '../errors.ts'
+import { factOf, isStreamError, StreamError } from '../errors.ts'
 import type { Serde } from '../serde.ts'
 import { afterPrefix, keyOrder, keyText, textRange } from './key-text.ts'
 import type { Overlay, OverlayEntry } from './overlay.ts'
@@ -164,7 +164,7 @@ export class KeyValueEntries<K, V> {
 
   #serdeError(code: 'RECORD_UNENCODABLE' | 'STATE_FORMAT', error: unknown): StreamError {
     const { name } = this.#spec
-    const reason = isStreamError(error) ? error.fact : reasonOf(error)
+    const reason = factOf(error)
     return new StreamError(code, `store "${name}": ${reason}`, { cause: error, details: { store: name } })
   }
 }

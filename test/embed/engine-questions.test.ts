@@ -12,14 +12,17 @@ const numbered = (letter: string, count: number) =>
 
 afterEach(closeEngines)
 
-test('a question that comes while hundreds of passages wait is answered with the next batches', async () => {
+test.each([
+  ['comes while hundreds of passages wait', 300, 'what'],
+  ['equals a passage that waits', 16, 'p015'],
+])('a question that %s is answered with the next batches', async (_, passages, question) => {
   const device = new FakeDevice()
   const { engine } = engineWith([device], small)
-  engine.embed(numbered('p', 300), never).catch(() => undefined)
+  engine.embed(numbered('p', passages), never).catch(() => undefined)
   await settle()
   const underWay = device.batches.length
 
-  const answer = engine.embed(['what'], never, { inputType })
+  const answer = engine.embed([question], never, { inputType })
   for (let batch = 0; batch < underWay + 2; batch++) {
     await settle()
     device.finishNext()
@@ -40,22 +43,6 @@ test('passages and questions take turns, so that neither waits for the last of t
   const order = device.batches.flat().map((text) => text[0])
   expect(order.indexOf('q')).toBeLessThan(order.lastIndexOf('p'))
   expect(order.lastIndexOf('p')).toBeLessThan(order.lastIndexOf('q'))
-})
-
-test('a question that equals a passage that waits is put first all the same', async () => {
-  const device = new FakeDevice()
-  const { engine } = engineWith([device], small)
-  engine.embed(numbered('p', 16), never).catch(() => undefined)
-  await settle()
-  const underWay = device.batches.length
-
-  const answer = engine.embed(['p015'], never, { inputType })
-  for (let batch = 0; batch < underWay + 2; batch++) {
-    await settle()
-    device.finishNext()
-  }
-
-  expect(await answer).toHaveLength(1)
 })
 
 test('a type of input that there is not is refused, and leaves nothing behind', async () => {

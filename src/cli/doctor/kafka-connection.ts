@@ -1,7 +1,7 @@
 import { type KafkaBrokerOptions, kafkaBroker } from '../../connectors/kafka/broker.ts'
 import { type Refusal, refusalOf } from '../../connectors/kafka/refusals.ts'
 import { tlsOptionsOf } from '../../connectors/kafka/tls-options.ts'
-import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
+import { factOf, isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import type { Broker } from '../../runtime/broker.ts'
 import { type Check, ok } from './check.ts'
 import { codeOf, connected, noListener } from './kafka-address.ts'
@@ -49,7 +49,7 @@ async function requireListener({ brokers }: Connection): Promise<void> {
 
 /** Why a broker that can be connected to could not be opened. */
 async function explained(error: unknown, name: string, connection: Connection): Promise<StreamError | undefined> {
-  const reason = isStreamError(error) ? error.fact : reasonOf(error)
+  const reason = factOf(error)
   if (/SASL|authenticat/i.test(reason)) return refusedLogin(reason, error)
   if (isStreamError(error) && error.code !== 'BROKER_UNREACHABLE') return undefined
   const [address = ''] = connection.brokers

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { isStreamError, reasonOf } from '../../errors.ts'
+import { factOf } from '../../errors.ts'
 import type { Serde } from '../../serde.ts'
 import { type Check, ok, problem, warning } from './check.ts'
 import type { NewestRecord } from './newest-records.ts'
@@ -64,7 +64,7 @@ async function obstacleTo({ node, record }: NewestRecord, time: Clock): Promise<
     await read(value, record.value, time)
     return undefined
   } catch (error) {
-    return isStreamError(error) ? error.fact : reasonOf(error)
+    return factOf(error)
   }
 }
 

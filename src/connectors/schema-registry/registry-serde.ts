@@ -1,4 +1,4 @@
-import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
+import { factOf, isStreamError, reasonOf, StreamError } from '../../errors.ts'
 import { LruMap } from '../../lru-map.ts'
 import { type Serde, type Shape, shaped, type TopicPart } from '../../serde.ts'
 import { framed, frameOf, schemaIdOf } from './framing.ts'
@@ -163,7 +163,7 @@ export class RegistrySerde<T> implements Serde<T> {
     } catch (cause) {
       if (isStreamError(cause) && cause.reaction !== 'skip' && cause.code !== 'SCHEMA_REFUSED') throw cause
       signal.throwIfAborted()
-      const fact = `schema ${id} cannot be used: ${isStreamError(cause) ? cause.fact : reasonOf(cause)}`
+      const fact = `schema ${id} cannot be used: ${factOf(cause)}`
       const until = this.#registry.clock.now() + refusedForMs
       this.#readers.set(id, { kind: 'refused', fact, cause, until }, refusedBytes)
     }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { systemClock } from '../../clock.ts'
-import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
+import { factOf, isStreamError, StreamError } from '../../errors.ts'
 import { openDevicePool } from '../device-pool.ts'
 import type { Embedder } from '../embedder.ts'
 import { type InferenceDevice, inferenceDevice } from '../inference-device.ts'
@@ -75,10 +75,6 @@ async function requireToken(device: InferenceDevice, token: number, { name }: Mo
       { cause, fix: 'Put the tokenizer of this model in its place, or weights that belong to it.' },
     )
   }
-}
-
-function factOf(error: unknown): string {
-  return isStreamError(error) ? error.fact : reasonOf(error)
 }
 
 function beginningOf(text: string): string {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { isStreamError, reasonOf, StreamError, toStreamError } from '../../errors.ts'
+import { factOf, StreamError, toStreamError } from '../../errors.ts'
 import type { HttpConnection } from '../../http-connection.ts'
 import type { EmbeddingApi, Question, RawVectors, ServedModel } from './api.ts'
 import { errorOf, malformed, misfit, otherSpace, type Server } from './failures.ts'
@@ -153,7 +153,7 @@ function prove(expected: Float32Array, rows: readonly unknown[], rules: VectorRu
   try {
     difference = otherVector(expected, packVectors(rows, rules))
   } catch (error) {
-    throw otherSpace(isStreamError(error) ? error.fact : reasonOf(error))
+    throw otherSpace(factOf(error))
   }
   if (difference !== undefined) throw otherSpace(`it ${difference} than at the start`)
 }

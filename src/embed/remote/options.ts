@@ -7,7 +7,7 @@ import {
   clockKind,
   count,
   flag,
-  isObject,
+  isPlainObject,
   loggerKind,
   type OptionKind,
   type OptionKinds,
@@ -65,7 +65,7 @@ const remoteOptionKinds: OptionKinds<RemoteOptions> = {
   headers: {
     words: 'an object of texts',
     type: 'object',
-    fits: (value) => isObject(value) && texts.fits(Object.values(value)),
+    fits: (value) => isPlainObject(value) && texts.fits(Object.values(value)),
   },
   dimensions: count,
   normalize: flag,

@@ -108,9 +108,9 @@ export function unlimited({ startMs = 0 }: { readonly startMs?: number } = {}): 
 /** What makes a record belong to one window and not to another: late records are let in or not without changing that. */
 export function describeWindows(windows: Windows): string {
   if (windows.kind === 'session') return `sessions with gaps of up to ${windows.gapMs} ms`
-  if (windows.kind === 'sliding') return `sliding windows of ${windows.differenceMs} ms`
-  if (windows.kind === 'unlimited') return `one window from ${windows.startMs} ms on`
-  return `windows of ${windows.sizeMs} ms, one every ${windows.advanceMs} ms`
+  if (windows.kind === 'sliding') return `sliding, ${windows.differenceMs} ms`
+  if (windows.kind === 'unlimited') return `one from ${windows.startMs} ms on`
+  return `${windows.sizeMs} ms, one every ${windows.advanceMs} ms`
 }
 
 function graceOf(graceMs: number): number {

@@ -1,5 +1,5 @@
 import type { ErrorReaction } from '../../config.ts'
-import { isStreamError, reasonOf, StreamError } from '../../errors.ts'
+import { factOf, StreamError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import type { RestoredChange } from '../../state/changelog.ts'
 import type { GlobalTableSpec } from '../../topology/topology.ts'
@@ -65,7 +65,7 @@ function missingFor(
 
 function undecodable(cause: unknown, { offset }: LogRecord, { table, place }: GlobalRowsOptions): StreamError {
   const { topic, partition } = place
-  const reason = isStreamError(cause) ? cause.fact : reasonOf(cause)
+  const reason = factOf(cause)
   const fact = `the record at ${topic}-${partition} offset ${offset} is no row of global table "${table.name}": ${reason}`
   return new StreamError('RECORD_UNDECODABLE', fact, { cause, details: { topic, partition, offset } })
 }

@@ -1,4 +1,4 @@
-import { isStreamError, reasonOf, StreamError, type StreamErrorOptions } from '../../errors.ts'
+import { factOf, StreamError, type StreamErrorOptions } from '../../errors.ts'
 import type { RowQuery, ScannedRow, StoreEntry } from '../../state/row-reader.ts'
 import type { StoreSpec } from '../../state/store.ts'
 
@@ -98,7 +98,7 @@ function serialized({ name, key }: StoreSpec, value: unknown): Uint8Array {
   try {
     return key.serialize(value)
   } catch (cause) {
-    throw invalid(name, `no key of it: ${isStreamError(cause) ? cause.fact : reasonOf(cause)}`, { cause })
+    throw invalid(name, `no key of it: ${factOf(cause)}`, { cause })
   }
 }
 
